@@ -1,0 +1,341 @@
+"""The formulas of a GPT by hand: plain loops over indices, in float64, as the papers write them. Slow, and the oracle.
+
+Where minigpt/layers/ is vectorised and simplified, this file is literal: the softmax's backward goes through the whole Jacobian
+p_i (1[i = j] - p_j), layer norm's through d xhat_i / d x_j, attention through single queries and keys. Two derivations that
+agree are worth more than one written twice. Sources: as in the file of the same name in minigpt/layers/.
+
+Left out: speed, and the checking of arguments (layers/ does it). Results are float64 whatever came in.
+A cache is a plain tuple of what the backward pass reads; random numbers are drawn as layers/dropout.py says.
+"""
+
+import math
+from itertools import product
+
+import numpy as np
+
+
+def zeros(*shape: int) -> np.ndarray:
+    return np.zeros(shape, dtype=np.float64)
+
+
+def rows(x: np.ndarray) -> np.ndarray:
+    """(..., n) -> (N, n): every row of the last axis, one after the other."""
+    return np.asarray(x, dtype=np.float64).reshape(-1, x.shape[-1])
+
+
+# ---- softmax: p_i = exp(x_i - m) / sum_j exp(x_j - m)
+
+
+def softmax_row(x: list[float]) -> list[float]:
+    m = max(x)
+    total = 0.0
+    for x_j in x:
+        total += math.exp(x_j - m)
+    return [math.exp(x_i - m) / total for x_i in x]
+
+
+def softmax_row_backward(dp: list[float], p: list[float]) -> list[float]:
+    """dx_j = sum_i dp_i dp_i/dx_j, and dp_i/dx_j = p_i (1[i = j] - p_j)."""
+    n = len(p)
+    dx = [0.0] * n
+    for i, j in product(range(n), range(n)):
+        dx[j] += dp[i] * p[i] * ((1.0 if i == j else 0.0) - p[j])
+    return dx
+
+
+def softmax_forward(x):
+    p = np.array([softmax_row(row) for row in rows(x)]).reshape(x.shape)
+    return p, (p,)
+
+
+def softmax_backward(dout, cache):
+    (p,) = cache
+    pairs = zip(rows(dout), rows(p), strict=True)
+    return np.array([softmax_row_backward(dp_row, p_row) for dp_row, p_row in pairs]).reshape(p.shape)
+
+
+# ---- cross-entropy: loss = -1/N sum_n log softmax(logits_n)[y_n], over the targets that count
+
+
+def cross_entropy_forward(logits, targets, ignore_index=-1):
+    total, N = 0.0, 0
+    for z, y in zip(rows(logits), targets.reshape(-1), strict=True):
+        if y == ignore_index:
+            continue
+        m = max(z)
+        log_sum = m + math.log(sum(math.exp(z_j - m) for z_j in z))
+        total += log_sum - z[y]
+        N += 1
+    return np.float64(total / N), (logits, targets, ignore_index, N)
+
+
+def cross_entropy_backward(dloss, cache):
+    logits, targets, ignore_index, N = cache
+    dlogits = zeros(*logits.shape)
+    flat = dlogits.reshape(-1, logits.shape[-1])  # a view: writing here writes dlogits
+    for n, (z, y) in enumerate(zip(rows(logits), targets.reshape(-1), strict=True)):
+        if y == ignore_index:
+            continue
+        p = softmax_row(z)
+        for j in range(len(p)):
+            flat[n, j] = dloss * (p[j] - (1.0 if j == y else 0.0)) / N
+    return dlogits
+
+
+# ---- linear: out_o = sum_i x_i weight_io + bias_o
+
+
+def linear_forward(x, weight, bias=None):
+    n_in, n_out = weight.shape
+    out = zeros(*x.shape[:-1], n_out)
+    for x_row, out_row in zip(rows(x), out.reshape(-1, n_out), strict=True):
+        for o in range(n_out):
+            out_row[o] = 0.0 if bias is None else bias[o]
+            for i in range(n_in):
+                out_row[o] += x_row[i] * weight[i, o]
+    return out, (x, weight, bias)
+
+
+def linear_backward(dout, cache):
+    x, weight, bias = cache
+    n_in, n_out = weight.shape
+    dx, dweight, dbias = zeros(*x.shape), zeros(n_in, n_out), zeros(n_out)
+    for x_row, dx_row, dout_row in zip(rows(x), dx.reshape(-1, n_in), rows(dout), strict=True):
+        for i, o in product(range(n_in), range(n_out)):
+            dx_row[i] += dout_row[o] * weight[i, o]
+            dweight[i, o] += dout_row[o] * x_row[i]
+        for o in range(n_out):
+            dbias[o] += dout_row[o]
+    return dx, dweight, None if bias is None else dbias
+
+
+# ---- layer norm: out_c = weight_c (x_c - mu) / sqrt(var + eps) + bias_c
+
+
+def normalized_row(x: list[float], eps: float) -> tuple[list[float], float]:
+    """xhat and 1 / sqrt(var + eps) of one token."""
+    C = len(x)
+    mu = sum(x) / C
+    var = sum((x_c - mu) ** 2 for x_c in x) / C
+    rstd = 1.0 / math.sqrt(var + eps)
+    return [(x_c - mu) * rstd for x_c in x], rstd
+
+
+def layer_norm_forward(x, weight, bias=None, eps=1e-5):
+    C = x.shape[-1]
+    out = zeros(*x.shape)
+    for x_row, out_row in zip(rows(x), out.reshape(-1, C), strict=True):
+        xhat, _ = normalized_row(x_row, eps)
+        for c in range(C):
+            out_row[c] = xhat[c] * weight[c] + (0.0 if bias is None else bias[c])
+    return out, (x, weight, bias, eps)
+
+
+def layer_norm_backward(dout, cache):
+    """Through the Jacobian: d xhat_i / d x_j = rstd (1[i = j] - 1/C - xhat_i xhat_j / C)."""
+    x, weight, bias, eps = cache
+    C = x.shape[-1]
+    dx, dweight, dbias = zeros(*x.shape), zeros(C), zeros(C)
+    for x_row, dx_row, dout_row in zip(rows(x), dx.reshape(-1, C), rows(dout), strict=True):
+        xhat, rstd = normalized_row(x_row, eps)
+        for i, j in product(range(C), range(C)):
+            dxhat_i_dx_j = rstd * ((1.0 if i == j else 0.0) - 1.0 / C - xhat[i] * xhat[j] / C)
+            dx_row[j] += dout_row[i] * weight[i] * dxhat_i_dx_j
+        for c in range(C):
+            dweight[c] += dout_row[c] * xhat[c]
+            dbias[c] += dout_row[c]
+    return dx, dweight, None if bias is None else dbias
+
+
+# ---- GELU and ReLU, number by number
+
+
+def gelu(x: float, approximate: str) -> float:
+    if approximate == "none":
+        return 0.5 * x * (1.0 + math.erf(x / math.sqrt(2.0)))
+    return 0.5 * x * (1.0 + math.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3)))
+
+
+def gelu_slope(x: float, approximate: str) -> float:
+    if approximate == "none":  # (x Phi(x))' = Phi(x) + x phi(x)
+        return 0.5 * (1.0 + math.erf(x / math.sqrt(2.0))) + x * math.exp(-(x**2) / 2.0) / math.sqrt(2.0 * math.pi)
+    t = math.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3))
+    return 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t**2) * math.sqrt(2.0 / math.pi) * (1.0 + 0.134145 * x**2)
+
+
+def each(function, x):
+    """One number after another."""
+    return np.array([function(float(value)) for value in x.reshape(-1)], dtype=np.float64).reshape(x.shape)
+
+
+def gelu_forward(x, approximate="tanh"):
+    return each(lambda value: gelu(value, approximate), x), (x, approximate)
+
+
+def gelu_backward(dout, cache):
+    x, approximate = cache
+    return dout * each(lambda value: gelu_slope(value, approximate), x)
+
+
+def relu_forward(x):
+    return each(lambda value: value if value > 0.0 else 0.0, x), (x,)
+
+
+def relu_backward(dout, cache):
+    (x,) = cache
+    return dout * each(lambda value: 1.0 if value > 0.0 else 0.0, x)
+
+
+# ---- embedding: out[b, t] = weight[ids[b, t]]
+
+
+def embedding_forward(ids, weight):
+    out = zeros(*ids.shape, weight.shape[1])
+    for at in np.ndindex(ids.shape):
+        for c in range(weight.shape[1]):
+            out[(*at, c)] = weight[ids[at], c]
+    return out, (ids, weight)
+
+
+def embedding_backward(dout, cache):
+    ids, weight = cache
+    dweight = zeros(*weight.shape)
+    for at in np.ndindex(ids.shape):
+        for c in range(weight.shape[1]):
+            dweight[ids[at], c] += dout[(*at, c)]
+    return dweight
+
+
+# ---- sinusoidal positions
+
+
+def sinusoidal_positions(T, C):
+    table = zeros(T, C)
+    for pos, i in product(range(T), range(C // 2)):
+        angle = pos / 10000.0 ** (2 * i / C)
+        table[pos, 2 * i] = math.sin(angle)
+        table[pos, 2 * i + 1] = math.cos(angle)
+    return table
+
+
+# ---- dropout: out = x / (1 - p) where kept, else 0
+
+
+def dropout_forward(x, p, rng=None):
+    keep = np.ones(x.shape, dtype=bool) if p == 0.0 else rng.random(x.shape, dtype=np.float32) >= p
+    out = zeros(*x.shape)
+    for at in np.ndindex(x.shape):
+        out[at] = x[at] / (1.0 - p) if keep[at] else 0.0
+    return out, (keep, p)
+
+
+def dropout_backward(dout, cache):
+    keep, p = cache
+    dx = zeros(*dout.shape)
+    for at in np.ndindex(dout.shape):
+        dx[at] = dout[at] / (1.0 - p) if keep[at] else 0.0
+    return dx
+
+
+# ---- attention: out_i = sum_j P_ij v_j, P_i = softmax over the visible j of q_i . k_j / sqrt(hs)
+
+
+def visible_keys(i: int, Tq: int, Tk: int, causal: bool, window: int | None) -> list[int]:
+    """The keys that query i may see. It stands at position i + Tk - Tq among them."""
+    at = i + Tk - Tq
+    keys = range(at + 1) if causal else range(Tk)
+    return [j for j in keys if window is None or abs(at - j) < window]
+
+
+def attention_weights(q, k, causal, window):
+    """P (B, nh, Tq, Tk): 0 where hidden."""
+    B, nh, Tq, hs = q.shape
+    Tk = k.shape[2]
+    P = zeros(B, nh, Tq, Tk)
+    for b, h, i in product(range(B), range(nh), range(Tq)):
+        keys = visible_keys(i, Tq, Tk, causal, window)
+        scores = [sum(q[b, h, i, c] * k[b, h, j, c] for c in range(hs)) / math.sqrt(hs) for j in keys]
+        for j, p in zip(keys, softmax_row(scores), strict=True):
+            P[b, h, i, j] = p
+    return P
+
+
+def attention_forward(q, k, v, causal=True, window=None, dropout_p=0.0, rng=None):
+    q, k, v = (np.asarray(x, dtype=np.float64) for x in (q, k, v))
+    P = attention_weights(q, k, causal, window)
+    dropped, dropout_cache = dropout_forward(P, dropout_p, rng)
+    out = zeros(*q.shape)
+    for b, h, i in np.ndindex(q.shape[:3]):
+        for j, c in product(range(k.shape[2]), range(q.shape[3])):
+            out[b, h, i, c] += dropped[b, h, i, j] * v[b, h, j, c]
+    return out, (q, k, v, P, dropped, dropout_cache)
+
+
+def attention_backward(dout, cache):
+    q, k, v, P, dropped, dropout_cache = cache
+    (B, nh, Tq, hs), Tk = q.shape, k.shape[2]
+    dq, dk, dv, ddropped = zeros(*q.shape), zeros(*k.shape), zeros(*v.shape), zeros(*P.shape)
+    for b, h, i, j, c in product(range(B), range(nh), range(Tq), range(Tk), range(hs)):
+        dv[b, h, j, c] += dropped[b, h, i, j] * dout[b, h, i, c]
+        ddropped[b, h, i, j] += v[b, h, j, c] * dout[b, h, i, c]
+    dP = dropout_backward(ddropped, dropout_cache)
+    dS = softmax_backward(dP, (P,))
+    for b, h, i, j, c in product(range(B), range(nh), range(Tq), range(Tk), range(hs)):
+        dq[b, h, i, c] += dS[b, h, i, j] * k[b, h, j, c] / math.sqrt(hs)
+        dk[b, h, j, c] += dS[b, h, i, j] * q[b, h, i, c] / math.sqrt(hs)
+    return dq, dk, dv
+
+
+# ---- many heads: channel c of head h is channel h * hs + c of q, of k and of v
+
+
+def multi_head_attention_forward(qkv, n_head, causal=True, window=None, dropout_p=0.0, rng=None):
+    B, T, C = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
+    hs = C // n_head
+    q, k, v = (zeros(B, n_head, T, hs) for _ in range(3))
+    for b, h, t, c in product(range(B), range(n_head), range(T), range(hs)):
+        q[b, h, t, c] = qkv[b, t, h * hs + c]
+        k[b, h, t, c] = qkv[b, t, C + h * hs + c]
+        v[b, h, t, c] = qkv[b, t, 2 * C + h * hs + c]
+    heads, cache = attention_forward(q, k, v, causal, window, dropout_p, rng)
+    out = zeros(B, T, C)
+    for b, h, t, c in product(range(B), range(n_head), range(T), range(hs)):
+        out[b, t, h * hs + c] = heads[b, h, t, c]
+    return out, (cache,)
+
+
+def multi_head_attention_backward(dout, cache):
+    (attention_cache,) = cache
+    B, nh, T, hs = attention_cache[0].shape
+    C = nh * hs
+    dheads = zeros(B, nh, T, hs)
+    for b, h, t, c in product(range(B), range(nh), range(T), range(hs)):
+        dheads[b, h, t, c] = dout[b, t, h * hs + c]
+    dq, dk, dv = attention_backward(dheads, attention_cache)
+    dqkv = zeros(B, T, 3 * C)
+    for b, h, t, c in product(range(B), range(nh), range(T), range(hs)):
+        dqkv[b, t, h * hs + c] = dq[b, h, t, c]
+        dqkv[b, t, C + h * hs + c] = dk[b, h, t, c]
+        dqkv[b, t, 2 * C + h * hs + c] = dv[b, h, t, c]
+    return dqkv
+
+
+# ---- the MLP: linear, activation, linear
+
+
+def mlp_forward(x, fc_weight, fc_bias, proj_weight, proj_bias, activation="gelu"):
+    wide, fc_cache = linear_forward(x, fc_weight, fc_bias)
+    if activation == "relu":
+        bent, activation_cache = relu_forward(wide)
+    else:
+        bent, activation_cache = gelu_forward(wide, "none" if activation == "gelu_erf" else "tanh")
+    out, proj_cache = linear_forward(bent, proj_weight, proj_bias)
+    return out, (fc_cache, activation_cache, proj_cache, activation)
+
+
+def mlp_backward(dout, cache):
+    fc_cache, activation_cache, proj_cache, activation = cache
+    dbent, dproj_weight, dproj_bias = linear_backward(dout, proj_cache)
+    dwide = (relu_backward if activation == "relu" else gelu_backward)(dbent, activation_cache)
+    dx, dfc_weight, dfc_bias = linear_backward(dwide, fc_cache)
+    return dx, dfc_weight, dfc_bias, dproj_weight, dproj_bias

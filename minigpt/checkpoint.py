@@ -1,0 +1,121 @@
+"""Checkpoints of a training run: a directory for each, made under another name and renamed when it is whole.
+
+    runs/demo/step-000400/    config.json  model.safetensors      the model, in Hugging Face's layout (pretrained.py)
+                              optimizer.safetensors               AdamW's m and v
+                              training.json                       step, settings, data, versions
+                              char_tokenizer.json
+
+A rename either happens or not, so a kill at any moment leaves the newest whole checkpoint or the one before. The random numbers and
+the place in the data need no file: they are functions of the seed and the step (randomness.py).
+"""
+
+import os
+import re
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from minigpt.config import GPTConfig
+from minigpt.model import GPT
+from minigpt.optim import AdamWState
+from minigpt.pretrained import (
+    expect_tensors,
+    load_pretrained,
+    read_json,
+    read_tensors,
+    save_pretrained,
+    write_json,
+    write_tensors,
+)
+from minigpt.settings import TrainSettings
+from minigpt.tokenizer import CharTokenizer, load_tokenizer
+
+OPTIMIZER, TRAINING = "optimizer.safetensors", "training.json"
+UNFINISHED = ".unfinished-"  # of directories that are being written or deleted
+
+
+class Checkpoint(NamedTuple):
+    """All that a run needs to go on."""
+
+    config: GPTConfig
+    params: dict[str, np.ndarray]
+    optimizer: AdamWState
+    step: int
+    settings: TrainSettings
+    data: str  # what --data said
+    fingerprint: str  # of the data, to notice when it has changed
+    tokenizer: CharTokenizer
+
+
+def save_checkpoint(out: Path, model: GPT, checkpoint: Checkpoint) -> Path:
+    """Write a checkpoint whole or not at all, then drop the older ones. Returns its directory."""
+    final = out / f"step-{checkpoint.step:06d}"
+    part = out / f"{UNFINISHED}{final.name}"
+    out.mkdir(parents=True, exist_ok=True)
+    _discard(out)
+    save_pretrained(model, part)
+    m, v = checkpoint.optimizer
+    moments = {f"m.{name}": array for name, array in m.items()} | {f"v.{name}": array for name, array in v.items()}
+    write_tensors(part / OPTIMIZER, moments)
+    training = {"step": checkpoint.step, "data": checkpoint.data, "fingerprint": checkpoint.fingerprint}
+    write_json(part / TRAINING, training | {"settings": asdict(checkpoint.settings)})
+    checkpoint.tokenizer.save(part)
+    for file in part.iterdir():
+        _to_disk(file)
+    if final.exists():  # the same step again (a resumed run): its content is the same, bit for bit
+        final.rename(out / f"{UNFINISHED}old-{final.name}")
+    part.rename(final)
+    for older in checkpoints(out)[:-1]:
+        older.rename(out / f"{UNFINISHED}{older.name}")  # first out of sight: half a deletion must not look like a checkpoint
+    _discard(out)
+    return final
+
+
+def load_checkpoint(out: str | Path) -> Checkpoint:
+    """The newest checkpoint of a run. Raises FileNotFoundError, ValueError with the file and what is wrong with it."""
+    directory = newest(out)
+    config, params = load_pretrained(directory)
+    training = read_json(directory / TRAINING)
+    shapes = {f"{kind}.{name}": array.shape for kind in "mv" for name, array in params.items()}
+    moments = read_tensors(directory / OPTIMIZER)
+    expect_tensors(moments, shapes, directory / OPTIMIZER)
+    state = AdamWState(*({name: moments[f"{kind}.{name}"] for name in params} for kind in "mv"))
+    try:
+        settings = TrainSettings(**training["settings"])
+        step, data, fingerprint = int(training["step"]), training["data"], training["fingerprint"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{directory / TRAINING}: not what this version of minigpt writes ({error})") from None
+    return Checkpoint(config, params, state, step, settings, data, fingerprint, load_tokenizer(directory))
+
+
+def checkpoints(out: str | Path) -> list[Path]:
+    """The whole checkpoints of a run, oldest first."""
+    out = Path(out)
+    found = [path for path in out.iterdir() if re.fullmatch(r"step-\d+", path.name)] if out.is_dir() else []
+    return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
+
+
+def newest(out: str | Path) -> Path:
+    """A run's newest checkpoint; a directory that is a checkpoint itself is its own. Raises FileNotFoundError."""
+    out = Path(out)
+    if (out / "config.json").is_file():
+        return out
+    found = checkpoints(out)
+    if not found:
+        raise FileNotFoundError(f"{out}: holds no checkpoint; a run of `minigpt train --out {out}` leaves one there")
+    return found[-1]
+
+
+def _discard(out: Path) -> None:
+    """Delete what a kill left behind, or what is on its way out."""
+    for path in out.glob(f"{UNFINISHED}*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _to_disk(file: Path) -> None:
+    """Past the system's buffers: a power cut after the rename must not find an empty file."""
+    with file.open("rb+") as stream:
+        os.fsync(stream.fileno())

@@ -1,0 +1,86 @@
+"""The command `minigpt`: one file a command, each thin. Errors end in one line on stderr and a status that is not 0."""
+
+import argparse
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+# command -> what `minigpt --help` says of it. Each is a file of this folder with add_arguments(parser) and run(args).
+COMMANDS = {
+    "demo": "train a small GPT on text that is already here, about a minute; shows the loss falling and a sample",
+    "train": "train a GPT on a text or a task",
+    "generate": "let a trained model write",
+    "eval": "the loss of a trained model on a data set",
+    "check": "prove the layers, or your own: values, gradients, properties",
+    "data": "list, get and show data sets",
+    "config": "the published models, and what a model costs: parameters, bytes, FLOPs",
+}
+EXPECTED = (ValueError, TypeError, IndexError, OSError, NotImplementedError, FloatingPointError, ImportError)
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with its errors in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command. Returns the exit status: 0 where it did what was asked."""
+    for stream in (sys.stdout, sys.stderr):  # a console that cannot show a character gets its escape, not a crash
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    argv = sys.argv[1:] if argv is None else argv
+    args = _parser(argv).parse_args(argv)
+    try:
+        return args.run(args) or 0
+    except KeyboardInterrupt:
+        print(f"minigpt {args.command}: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader went away, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except EXPECTED as error:
+        if os.environ.get("MINIGPT_TRACEBACK"):
+            raise
+        print(f"minigpt {args.command}: error: {describe(error)}", file=sys.stderr)
+        return 1
+
+
+def describe(error: Exception) -> str:
+    """An error in one line; with file and line where it came out of a learner's file."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    place, traceback = "", error.__traceback__
+    while traceback:
+        if traceback.tb_frame.f_globals.get("__name__", "").startswith("learner_"):
+            place = f" ({Path(traceback.tb_frame.f_code.co_filename).name}:{traceback.tb_lineno}, in {type(error).__name__})"
+        traceback = traceback.tb_next
+    return text + place
+
+
+def _parser(argv: list[str]) -> Parser:
+    from minigpt import __version__
+
+    parser = Parser(
+        prog="minigpt", description="A GPT in NumPy that you can read, step through, check and run.", allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"minigpt {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
+    asked = next((word for word in argv if not word.startswith("-")), None)
+    for name, about in COMMANDS.items():
+        if name != asked:  # only the command that runs is imported: --help stays fast
+            subparsers.add_parser(name, help=about)
+            continue
+        command = importlib.import_module(f"minigpt.cli.{name}")
+        subparser = subparsers.add_parser(
+            name,
+            help=about,
+            description=command.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        command.add_arguments(subparser)
+        subparser.set_defaults(run=command.run)
+    return parser

@@ -1,0 +1,98 @@
+"""Arguments that several commands share, and their types: what is wrong is said before anything runs."""
+
+import argparse
+import math
+import types
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from typing import get_args, get_type_hints
+
+from minigpt.settings import field_help
+
+
+def whole(least: int) -> Callable[[str], int]:
+    """The type of a whole number of at least `least`."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+        if value < least:
+            raise argparse.ArgumentTypeError(f"{value} is below {least}")
+        return value
+
+    return parse
+
+
+def number(least: float, most: float = math.inf, open_below: bool = False) -> Callable[[str], float]:
+    """The type of a number in a range. open_below: `least` itself is outside."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+        if not least <= value <= most or (open_below and value == least) or math.isinf(value):
+            low = f"above {least:g}" if open_below else f"at least {least:g}"
+            high = "" if math.isinf(most) else f" and at most {most:g}"
+            raise argparse.ArgumentTypeError(f"{text} must be {low}{high}")
+        return value
+
+    return parse
+
+
+def windows(text: str) -> tuple[int | None, ...]:
+    """The type of --windows: a number or "none" for each layer, separated by commas."""
+    return tuple(None if part.strip() == "none" else whole(1)(part) for part in text.split(","))
+
+
+def add_ops(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--ops",
+        default="numpy",
+        metavar="WHICH",
+        help="whose functions run: numpy (the reference), or the path of your own .py file or folder (default: numpy)",
+    )
+
+
+def add_fields(parser: argparse.ArgumentParser, owner: type, title: str, leave_out: tuple[str, ...] = ()) -> None:
+    """A flag for each field of a dataclass, with its comment as help. None where the flag is not given."""
+    group = parser.add_argument_group(title)
+    hints, comments = get_type_hints(owner), field_help(owner)
+    for field in fields(owner):
+        if field.name in leave_out:
+            continue
+        flag = "--" + field.name.replace("_", "-")
+        text = comments[field.name].replace("%", "%%")
+        if hints[field.name] is bool:
+            group.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=text)
+        else:
+            default = "" if field.default in (MISSING, None) else f" (without a preset: {field.default})"
+            group.add_argument(
+                flag, type=_type(field.name, hints[field.name]), metavar=_letter(hints[field.name]), help=text + default
+            )
+
+
+def given(args: argparse.Namespace, owner: type) -> dict:
+    """The fields of a dataclass that were given as flags."""
+    names = {field.name for field in fields(owner)}
+    return {name: value for name, value in vars(args).items() if name in names and value is not None}
+
+
+def _plain(hint: object) -> object:
+    """int of `int | None`."""
+    return next(part for part in get_args(hint) if part is not types.NoneType) if isinstance(hint, types.UnionType) else hint
+
+
+def _type(name: str, hint: object) -> Callable:
+    kind = _plain(hint)
+    if name == "windows":
+        return windows
+    if kind is int:
+        return whole(0 if name in ("seed", "warmup_iters", "sample_length") else 1)
+    return number(0.0) if kind is float else str
+
+
+def _letter(hint: object) -> str:
+    return {int: "N", float: "X"}.get(_plain(hint), "WORD")

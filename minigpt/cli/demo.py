@@ -1,0 +1,38 @@
+"""Train a small GPT for about a minute on text that every Python brings along, and let it write.
+
+The run is in runs/demo: its loss curve, its log and its checkpoint. A demo that was there before is replaced.
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+
+from minigpt.cli import generate as generate_command
+from minigpt.cli.arguments import number
+from minigpt.cli.train import announce, report
+from minigpt.data import load_data
+from minigpt.settings import PRESETS, TrainSettings
+from minigpt.train import new_run, train
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/demo"), metavar="DIR", help="where the run goes (default: runs/demo)"
+    )
+    parser.add_argument(
+        "--max-seconds", type=number(0.0), default=85.0, metavar="X", help="stop after so many seconds (default: 85)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    preset = PRESETS["demo"]
+    training = new_run(args.out, load_data(preset.data), preset.model, TrainSettings(**preset.train))
+    if (args.out / "log.jsonl").exists():
+        shutil.rmtree(args.out)
+    announce(training)
+    done = train(training, args.max_seconds)
+    print()
+    generate_command.write(training.model, training.data.tokenizer, "The ", max_new_tokens=400, temperature=0.8, top_p=0.95, seed=0)
+    print("\n")
+    report(training, done)
+    return 0

@@ -1,0 +1,63 @@
+"""The loss of a trained model on a whole split of a data set, in nats; first on the first line.
+
+  minigpt eval runs/shakespeare                            on the validation split of what it was trained on
+  minigpt eval runs/shakespeare --data other.txt --split train
+
+Every token of the split is a target once. For a task, also how many of 1000 unseen examples come out exactly right.
+"""
+
+import argparse
+import math
+
+import numpy as np
+
+from minigpt.checkpoint import TRAINING, newest
+from minigpt.cli.arguments import add_ops
+from minigpt.data import SPLITS, load_data
+from minigpt.generate import generate
+from minigpt.model import GPT
+from minigpt.ops import came_from
+from minigpt.pretrained import read_json
+from minigpt.tasks import TaskData
+from minigpt.tokenizer import load_tokenizer
+from minigpt.train import perplexity, whole_loss
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run_dir", metavar="RUN", help="a run of `minigpt train`, or a checkpoint's directory")
+    parser.add_argument("--data", metavar="NAME_OR_PATH", help="(default: what the run was trained on)")
+    parser.add_argument(
+        "--split", choices=SPLITS, default="val", help="the first 90 %% (train) or the last 10 %% (val, the default)"
+    )
+    add_ops(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    directory = newest(args.run_dir)
+    model = GPT.from_pretrained(directory, ops=args.ops)
+    spec = args.data or read_json(directory / TRAINING)["data"]
+    data = load_data(spec, load_tokenizer(directory))
+    if data.tokenizer.vocab_size != model.config.vocab_size:
+        raise ValueError(
+            f"--data {spec}: has {data.tokenizer.vocab_size} tokens, but the model in {directory} knows {model.config.vocab_size}"
+        )
+    loss = whole_loss(model, data, args.split)
+    print(f"{loss:.4f} nats per token: {args.split} split of {spec}, by {directory}")
+    print(
+        f"{loss / math.log(2):.4f} bits per token, perplexity {perplexity(loss):.3f}; knowing nothing: {math.log(model.config.vocab_size):.4f} nats"
+    )
+    if isinstance(data, TaskData):
+        print(
+            f"{100 * exact(model, data, args.split):.1f} % of 1000 {'unseen ' if args.split == 'val' else ''}examples exactly right"
+        )
+    for line in came_from(model.ops):
+        print(f"yours: {line}")
+    return 0
+
+
+def exact(model: GPT, data: TaskData, split: str, n: int = 1000) -> float:
+    """The fraction of a task's examples whose whole answer the model writes rightly, greedily."""
+    data.expect_block(model.config.block_size)
+    prompt, answer = data.examples(split, np.random.default_rng(1), n)
+    ids = generate(model, prompt, answer.shape[1])
+    return float((ids[:, prompt.shape[1] :] == answer).all(axis=1).mean())

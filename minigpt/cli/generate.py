@@ -1,0 +1,94 @@
+"""Let a trained model write. The text appears as it is made.
+
+  minigpt generate runs/demo --prompt "The "               draws each character from the model's probabilities
+  minigpt generate runs/demo --greedy                      always the likeliest character: soon repeats itself
+  minigpt generate runs/demo --temperature 0.5 --top-p 0.9   bolder, and never from the unlikely tail
+
+The same --seed writes the same text.
+"""
+
+import argparse
+import sys
+
+import numpy as np
+
+from minigpt.checkpoint import newest
+from minigpt.cli.arguments import add_ops, number, whole
+from minigpt.generate import stream
+from minigpt.model import GPT
+from minigpt.tokenizer import CharTokenizer, load_tokenizer
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run_dir", metavar="RUN", help="a run of `minigpt train`, or a checkpoint's directory")
+    parser.add_argument("--prompt", default="\n", metavar="TEXT", help="what it goes on from (default: a line end)")
+    parser.add_argument("--max-new-tokens", type=whole(1), default=300, metavar="N", help="how much it writes (default: 300)")
+    parser.add_argument("--greedy", action="store_true", help="always the likeliest token; the next three do not matter then")
+    parser.add_argument(
+        "--temperature",
+        type=number(0.0, open_below=True),
+        default=0.8,
+        metavar="X",
+        help="below 1 bolder, above 1 wilder (default: 0.8)",
+    )
+    parser.add_argument("--top-k", type=whole(1), metavar="K", help="only the K likeliest tokens")
+    parser.add_argument(
+        "--top-p", type=number(0.0, 1.0, open_below=True), metavar="P", help="only the likeliest tokens that together reach P"
+    )
+    parser.add_argument("--stop", metavar="TEXT", help="stop before this text would be written")
+    parser.add_argument("--num-return-sequences", type=whole(1), default=1, metavar="N", help="how many texts (default: 1)")
+    parser.add_argument("--seed", type=whole(0), default=0, metavar="N", help="of the draws (default: 0)")
+    add_ops(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    directory = newest(args.run_dir)
+    model, tokenizer = GPT.from_pretrained(directory, ops=args.ops), load_tokenizer(directory)
+    if not args.prompt:
+        raise ValueError("--prompt is empty, but must have at least one character to go on from")
+    if args.stop == "":
+        raise ValueError("--stop is empty, but must have at least one character")
+    for n in range(args.num_return_sequences):
+        write(
+            model, tokenizer, args.prompt, args.max_new_tokens, args.temperature, args.top_k, args.top_p,
+            seed=args.seed + n, do_sample=not args.greedy, stop=args.stop,
+        )  # fmt: skip
+        print()
+    return 0
+
+
+def write(
+    model: GPT,
+    tokenizer: CharTokenizer,
+    prompt: str,
+    max_new_tokens: int,
+    temperature: float,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: int = 0,
+    do_sample: bool = True,
+    stop: str | None = None,
+) -> None:
+    """Print the prompt and what follows, as it is made. Of what could be the beginning of `stop`, nothing is shown too early."""
+    ids = tokenizer.encode(prompt)[None]  # (1, T)
+    print(prompt, end="", flush=True)
+    new: list[int] = []
+    shown = 0
+    for token in stream(model, ids, max_new_tokens, do_sample, temperature, top_k, top_p, seed=seed):
+        new.append(int(token[0]))
+        text = tokenizer.decode(new)
+        if stop and stop in text:
+            sys.stdout.write(text[shown : text.index(stop)])
+            sys.stdout.flush()
+            return
+        safe = len(text) - held_back(text, stop)
+        sys.stdout.write(text[shown:safe])
+        sys.stdout.flush()
+        shown = max(shown, safe)
+    sys.stdout.write(tokenizer.decode(np.array(new))[shown:])
+
+
+def held_back(text: str, stop: str | None) -> int:
+    """How many of the last characters might be the beginning of `stop`."""
+    lengths = range(min(len(stop or "") - 1, len(text)), 0, -1)
+    return next((n for n in lengths if stop.startswith(text[-n:])), 0)

@@ -1,0 +1,126 @@
+"""Train a GPT on a text or a generated task.
+
+  minigpt train --data python-docs                         the demo's model, on text that is already here
+  minigpt train --preset char-cpu --data my.txt            nanoGPT's published CPU run, on your text
+  minigpt train --data reverse --out runs/reverse          a task that can be solved exactly
+  minigpt train --out runs/reverse --resume                go on after Ctrl-C, a crash or a kill, bit for bit as if nothing had been
+
+A run is a directory: the newest checkpoint (step-000250/), log.jsonl, loss.png. A preset fixes the model and the training; flags
+change it. Ctrl-C saves first.
+"""
+
+import argparse
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from minigpt.checkpoint import checkpoints
+from minigpt.cli.arguments import add_fields, add_ops, given, number
+from minigpt.config import GPTConfig
+from minigpt.data import load_data
+from minigpt.ops import came_from
+from minigpt.settings import PRESETS, TrainSettings
+from minigpt.tasks import TASKS
+from minigpt.train import LOG, Run, new_run, perplexity, read_log, resume_run, train, whole_loss
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    about = "; ".join(f"{name}: {preset.about}" for name, preset in PRESETS.items())
+    parser.add_argument("--preset", choices=PRESETS, help=f"{about} (default: task for a task, demo for a text)")
+    parser.add_argument("--data", metavar="NAME_OR_PATH", help="a name of `minigpt data list`, a text file, or a folder of them")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where the run goes (default: runs/ and the preset's name)")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out; its settings hold")
+    parser.add_argument("--max-seconds", type=number(0.0), metavar="X", help="save and stop after so many seconds")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_ops(parser)
+    add_fields(parser, GPTConfig, "the model", leave_out=("vocab_size",))
+    add_fields(parser, TrainSettings, "the training")
+
+
+def run(args: argparse.Namespace) -> int:
+    args.out = args.out or Path("runs") / default_preset(args)
+    training = resumed(args) if args.resume and checkpoints(args.out) else begun(args)
+    announce(training)
+    done = train(training, args.max_seconds, show=not args.quiet)
+    report(training, done)
+    return 0
+
+
+def default_preset(args: argparse.Namespace) -> str:
+    is_task = args.data is not None and args.data.partition(":")[0] in TASKS
+    return args.preset or ("task" if is_task else "demo")
+
+
+def begun(args: argparse.Namespace) -> Run:
+    """A new run; with --resume too, where a kill came before the first checkpoint."""
+    if args.resume and not (args.data or args.preset):
+        raise FileNotFoundError(f"--resume: {args.out} holds no checkpoint to go on from; give --data to begin a run there")
+    if args.resume:
+        print(f"no checkpoint in {args.out} yet: beginning at step 0")
+    elif checkpoints(args.out):
+        raise ValueError(f"--out {args.out}: holds a run already; add --resume to go on with it, or give another --out")
+    preset = PRESETS[default_preset(args)]
+    changed = given(args, TrainSettings)
+    train_fields = preset.train | changed
+    if "max_iters" in changed and "lr_decay_iters" not in changed:
+        train_fields = train_fields | {"lr_decay_iters": None}  # the cosine ends where the training does
+    settings = TrainSettings(**train_fields)
+    return new_run(args.out, load_data(args.data or preset.data), preset.model | given(args, GPTConfig), settings, args.ops)
+
+
+def resumed(args: argparse.Namespace) -> Run:
+    """A run from its checkpoint. A flag that contradicts the run is an error: it would not be the same run."""
+    training = resume_run(args.out, args.ops)
+    was = asdict(training.settings) | asdict(training.model.config) | {"data": training.data.name}
+    asked = given(args, TrainSettings) | given(args, GPTConfig) | ({"data": args.data} if args.data else {})
+    for name, value in asked.items():
+        if was[name] != value:
+            raise ValueError(
+                f"--resume: the run in {args.out} has {name} = {was[name]}, not {value}; leave out --{name.replace('_', '-')}"
+            )
+    return training
+
+
+def announce(training: Run) -> None:
+    config, data = training.model.config, training.data
+    numbers = sum(array.size for array in training.model.params.values())
+    print(f"data   {data.name}: {data.tokenizer.vocab_size} different characters")
+    print(
+        f"model  {config.n_layer} layers, {config.n_head} heads, {config.n_embd} channels, block {config.block_size}: {numbers:,} parameters"
+    )
+    print(f"run    {training.out}, step {training.step} of {training.settings.max_iters}")
+    for line in came_from(training.model.ops):
+        print(f"yours  {line}")
+    sys.stdout.flush()
+
+
+def report(training: Run, done: bool) -> None:
+    """What came out, where it is, and what to do next."""
+    out = training.out
+    if not done:
+        print(f"stopped at step {training.step} of {training.settings.max_iters}, saved in {checkpoints(out)[-1]}")
+        print(f"go on with: minigpt train --out {out} --resume")
+        draw(training)
+        return
+    loss = whole_loss(training.model, training.data, "val")
+    print(f"validation loss {loss:.4f} nats per token on the whole split, perplexity {perplexity(loss):.2f}")
+    print(f"checkpoint  {checkpoints(out)[-1]}")
+    print(f"log         {out / LOG}")
+    draw(training)
+    prompt = '"12345678="' if training.data.name.partition(":")[0] in TASKS else '"The "'
+    print(f"let it write: minigpt generate {out} --prompt {prompt}")
+
+
+def draw(training: Run) -> None:
+    """loss.png, where matplotlib is there."""
+    try:
+        from minigpt.plots import loss_curve, save_figure
+
+        figure = loss_curve(
+            read_log(training.out / LOG), training.model.config.vocab_size, f"{training.out.name} on {training.data.name}"
+        )
+    except ImportError:
+        print("loss curve  not drawn: matplotlib is not installed (pip install matplotlib)")
+        return
+    save_figure(figure, training.out / "loss.png")
+    print(f"loss curve  {training.out / 'loss.png'}")

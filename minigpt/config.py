@@ -1,0 +1,106 @@
+"""GPTConfig: the numbers that fix a GPT's shape, and those of the published models.
+
+Sources: GPT-1: Radford et al. 2018, section 4.1. GPT-2: Radford et al. 2019, table 2. GPT-3: Brown et al. 2020, table 2.1.
+Two rows of GPT-3's table contradict themselves (heads times head size is not d_model) and are mended here: XL has 24 heads of
+128 in 2048 channels, which are 16; 13B has d_model 5140, where 40 heads of 128 are 5120.
+Left out: GPT-3's band width (its sparse layers are announced, their width is not published; alternating() says them); GPT-4, of
+whose architecture nothing is published.
+"""
+
+from dataclasses import dataclass, replace
+
+from minigpt.layers import expect
+from minigpt.layers.mlp import ACTIVATIONS
+
+
+@dataclass(frozen=True)
+class GPTConfig:
+    """The shape of a GPT. Names as in nanoGPT and Hugging Face; every wrong value raises ValueError or TypeError at once."""
+
+    vocab_size: int  # V: how many tokens there are
+    block_size: int  # the longest text it can look at, in tokens
+    n_layer: int  # how many blocks
+    n_head: int  # nh: heads of attention in each block
+    n_embd: int  # C: channels; each head has C / nh of them
+    dropout: float = 0.0  # after the embedding, on the attention weights, before each residual sum; in training only
+    bias: bool = True  # biases in linear layers and layer norms
+    norm: str = "pre"  # "pre": x + f(LN(x)) and a last LN (GPT-2); "post": LN(x + f(x)) (Vaswani et al., GPT-1)
+    positions: str = "learned"  # "learned": a table wpe (GPT); "sinusoidal": sines and cosines (Vaswani et al.)
+    activation: str = "gelu"  # "gelu": tanh form (GPT-2); "gelu_erf": exact form (nanoGPT); "relu"
+    windows: tuple[int | None, ...] | None = None  # for each layer, how many keys a query sees; None: all
+    layer_norm_epsilon: float = 1e-5
+
+    def __post_init__(self):
+        for name in ("vocab_size", "block_size", "n_layer", "n_head", "n_embd"):
+            expect.at_least_one("GPTConfig", name, getattr(self, name))
+        if self.n_embd % self.n_head:
+            raise ValueError(f"GPTConfig: n_embd is {self.n_embd}, but must be divisible by n_head = {self.n_head}")
+        if not 0.0 <= self.dropout < 1.0:
+            raise ValueError(f"GPTConfig: dropout is {self.dropout}, but must be at least 0 and below 1")
+        if self.layer_norm_epsilon <= 0:
+            raise ValueError(f"GPTConfig: layer_norm_epsilon is {self.layer_norm_epsilon}, but must be above 0")
+        expect.one_of("GPTConfig", "bias", self.bias, (True, False))
+        expect.one_of("GPTConfig", "norm", self.norm, ("pre", "post"))
+        expect.one_of("GPTConfig", "positions", self.positions, ("learned", "sinusoidal"))
+        expect.one_of("GPTConfig", "activation", self.activation, ACTIVATIONS)
+        if self.positions == "sinusoidal" and self.n_embd % 2:
+            raise ValueError(f"GPTConfig: n_embd is {self.n_embd}, but must be even where positions are sinusoidal")
+        self._check_windows()
+
+    def _check_windows(self):
+        if self.windows is None:
+            return
+        if len(self.windows) != self.n_layer:
+            raise ValueError(f"GPTConfig: windows has {len(self.windows)} entries, but must have n_layer = {self.n_layer}")
+        for window in self.windows:
+            if window is not None:
+                expect.at_least_one("GPTConfig", "windows", window)
+        object.__setattr__(self, "windows", tuple(self.windows))  # a list, as JSON gives it, becomes a tuple
+
+    def window(self, layer: int) -> int | None:
+        """How many keys a query of this layer sees; None: all."""
+        return self.windows[layer] if self.windows else None
+
+
+def alternating(n_layer: int, window: int) -> tuple[int | None, ...]:
+    """Dense and banded layers in turn, as in GPT-3 (Brown et al. 2020, section 2.1).
+
+    >>> alternating(4, 256)
+    (None, 256, None, 256)
+    """
+    return tuple(window if layer % 2 else None for layer in range(n_layer))
+
+
+def _gpt1() -> GPTConfig:
+    return GPTConfig(vocab_size=40478, block_size=512, n_layer=12, n_head=12, n_embd=768, dropout=0.1, norm="post")
+
+
+def _gpt2(n_layer: int, n_embd: int, n_head: int) -> GPTConfig:
+    return GPTConfig(50257, 1024, n_layer, n_head, n_embd, dropout=0.1)
+
+
+def _gpt3(n_layer: int, n_embd: int, n_head: int) -> GPTConfig:
+    return replace(_gpt2(n_layer, n_embd, n_head), block_size=2048, dropout=0.0)
+
+
+PUBLISHED = {
+    "gpt1": _gpt1(),
+    "gpt2": _gpt2(12, 768, 12),
+    "gpt2-medium": _gpt2(24, 1024, 16),
+    "gpt2-large": _gpt2(36, 1280, 20),
+    "gpt2-xl": _gpt2(48, 1600, 25),
+    "gpt3-small": _gpt3(12, 768, 12),
+    "gpt3-medium": _gpt3(24, 1024, 16),
+    "gpt3-large": _gpt3(24, 1536, 16),
+    "gpt3-xl": _gpt3(24, 2048, 16),  # the table says 24 heads
+    "gpt3-2.7b": _gpt3(32, 2560, 32),
+    "gpt3-6.7b": _gpt3(32, 4096, 32),
+    "gpt3-13b": _gpt3(40, 5120, 40),  # the table says d_model 5140
+    "gpt3-175b": _gpt3(96, 12288, 96),
+}
+
+
+def published(name: str) -> GPTConfig:
+    """The configuration of a published model, by name. Raises ValueError with the names there are."""
+    expect.one_of("published", "name", name, tuple(PUBLISHED))
+    return PUBLISHED[name]

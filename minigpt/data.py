@@ -1,0 +1,74 @@
+"""What to train on: texts (TextData) and where they come from. Generated tasks are in tasks.py and look the same from outside.
+
+A data set offers `tokenizer`, `batch(split, rng, batch_size, block_size)` -> ids and targets, each (B, T), and `whole(split, ...)`,
+batches that cover a split once. The first 90 % of a text are for training, the last 10 % for validation, as in nanoGPT.
+Left out: shuffling of documents; texts larger than memory.
+"""
+
+import hashlib
+from collections.abc import Iterator
+
+import numpy as np
+
+from minigpt import sources, tasks
+from minigpt.layers import expect
+from minigpt.tokenizer import CharTokenizer
+
+SPLITS = ("train", "val")
+Batch = tuple[np.ndarray, np.ndarray]  # ids (B, T), targets (B, T)
+
+
+class TextData:
+    """A text, encoded and cut in two."""
+
+    def __init__(self, name: str, text: str, tokenizer: CharTokenizer | None = None):
+        self.name = name
+        self.tokenizer = tokenizer or CharTokenizer(text)
+        self.fingerprint = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        tokens = self.tokenizer.encode(text)
+        cut = int(0.9 * len(tokens))
+        self.tokens = {"train": tokens[:cut], "val": tokens[cut:]}
+
+    def expect_block(self, block_size: int) -> None:
+        """Both parts are long enough for a block and the token after it. Else ValueError, with the longest block there can be."""
+        for split, tokens in self.tokens.items():
+            if len(tokens) < block_size + 1:
+                raise ValueError(
+                    f"data {self.name}: its {split} part has {len(tokens)} tokens, but block_size = {block_size} needs at least "
+                    f"{block_size + 1}: use a longer text, or a block_size of at most "
+                    f"{max(0, min(map(len, self.tokens.values())) - 1)}"
+                )
+
+    def batch(self, split: str, rng: np.random.Generator, batch_size: int, block_size: int) -> Batch:
+        """Random pieces of the text, and the same pieces one token further: at every place the target is the next token."""
+        expect.one_of("batch", "split", split, SPLITS)
+        self.expect_block(block_size)
+        tokens = self.tokens[split]
+        starts = rng.integers(0, len(tokens) - block_size, batch_size)  # (B,)
+        at = starts[:, None] + np.arange(block_size)  # (B, T)
+        return tokens[at], tokens[at + 1]
+
+    def whole(self, split: str, batch_size: int, block_size: int) -> Iterator[Batch]:
+        """Batches that hold every token of a split but the first once as a target; the last is shorter. Contexts do not overlap."""
+        expect.one_of("whole", "split", split, SPLITS)
+        tokens = self.tokens[split]
+        if len(tokens) < 2:
+            raise ValueError(f"data {self.name}: its {split} part has {len(tokens)} tokens, but at least 2 are needed")
+        rows = (len(tokens) - 1) // block_size
+        for first in range(0, rows, batch_size):
+            starts = np.arange(first, min(first + batch_size, rows)) * block_size  # (B,)
+            at = starts[:, None] + np.arange(block_size)  # (B, T)
+            yield tokens[at], tokens[at + 1]
+        rest = tokens[rows * block_size :]
+        if len(rest) > 1:
+            yield rest[None, :-1], rest[None, 1:]  # (1, less than T)
+
+
+def load_data(spec: str, tokenizer: CharTokenizer | None = None) -> "TextData | tasks.TaskData":
+    """A data set by name or path. spec: a name of `minigpt data list`, such as "python-docs" or "reverse:10", or a file or folder.
+
+    tokenizer: a trained model's own; where not given, the text's characters make one. Raises ValueError, FileNotFoundError.
+    """
+    if spec.partition(":")[0] in tasks.TASKS:
+        return tasks.load_task(spec)
+    return TextData(spec, sources.read_source(spec), tokenizer)

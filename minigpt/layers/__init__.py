@@ -1,0 +1,45 @@
+"""The reference: every formula of a GPT as a pair of NumPy functions, forward and backward. One file a formula.
+
+These names are the contract. Any module that exports them (all, or some) can stand in for this one: GPT(config, ops=module).
+A forward returns (out, cache); a backward takes (dout, cache) and returns the gradients in the order of the forward's
+differentiable arguments. Letters: B batch, T time (tokens), C channels, nh heads, hs head size (C / nh), V vocabulary, F = 4C.
+"""
+
+from minigpt.layers.attention import attention_backward, attention_forward
+from minigpt.layers.cross_entropy import cross_entropy_backward, cross_entropy_forward
+from minigpt.layers.dropout import dropout_backward, dropout_forward
+from minigpt.layers.embedding import embedding_backward, embedding_forward
+from minigpt.layers.gelu import gelu_backward, gelu_forward
+from minigpt.layers.layer_norm import layer_norm_backward, layer_norm_forward
+from minigpt.layers.linear import linear_backward, linear_forward
+from minigpt.layers.mlp import mlp_backward, mlp_forward
+from minigpt.layers.multi_head_attention import multi_head_attention_backward, multi_head_attention_forward
+from minigpt.layers.positions import sinusoidal_positions
+from minigpt.layers.relu import relu_backward, relu_forward
+from minigpt.layers.softmax import softmax_backward, softmax_forward
+
+__all__ = [
+    "attention_backward",
+    "attention_forward",
+    "cross_entropy_backward",
+    "cross_entropy_forward",
+    "dropout_backward",
+    "dropout_forward",
+    "embedding_backward",
+    "embedding_forward",
+    "gelu_backward",
+    "gelu_forward",
+    "layer_norm_backward",
+    "layer_norm_forward",
+    "linear_backward",
+    "linear_forward",
+    "mlp_backward",
+    "mlp_forward",
+    "multi_head_attention_backward",
+    "multi_head_attention_forward",
+    "relu_backward",
+    "relu_forward",
+    "sinusoidal_positions",
+    "softmax_backward",
+    "softmax_forward",
+]

@@ -1,0 +1,49 @@
+"""Dropout: in training, each number is struck out with probability p, and the rest grow so that the mean stays.
+
+    out = x * keep / (1 - p)        keep ~ Bernoulli(1 - p), drawn anew at each call
+
+Source: Srivastava et al. 2014, "Dropout", section 4; scaled in training instead of in use ("inverted", section 10).
+By hand, index by index: minigpt/by_hand.py.
+Left out: a train/eval switch. p = 0 is the identity and draws nothing: evaluation passes 0.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from minigpt.layers import expect
+
+
+class DropoutCache(NamedTuple):
+    """What the backward pass needs of the forward pass."""
+
+    keep: np.ndarray | None  # x's shape, bool; None where p = 0
+    p: float
+
+
+def dropout_forward(x: np.ndarray, p: float, rng: np.random.Generator | None) -> tuple[np.ndarray, DropoutCache]:
+    """Strike out each element with probability p.
+
+    x: any shape, float; p in [0, 1); rng draws the mask and may be None where p = 0 (then out is x itself).
+    Returns out, of x's shape and dtype, and the cache. Raises TypeError, ValueError.
+    """
+    expect.floats("dropout", x=x)
+    if not 0.0 <= p < 1.0:
+        raise ValueError(f"dropout: p is {p}, but must be at least 0 and below 1")
+    if p == 0.0:
+        return x, DropoutCache(None, 0.0)
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"dropout: rng is a {type(rng).__name__}, but must be a numpy.random.Generator where p > 0")
+    # float32 numbers for every dtype: the same seed then gives the same mask in float32 and in float64
+    keep = rng.random(x.shape, dtype=np.float32) >= p
+    return x * keep * (1.0 / (1.0 - float(p))), DropoutCache(keep, float(p))
+
+
+def dropout_backward(dout: np.ndarray, cache: DropoutCache) -> np.ndarray:
+    """Gradient of dropout_forward: dx. What was struck out passes nothing back; the rest passes back what it grew by."""
+    keep, p = cache
+    expect.floats("dropout", dout=dout)
+    if keep is None:
+        return dout
+    expect.shape("dropout", "dout", dout, keep.shape, "the shape of what the forward pass returned")
+    return dout * keep * (1.0 / (1.0 - p))  # out = x * keep / (1 - p)

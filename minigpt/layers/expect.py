@@ -1,0 +1,87 @@
+"""Bad input stops here: each helper raises an error that names the argument, what it was and what it must be.
+
+Every layer calls these first, so that a mistake is reported where it was made and not three shapes later.
+"""
+
+import operator
+
+import numpy as np
+
+
+def floats(function: str, **arrays: np.ndarray | None) -> None:
+    """Every array (None is skipped) is a NumPy array of floats, and all have one dtype. Else TypeError.
+
+    One dtype, because NumPy would promote a mixture of float32 and float64 to float64 without a word.
+    """
+    given = {name: array for name, array in arrays.items() if array is not None}
+    for name, array in given.items():
+        if not isinstance(array, np.ndarray | np.floating):
+            raise TypeError(f"{function}: {name} is a {type(array).__name__}, but must be a NumPy array of floats")
+        if not np.issubdtype(array.dtype, np.floating):
+            raise TypeError(f"{function}: {name} has dtype {array.dtype}, but must be a float dtype such as float32")
+    first, *others = given
+    for name in others:
+        if given[name].dtype != given[first].dtype:
+            raise TypeError(
+                f"{function}: {name} has dtype {given[name].dtype}, but must have that of {first}: {given[first].dtype}"
+            )
+
+
+def integers(function: str, **arrays: np.ndarray) -> None:
+    """Every array is a NumPy array of integers. Else TypeError."""
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray | np.integer):
+            raise TypeError(f"{function}: {name} is a {type(array).__name__}, but must be a NumPy array of integers")
+        if not np.issubdtype(array.dtype, np.integer):
+            raise TypeError(f"{function}: {name} has dtype {array.dtype}, but must be an integer dtype such as int64")
+
+
+def shape(function: str, name: str, array: np.ndarray | None, wanted: tuple, why: str) -> None:
+    """The array has the wanted shape (None as an array is let through). Else ValueError, with the reason in words."""
+    if array is not None and array.shape != tuple(wanted):
+        raise ValueError(f"{function}: {name} has shape {array.shape}, but must be {tuple(wanted)}: {why}")
+
+
+def rank(function: str, name: str, array: np.ndarray, letters: str) -> None:
+    """The array has as many axes as there are letters, such as "B nh T hs". Else ValueError."""
+    if array.ndim != len(letters.split()):
+        raise ValueError(
+            f"{function}: {name} has {array.ndim} axes {array.shape}, but must have {len(letters.split())}: ({letters})"
+        )
+
+
+def last_axis(function: str, name: str, array: np.ndarray) -> None:
+    """There is a last axis, and it is not empty. Else ValueError."""
+    if array.ndim == 0 or array.shape[-1] == 0:
+        raise ValueError(f"{function}: {name} has shape {array.shape}, but must have a last axis of at least 1 element")
+
+
+def same_as_out(function: str, dout: np.ndarray, out_shape: tuple, dtype: np.dtype) -> None:
+    """An upstream gradient has the shape and the dtype of what the forward pass returned. Else ValueError, TypeError."""
+    floats(function, dout=dout)
+    shape(function, "dout", dout, out_shape, "the shape of what the forward pass returned")
+    if dout.dtype != dtype:
+        raise TypeError(f"{function}: dout has dtype {dout.dtype}, but must have the forward pass's: {dtype}")
+
+
+def ids_below(function: str, name: str, ids: np.ndarray, size: int, of: str) -> None:
+    """Every id is in [0, size). Else IndexError: NumPy would read a negative id from the end, silently."""
+    if ids.size and (ids.min() < 0 or ids.max() >= size):
+        wrong = int(ids[(ids < 0) | (ids >= size)].flat[0])
+        raise IndexError(f"{function}: {name} contains {wrong}, but must be in 0 .. {size - 1}, {of}")
+
+
+def at_least_one(function: str, name: str, value: int) -> None:
+    """A whole number, 1 or more. Else TypeError or ValueError."""
+    try:
+        operator.index(value)
+    except TypeError:
+        raise TypeError(f"{function}: {name} is {value!r}, but must be a whole number") from None
+    if value < 1:
+        raise ValueError(f"{function}: {name} is {value}, but must be at least 1")
+
+
+def one_of(function: str, name: str, value: object, choices: tuple) -> None:
+    """The value is one of the choices. Else ValueError."""
+    if value not in choices:
+        raise ValueError(f"{function}: {name} is {value!r}, but must be one of {', '.join(map(repr, choices))}")

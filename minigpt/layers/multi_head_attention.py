@@ -1,0 +1,77 @@
+"""Many heads: attention done nh times side by side, each head on its own hs = C / nh channels.
+
+    q, k, v = split(qkv)                        each (B, nh, T, hs)
+    out = concat_h(attention(q_h, k_h, v_h))    (B, T, C)
+
+Source: Vaswani et al. 2017, section 3.2.2. The projections before and after (c_attn, c_proj) are linear layers of their own.
+By hand, index by index: minigpt/by_hand.py.
+Left out: grouped or shared keys and values.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from minigpt.layers import expect
+from minigpt.layers.attention import AttentionCache, attention_backward, attention_forward
+
+
+class MultiHeadAttentionCache(NamedTuple):
+    """What the backward pass needs of the forward pass."""
+
+    attention: AttentionCache
+
+
+def multi_head_attention_forward(
+    qkv: np.ndarray,
+    n_head: int,
+    causal: bool = True,
+    window: int | None = None,
+    dropout_p: float = 0.0,
+    rng: np.random.Generator | None = None,
+) -> tuple[np.ndarray, MultiHeadAttentionCache]:
+    """Attention of n_head heads over packed queries, keys and values.
+
+    qkv: (B, T, 3C) float, q then k then v, head h owning channels h*hs .. (h+1)*hs of each. The rest as in attention_forward.
+    Returns out (B, T, C), of qkv's dtype, and the cache. Raises TypeError, ValueError.
+    """
+    expect.floats("multi_head_attention", qkv=qkv)
+    expect.rank("multi_head_attention", "qkv", qkv, "B T 3C")
+    expect.last_axis("multi_head_attention", "qkv", qkv)
+    expect.at_least_one("multi_head_attention", "n_head", n_head)
+    if qkv.shape[-1] % (3 * n_head):
+        raise ValueError(
+            f"multi_head_attention: qkv ends in {qkv.shape[-1]}, but must end in 3C with C divisible by n_head = {n_head}"
+        )
+    q, k, v = split_heads(qkv, n_head)  # each (B, nh, T, hs)
+    heads, attention_cache = attention_forward(q, k, v, causal, window, dropout_p, rng)  # (B, nh, T, hs)
+    return merge_heads(heads), MultiHeadAttentionCache(attention_cache)  # (B, T, C)
+
+
+def multi_head_attention_backward(dout: np.ndarray, cache: MultiHeadAttentionCache) -> np.ndarray:
+    """Gradient of multi_head_attention_forward: dqkv (B, T, 3C)."""
+    (attention_cache,) = cache
+    B, nh, T, hs = attention_cache[0].shape  # q
+    expect.same_as_out("multi_head_attention", dout, (B, T, nh * hs), attention_cache[0].dtype)
+
+    # out = merge(heads): a rearrangement, so its gradient is the rearrangement back
+    dheads = dout.reshape(B, T, nh, hs).transpose(0, 2, 1, 3)  # (B, nh, T, hs)
+    # heads = attention(q, k, v)
+    dq, dk, dv = attention_backward(dheads, attention_cache)  # each (B, nh, T, hs)
+    # q, k, v = split(qkv)
+    return np.concatenate([merge_heads(dq), merge_heads(dk), merge_heads(dv)], axis=-1)  # (B, T, 3C)
+
+
+def split_heads(qkv: np.ndarray, n_head: int) -> np.ndarray:
+    """(B, T, 3C) -> (3, B, nh, T, hs), a view: nothing is copied.
+
+    The transpose matters: reshaping straight to (.., nh, T, hs) would mix up tokens and channels.
+    """
+    B, T, C3 = qkv.shape
+    return qkv.reshape(B, T, 3, n_head, C3 // (3 * n_head)).transpose(2, 0, 3, 1, 4)
+
+
+def merge_heads(heads: np.ndarray) -> np.ndarray:
+    """(B, nh, T, hs) -> (B, T, C), the heads side by side again."""
+    B, nh, T, hs = heads.shape
+    return heads.transpose(0, 2, 1, 3).reshape(B, T, nh * hs)

@@ -1,0 +1,33 @@
+"""ReLU: what is negative becomes 0.
+
+    out = max(x, 0)
+
+Source: Nair and Hinton 2010; Vaswani et al. 2017, equation 2. GPT has GELU in its place.
+By hand, index by index: minigpt/by_hand.py.
+Left out: leaky and parametric forms.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from minigpt.layers import expect
+
+
+class ReluCache(NamedTuple):
+    """What the backward pass needs of the forward pass."""
+
+    positive: np.ndarray  # x's shape, bool
+
+
+def relu_forward(x: np.ndarray) -> tuple[np.ndarray, ReluCache]:
+    """max(x, 0), element by element. x: any shape, float. Returns out, of x's shape and dtype. Raises TypeError."""
+    expect.floats("relu", x=x)
+    return np.maximum(x, 0.0), ReluCache(x > 0)
+
+
+def relu_backward(dout: np.ndarray, cache: ReluCache) -> np.ndarray:
+    """Gradient of relu_forward: dx. At x = 0, where there is none, it is 0 (as in PyTorch)."""
+    (positive,) = cache
+    expect.same_as_out("relu", dout, positive.shape, dout.dtype)
+    return dout * positive  # out = x where positive, else a constant

@@ -1,0 +1,276 @@
+"""GPT: embeddings, n_layer blocks of attention and MLP around a residual stream, and a head. Composition, and nothing else.
+
+    h_0 = wte[ids] + wpe[0 .. T-1]
+    h_l = block(h_l-1)
+    logits = LN(h_n) wte^T                      the head is tied to wte, and has no bias
+
+    block, norm="pre"  (GPT-2):  x = x + attention(LN(x));   x = x + mlp(LN(x))
+    block, norm="post" (GPT-1):  x = LN(x + attention(x));   x = LN(x + mlp(x))     and no LN before the head
+
+Source: Radford et al. 2018 (GPT-1), equation 2; Radford et al. 2019 (GPT-2), section 2.3; Vaswani et al. 2017, section 3.1.
+Every number is made by a function of `ops` (minigpt/layers/, the kernels, or your own), and each backward below undoes its
+forward line by line, from the last to the first.
+Left out: a cache of keys and values for generation.
+"""
+
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+
+from minigpt.config import GPTConfig
+from minigpt.layers import expect
+from minigpt.ops import load_ops
+from minigpt.parameters import initial_parameters
+
+
+class EmbedCache(NamedTuple):
+    """Of the embeddings."""
+
+    tokens: tuple
+    positions: tuple | None  # None where they are sinusoidal: nothing to learn
+    dropout: tuple
+
+
+class AttentionSublayerCache(NamedTuple):
+    """Of the projection to q, k, v, the attention, and the projection back."""
+
+    c_attn: tuple
+    heads: tuple
+    c_proj: tuple
+    dropout: tuple
+
+
+class MlpSublayerCache(NamedTuple):
+    """Of the MLP and its dropout."""
+
+    mlp: tuple
+    dropout: tuple
+
+
+class BlockCache(NamedTuple):
+    """Of one block."""
+
+    ln_1: tuple
+    attn: AttentionSublayerCache
+    ln_2: tuple
+    mlp: MlpSublayerCache
+
+
+class ForwardCache(NamedTuple):
+    """Of the whole forward pass, up to the logits."""
+
+    embed: EmbedCache
+    blocks: list[BlockCache]
+    ln_f: tuple | None  # None where norm is "post"
+    head: tuple
+
+
+class LossCache(NamedTuple):
+    """Of the forward pass and the loss."""
+
+    forward: ForwardCache
+    cross_entropy: tuple
+
+
+class GPT:
+    """A GPT: a config, a dict of parameters under GPT-2's names, and the module whose functions it runs. No other state."""
+
+    def __init__(
+        self,
+        config: GPTConfig,
+        seed: int = 0,
+        ops: str | Path | ModuleType = "numpy",
+        dtype: type = np.float32,
+        params: dict[str, np.ndarray] | None = None,
+    ):
+        """A freshly initialised model, or one with the given params (which it keeps and does not copy).
+
+        ops: "numpy", "numba", the path of a learner's file, or any module that exports functions of the contract.
+        """
+        self.config = config
+        self.ops = load_ops(ops)
+        self.params = initial_parameters(config, seed, dtype) if params is None else params
+
+    # ---- forward
+
+    def forward(self, ids: np.ndarray, rng: np.random.Generator | None = None) -> tuple[np.ndarray, ForwardCache]:
+        """Logits of the next token at every position: (B, T) ints -> (B, T, V).
+
+        With rng, dropout is on (training); without, it is off. Raises ValueError (T longer than block_size), IndexError.
+        """
+        x, embed_cache = self._embed_forward(ids, rng)  # (B, T, C)
+        blocks = []
+        for i in range(self.config.n_layer):
+            x, block_cache = self._block_forward(x, i, rng)  # (B, T, C)
+            blocks.append(block_cache)
+        ln_f_cache = None
+        if self.config.norm == "pre":
+            x, ln_f_cache = self._layer_norm_forward(x, "ln_f")  # (B, T, C)
+        logits, head_cache = self.ops.linear_forward(x, self.params["wte.weight"].T)  # (B, T, V)
+        return logits, ForwardCache(embed_cache, blocks, ln_f_cache, head_cache)
+
+    def loss(self, ids: np.ndarray, targets: np.ndarray, rng: np.random.Generator | None = None) -> tuple[np.floating, LossCache]:
+        """The mean cross-entropy in nats of targets (B, T), each the token after the one in ids; -1 does not count."""
+        logits, forward_cache = self.forward(ids, rng)  # (B, T, V)
+        loss, cross_entropy_cache = self.ops.cross_entropy_forward(logits, targets)
+        return loss, LossCache(forward_cache, cross_entropy_cache)
+
+    def _embed_forward(self, ids, rng):
+        expect.integers("GPT", ids=ids)
+        expect.rank("GPT", "ids", ids, "B T")
+        T = ids.shape[1]
+        if not 1 <= T <= self.config.block_size:
+            raise ValueError(f"GPT: ids has T = {T} tokens, but must have 1 .. {self.config.block_size}, the block_size")
+        tokens, tokens_cache = self.ops.embedding_forward(ids, self.params["wte.weight"])  # (B, T, C)
+        if self.config.positions == "learned":
+            positions, positions_cache = self.ops.embedding_forward(np.arange(T), self.params["wpe.weight"])  # (T, C)
+        else:
+            positions = self.ops.sinusoidal_positions(T, self.config.n_embd).astype(tokens.dtype)  # (T, C)
+            positions_cache = None
+        x, dropout_cache = self._dropout_forward(tokens + positions, rng)  # (B, T, C)
+        return x, EmbedCache(tokens_cache, positions_cache, dropout_cache)
+
+    def _block_forward(self, x, i, rng):
+        if self.config.norm == "pre":
+            normed, ln_1_cache = self._layer_norm_forward(x, f"h.{i}.ln_1")
+            attn, attn_cache = self._attention_forward(normed, i, rng)
+            x = x + attn  # the residual stream itself, not the normed one
+            normed, ln_2_cache = self._layer_norm_forward(x, f"h.{i}.ln_2")
+            mlp, mlp_cache = self._mlp_forward(normed, i, rng)
+            x = x + mlp
+        else:
+            attn, attn_cache = self._attention_forward(x, i, rng)
+            x, ln_1_cache = self._layer_norm_forward(x + attn, f"h.{i}.ln_1")
+            mlp, mlp_cache = self._mlp_forward(x, i, rng)
+            x, ln_2_cache = self._layer_norm_forward(x + mlp, f"h.{i}.ln_2")
+        return x, BlockCache(ln_1_cache, attn_cache, ln_2_cache, mlp_cache)
+
+    def _attention_forward(self, x, i, rng):
+        qkv, c_attn_cache = self._linear_forward(x, f"h.{i}.attn.c_attn")  # (B, T, 3C)
+        dropout_p = 0.0 if rng is None else self.config.dropout
+        heads, heads_cache = self.ops.multi_head_attention_forward(
+            qkv, self.config.n_head, True, self.config.window(i), dropout_p, rng
+        )  # (B, T, C)
+        projected, c_proj_cache = self._linear_forward(heads, f"h.{i}.attn.c_proj")  # (B, T, C)
+        out, dropout_cache = self._dropout_forward(projected, rng)
+        return out, AttentionSublayerCache(c_attn_cache, heads_cache, c_proj_cache, dropout_cache)
+
+    def _mlp_forward(self, x, i, rng):
+        weights = [self.params.get(f"h.{i}.mlp.{name}") for name in MLP_PARAMETERS]
+        mlp, mlp_cache = self.ops.mlp_forward(x, *weights, self.config.activation)  # (B, T, C)
+        out, dropout_cache = self._dropout_forward(mlp, rng)
+        return out, MlpSublayerCache(mlp_cache, dropout_cache)
+
+    def _linear_forward(self, x, name):
+        return self.ops.linear_forward(x, self.params[f"{name}.weight"], self.params.get(f"{name}.bias"))
+
+    def _layer_norm_forward(self, x, name):
+        weight, bias = self.params[f"{name}.weight"], self.params.get(f"{name}.bias")
+        return self.ops.layer_norm_forward(x, weight, bias, self.config.layer_norm_epsilon)
+
+    def _dropout_forward(self, x, rng):
+        return self.ops.dropout_forward(x, 0.0 if rng is None else self.config.dropout, rng)
+
+    # ---- backward: the same lines from last to first
+
+    def backward(self, cache: LossCache, dloss: float = 1.0) -> dict[str, np.ndarray]:
+        """Gradient of dloss * loss for every parameter: same names, shapes and dtype as params. cache is from loss()."""
+        # loss = cross_entropy(logits, targets)
+        dlogits = self.ops.cross_entropy_backward(dloss, cache.cross_entropy)  # (B, T, V)
+        return self.backward_from_logits(dlogits, cache.forward)
+
+    def backward_from_logits(self, dlogits: np.ndarray, cache: ForwardCache) -> dict[str, np.ndarray]:
+        """Gradients of the parameters, given the logits' gradient (B, T, V). cache is from forward()."""
+        grads: dict[str, np.ndarray] = {}
+        # logits = linear(x, wte^T)
+        dx, dhead, _ = self.ops.linear_backward(dlogits, cache.head)  # (B, T, C), (C, V)
+        if self.config.norm == "pre":
+            # x = layer_norm(x)
+            dx = self._layer_norm_backward(dx, cache.ln_f, "ln_f", grads)  # (B, T, C)
+        for i in reversed(range(self.config.n_layer)):
+            dx = self._block_backward(dx, cache.blocks[i], i, grads)  # (B, T, C)
+        self._embed_backward(dx, cache.embed, grads)
+        grads["wte.weight"] += dhead.T  # tied: wte is used twice, at both ends, and its gradient is the sum of both
+        return {name: grads[name] for name in self.params}
+
+    def _embed_backward(self, dx, cache, grads):
+        # x = dropout(tokens + positions), the positions (T, C) being the same for every sequence of the batch
+        dsum = self.ops.dropout_backward(dx, cache.dropout)  # (B, T, C)
+        grads["wte.weight"] = self.ops.embedding_backward(dsum, cache.tokens)  # (V, C)
+        if cache.positions is not None:
+            grads["wpe.weight"] = self.ops.embedding_backward(dsum.sum(axis=0), cache.positions)  # (block_size, C)
+
+    def _block_backward(self, dx, cache, i, grads):
+        if self.config.norm == "pre":
+            # x = x + mlp(layer_norm(x)): the gradient goes round the MLP as well as through it
+            dnormed = self._mlp_backward(dx, cache.mlp, i, grads)
+            dx = dx + self._layer_norm_backward(dnormed, cache.ln_2, f"h.{i}.ln_2", grads)
+            # x = x + attention(layer_norm(x))
+            dnormed = self._attention_backward(dx, cache.attn, i, grads)
+            return dx + self._layer_norm_backward(dnormed, cache.ln_1, f"h.{i}.ln_1", grads)
+        # x = layer_norm(x + mlp(x))
+        dsum = self._layer_norm_backward(dx, cache.ln_2, f"h.{i}.ln_2", grads)
+        dx = dsum + self._mlp_backward(dsum, cache.mlp, i, grads)
+        # x = layer_norm(x + attention(x))
+        dsum = self._layer_norm_backward(dx, cache.ln_1, f"h.{i}.ln_1", grads)
+        return dsum + self._attention_backward(dsum, cache.attn, i, grads)
+
+    def _attention_backward(self, dout, cache, i, grads):
+        # out = dropout(c_proj(heads(c_attn(x))))
+        dprojected = self.ops.dropout_backward(dout, cache.dropout)  # (B, T, C)
+        dheads = self._linear_backward(dprojected, cache.c_proj, f"h.{i}.attn.c_proj", grads)  # (B, T, C)
+        dqkv = self.ops.multi_head_attention_backward(dheads, cache.heads)  # (B, T, 3C)
+        return self._linear_backward(dqkv, cache.c_attn, f"h.{i}.attn.c_attn", grads)  # (B, T, C)
+
+    def _mlp_backward(self, dout, cache, i, grads):
+        # out = dropout(mlp(x))
+        dmlp = self.ops.dropout_backward(dout, cache.dropout)  # (B, T, C)
+        dx, *dweights = self.ops.mlp_backward(dmlp, cache.mlp)
+        for name, gradient in zip(MLP_PARAMETERS, dweights, strict=True):
+            _keep(grads, f"h.{i}.mlp.{name}", gradient)
+        return dx
+
+    def _linear_backward(self, dout, cache, name, grads):
+        dx, dweight, dbias = self.ops.linear_backward(dout, cache)
+        _keep(grads, f"{name}.weight", dweight)
+        _keep(grads, f"{name}.bias", dbias)
+        return dx
+
+    def _layer_norm_backward(self, dout, cache, name, grads):
+        dx, dweight, dbias = self.ops.layer_norm_backward(dout, cache)
+        _keep(grads, f"{name}.weight", dweight)
+        _keep(grads, f"{name}.bias", dbias)
+        return dx
+
+    # ---- what other files do with a model
+
+    def generate(self, ids: np.ndarray, max_new_tokens: int, **options) -> np.ndarray:
+        """Prompt and new tokens, (B, T + new). The options are those of minigpt.generate.generate."""
+        from minigpt.generate import generate
+
+        return generate(self, ids, max_new_tokens, **options)
+
+    def save_pretrained(self, directory: str | Path) -> None:
+        """Write config.json and model.safetensors, in Hugging Face's layout."""
+        from minigpt.pretrained import save_pretrained
+
+        save_pretrained(self, directory)
+
+    @classmethod
+    def from_pretrained(cls, directory: str | Path, ops: str | Path | ModuleType = "numpy") -> "GPT":
+        """Read what save_pretrained, or Hugging Face's GPT-2, wrote."""
+        from minigpt.pretrained import load_pretrained
+
+        config, params = load_pretrained(directory)
+        return cls(config, ops=ops, params=params)
+
+
+MLP_PARAMETERS = ("c_fc.weight", "c_fc.bias", "c_proj.weight", "c_proj.bias")
+
+
+def _keep(grads: dict[str, np.ndarray], name: str, gradient: np.ndarray | None) -> None:
+    """Keep a gradient under its parameter's name; a bias that is not there has none."""
+    if gradient is not None:
+        grads[name] = gradient

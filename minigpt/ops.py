@@ -1,0 +1,134 @@
+"""Which functions the model runs: the reference, the kernels, or a learner's own file laid over the reference.
+
+An implementation is a module that exports the contract's functions (minigpt.layers.__all__). One that exports only some is
+laid over the reference: its functions stand in for the reference's everywhere, also inside the functions that are made of
+others (attention calls softmax, the MLP calls linear and GELU). `came_from(ops)` tells which function came from where.
+"""
+
+import difflib
+import importlib.util
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+from minigpt import layers
+
+CONTRACT = tuple(layers.__all__)
+MADE_OF_OTHERS = ("attention", "multi_head_attention", "mlp")  # the files of layers/ that call others, callees first
+
+
+def load_ops(ops: str | Path | ModuleType | SimpleNamespace) -> ModuleType | SimpleNamespace:
+    """The functions to run. ops: "numpy", "by_hand", "numba", the path of a file or folder of a learner's, or any module.
+
+    Raises ValueError (no function of the contract in it, a misspelt one), FileNotFoundError, NotImplementedError (numba).
+    """
+    if ops == "numpy":
+        return layers
+    if ops == "by_hand":
+        return importlib.import_module("minigpt.by_hand")
+    if ops == "numba":
+        raise NotImplementedError("ops 'numba': the kernels are not there yet; use 'numpy'")
+    if isinstance(ops, str | Path):
+        return overlay(_functions_at(Path(ops)))
+    own = {name: getattr(ops, name) for name in CONTRACT if hasattr(ops, name)}
+    _expect_some(own, vars(ops), getattr(ops, "__name__", repr(ops)))
+    return ops if len(own) == len(CONTRACT) else overlay(own)
+
+
+def overlay(own: dict[str, Callable]) -> SimpleNamespace:
+    """The reference with some functions replaced, also where the reference's own functions call them."""
+    functions = {name: getattr(layers, name) for name in CONTRACT} | own
+    for file in MADE_OF_OTHERS:
+        module = importlib.import_module(f"minigpt.layers.{file}")
+        called = {name: function for name, function in functions.items() if vars(module).get(name, function) is not function}
+        if called:
+            copy = copied(module)
+            vars(copy).update(called)
+            made_here = {name for name in CONTRACT if name.startswith(file) and name not in own}
+            functions |= {name: getattr(copy, name) for name in made_here}
+    return SimpleNamespace(**functions, own=tuple(own))
+
+
+def copied(module: ModuleType, edit: Callable[[str], str] = lambda source: source) -> ModuleType:
+    """A second, independent copy of a module, run from its source; `edit` may change the source first."""
+    copy = ModuleType(module.__name__)
+    copy.__file__ = module.__file__
+    source = edit(Path(module.__file__).read_text(encoding="utf-8"))
+    exec(compile(source, module.__file__, "exec"), vars(copy))  # our own source, from our own package
+    return copy
+
+
+def came_from(ops: ModuleType | SimpleNamespace) -> list[str]:
+    """One line for each function that is not the reference's: its name, file and line."""
+    lines = []
+    for name in CONTRACT:
+        function = getattr(ops, name)
+        if name in getattr(ops, "own", CONTRACT) and function is not getattr(layers, name):
+            lines.append(f"{name}: {where(function)}")
+    return lines
+
+
+def where(function: Callable) -> str:
+    """file:line of a function, the file as short as it can be said."""
+    try:
+        path = Path(inspect.getsourcefile(function))
+        line = inspect.getsourcelines(function)[1]
+    except (TypeError, OSError):
+        return f"{getattr(function, '__module__', '?')} (no source)"
+    return f"{path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}:{line}"
+
+
+def _functions_at(path: Path) -> dict[str, Callable]:
+    """The contract's functions in a file, or in all files of a folder."""
+    if not path.exists():
+        raise FileNotFoundError(
+            f"--ops {path}: no such file or folder; it must be numpy, numba, by_hand, or the path of your own .py file"
+        )
+    files = sorted(path.glob("*.py")) if path.is_dir() else [path]
+    own: dict[str, Callable] = {}
+    defined: dict[str, object] = {}
+    for file in files:
+        module = _import_file(file)
+        for name, value in vars(module).items():
+            if name in CONTRACT and getattr(layers, name) is not value:  # what a file only imports is not its own
+                if name in own:
+                    raise ValueError(f"--ops {path}: {name} is defined twice, in {where(own[name])} and in {where(value)}")
+                own[name] = value
+        defined |= vars(module)
+    _expect_some(own, defined, str(path))
+    return own
+
+
+def _import_file(file: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"learner_{file.stem}", file)
+    if spec is None:
+        raise ValueError(f"--ops {file}: not a Python file; its name must end in .py")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # a learner's file may fail in any way; say where and go no further
+        line = getattr(error, "lineno", None) or _line_in(file, error)
+        raise ValueError(f"--ops {file}: line {line}: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _line_in(file: Path, error: Exception) -> int | str:
+    """The last line of `file` on the way to the error."""
+    lines = []
+    traceback = error.__traceback__
+    while traceback:
+        if traceback.tb_frame.f_code.co_filename == str(file):
+            lines.append(traceback.tb_lineno)
+        traceback = traceback.tb_next
+    return lines[-1] if lines else "?"
+
+
+def _expect_some(own: dict[str, Callable], defined: dict[str, object], source: str) -> None:
+    """At least one function of the contract, and none misspelt: a misspelt one would silently not be run."""
+    for name in defined:
+        near = difflib.get_close_matches(name, CONTRACT, n=1, cutoff=0.85)
+        if near and name not in CONTRACT and callable(defined[name]) and near[0] not in own:
+            raise ValueError(f"--ops {source}: {name} is not in the contract; did you mean {near[0]}?")
+    if not own:
+        raise ValueError(f"--ops {source}: holds none of the contract's functions, which are {', '.join(CONTRACT)}")

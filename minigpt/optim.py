@@ -1,0 +1,100 @@
+"""AdamW, the clipping of gradients, and the learning rate's schedule.
+
+    m = beta1 m + (1 - beta1) g                     the gradient's running mean
+    v = beta2 v + (1 - beta2) g^2                   its running square
+    mhat = m / (1 - beta1^t),  vhat = v / (1 - beta2^t)      t = 1 at the first step: both start from 0, and are too small
+    theta = theta - lr wd theta - lr mhat / (sqrt(vhat) + eps)
+
+Source: Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2019, algorithm 2, with the decay as PyTorch has it: multiplied by
+the learning rate (the paper's lambda is lr times this one's). Decay pulls on matrices alone (GPT-1: "on all non bias or gain
+weights"), embeddings among them, as in nanoGPT.
+Left out: AMSGrad, Nesterov momentum.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+Arrays = dict[str, np.ndarray]
+
+
+class AdamWState(NamedTuple):
+    """What AdamW remembers of each parameter, under its name."""
+
+    m: Arrays
+    v: Arrays
+
+
+def adamw_init(params: Arrays) -> AdamWState:
+    """A state of zeros, of each parameter's shape and dtype."""
+    return AdamWState(
+        {name: np.zeros_like(array) for name, array in params.items()},
+        {name: np.zeros_like(array) for name, array in params.items()},
+    )
+
+
+def adamw_step(
+    params: Arrays,
+    grads: Arrays,
+    state: AdamWState,
+    t: int,
+    lr: float,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+) -> None:
+    """One step of AdamW, in place: params and state change, grads do not. t counts the steps, from 1.
+
+    Raises ValueError where t is below 1 or grads lacks a parameter.
+    """
+    if t < 1:
+        raise ValueError(f"adamw_step: t is {t}, but must be at least 1: the first step is step 1")
+    missing = params.keys() - grads.keys()
+    if missing:
+        raise ValueError(f"adamw_step: grads has no {sorted(missing)[0]}, but must have every parameter")
+    for name, theta in params.items():
+        g, m, v = grads[name], state.m[name], state.v[name]
+        m += (1.0 - beta1) * (g - m)
+        v += (1.0 - beta2) * (g * g - v)
+        root_vhat = np.sqrt(v) * (1.0 / math.sqrt(1.0 - beta2**t))
+        if weight_decay and is_decayed(theta):
+            theta *= 1.0 - lr * weight_decay
+        theta -= (lr / (1.0 - beta1**t)) * m / (root_vhat + eps)
+
+
+def is_decayed(theta: np.ndarray) -> bool:
+    """Matrices and tables are pulled towards 0; biases and layer norm's gains are not."""
+    return theta.ndim >= 2
+
+
+def grad_norm(grads: Arrays) -> float:
+    """The length of all gradients as one vector, summed in float64."""
+    return math.sqrt(sum(float(np.square(g, dtype=np.float64).sum()) for g in grads.values()))
+
+
+def clip_grad_norm(grads: Arrays, max_norm: float) -> tuple[Arrays, float]:
+    """All gradients scaled by one factor where their common norm exceeds max_norm, and the norm before.
+
+    Source: Pascanu, Mikolov and Bengio 2013, algorithm 1. One factor keeps the direction; a factor for each tensor would not.
+    Returns new arrays where it clips, the same ones where it does not. max_norm = 0 turns clipping off.
+    """
+    norm = grad_norm(grads)
+    if max_norm == 0 or norm <= max_norm:
+        return grads, norm
+    return {name: g * (max_norm / norm) for name, g in grads.items()}, norm
+
+
+def learning_rate(step: int, max_lr: float, min_lr: float, warmup_iters: int, lr_decay_iters: int) -> float:
+    """Linear warm-up to max_lr, then half a cosine down to min_lr at lr_decay_iters, then min_lr. step counts from 0.
+
+    Source: Radford et al. 2018 (GPT-1), section 4.1; Loshchilov and Hutter 2017 (cosine); the +1s are nanoGPT's: without them the
+    first step would have a rate of 0 and be lost.
+    """
+    if step < warmup_iters:
+        return max_lr * (step + 1) / (warmup_iters + 1)
+    if step >= lr_decay_iters:
+        return min_lr
+    progress = (step - warmup_iters) / (lr_decay_iters - warmup_iters)  # 0 .. 1
+    return min_lr + 0.5 * (1.0 + math.cos(math.pi * progress)) * (max_lr - min_lr)

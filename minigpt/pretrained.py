@@ -1,0 +1,153 @@
+"""A model as a directory in Hugging Face's layout: config.json and model.safetensors, under GPT-2's names.
+
+A GPT-2 that Hugging Face saved is read by reading it: same names, same layout, nothing to transpose. What Hugging Face's GPT-2 has
+no word for (no biases, post-LN, sinusoidal positions, windows) is written under names of ours, and model_type says "minigpt".
+Left out: sharded weights, .bin files (pickle runs code when read), download by name.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from minigpt.config import GPTConfig
+from minigpt.model import GPT
+from minigpt.parameters import parameter_shapes
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+ACTIVATION_NAMES = {"gelu": "gelu_new", "gelu_erf": "gelu", "relu": "relu"}  # ours -> Hugging Face's
+OUR_FIELDS = {"bias": True, "norm": "pre", "positions": "learned", "windows": None}  # and what GPT-2 has
+
+
+def save_pretrained(model: GPT, directory: str | Path) -> None:
+    """Write the two files, making the directory where needed."""
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    write_json(directory / CONFIG, config_to_json(model.config))
+    write_tensors(directory / WEIGHTS, model.params)
+
+
+def load_pretrained(directory: str | Path) -> tuple[GPTConfig, dict[str, np.ndarray]]:
+    """Config and float32 parameters. Raises FileNotFoundError or ValueError, with the file and what is wrong with it."""
+    directory = Path(directory)
+    if not directory.is_dir():
+        raise FileNotFoundError(f"{directory}: no such directory; give one that holds {CONFIG} and {WEIGHTS}")
+    config = config_from_json(read_json(directory / CONFIG), directory / CONFIG)
+    shapes = parameter_shapes(config)
+    tensors = _without_prefix(read_tensors(directory / WEIGHTS))
+    expect_tensors(tensors, shapes, directory / WEIGHTS)
+    return config, {name: tensors[name].astype(np.float32) for name in shapes}
+
+
+def config_to_json(config: GPTConfig) -> dict:
+    """Hugging Face's names for what its GPT-2 has, ours for the rest."""
+    ours = {name: getattr(config, name) for name in OUR_FIELDS}
+    is_gpt2 = ours == OUR_FIELDS
+    return {
+        "model_type": "gpt2" if is_gpt2 else "minigpt",
+        "architectures": ["GPT2LMHeadModel"] if is_gpt2 else ["GPT"],
+        "vocab_size": config.vocab_size,
+        "n_positions": config.block_size,
+        "n_layer": config.n_layer,
+        "n_head": config.n_head,
+        "n_embd": config.n_embd,
+        "activation_function": ACTIVATION_NAMES[config.activation],
+        "layer_norm_epsilon": config.layer_norm_epsilon,
+        "embd_pdrop": config.dropout,
+        "attn_pdrop": config.dropout,
+        "resid_pdrop": config.dropout,
+        "tie_word_embeddings": True,
+    } | ours
+
+
+def config_from_json(content: dict, path: Path) -> GPTConfig:
+    """The config that config_to_json, or Hugging Face's GPT2Config, wrote. Raises ValueError with the file and the field."""
+    if content.get("model_type") not in ("gpt2", "minigpt"):
+        raise ValueError(f"{path}: model_type is {content.get('model_type')!r}, but must be 'gpt2' or 'minigpt'")
+    missing = [name for name in ("vocab_size", "n_positions", "n_layer", "n_head", "n_embd") if name not in content]
+    if missing:
+        raise ValueError(f"{path}: has no {missing[0]}; it is not the config of a GPT-2")
+    if content.get("n_inner") not in (None, 4 * content["n_embd"]):
+        raise ValueError(f"{path}: n_inner is {content['n_inner']}, but must be 4 * n_embd = {4 * content['n_embd']}")
+    activations = {theirs: ours for ours, theirs in ACTIVATION_NAMES.items()}
+    activation = content.get("activation_function", "gelu_new")
+    if activation not in activations:
+        raise ValueError(f"{path}: activation_function is {activation!r}, but must be one of {', '.join(activations)}")
+    ours = {name: content.get(name, default) for name, default in OUR_FIELDS.items()}
+    try:
+        return GPTConfig(
+            vocab_size=content["vocab_size"],
+            block_size=content["n_positions"],
+            n_layer=content["n_layer"],
+            n_head=content["n_head"],
+            n_embd=content["n_embd"],
+            dropout=content.get("resid_pdrop", 0.1),
+            activation=activations[activation],
+            layer_norm_epsilon=content.get("layer_norm_epsilon", 1e-5),
+            **ours,
+        )
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _without_prefix(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Hugging Face's language model says transformer.wte.weight; its masks (attn.bias) and its tied head are no parameters."""
+    plain = {name.removeprefix("transformer."): array for name, array in tensors.items()}
+    masks = {name for name, array in plain.items() if name.endswith((".attn.bias", ".attn.masked_bias"))}
+    return {name: array for name, array in plain.items() if name not in masks | {"lm_head.weight"}}
+
+
+def expect_tensors(tensors: dict[str, np.ndarray], shapes: dict[str, tuple], path: Path) -> None:
+    """The file holds what the config says, name by name and shape by shape. Else ValueError."""
+    for name, shape in shapes.items():
+        if name not in tensors:
+            raise ValueError(f"{path}: has no tensor {name}, which {CONFIG} asks for; the two are of different models")
+        if tensors[name].shape != shape:
+            raise ValueError(
+                f"{path}: {name} has shape {tensors[name].shape}, but {CONFIG} says {shape}; they are of different models"
+            )
+        if not np.issubdtype(tensors[name].dtype, np.floating):
+            raise ValueError(f"{path}: {name} has dtype {tensors[name].dtype}, but must be floats")
+    extra = tensors.keys() - shapes.keys()
+    if extra:
+        raise ValueError(f"{path}: has a tensor {sorted(extra)[0]}, which {CONFIG} knows nothing of; they are of different models")
+
+
+def read_json(path: Path) -> dict:
+    """A JSON object. Raises FileNotFoundError, ValueError with the file."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file; is {path.parent} a checkpoint?")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: not JSON ({error}); the file is damaged") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: holds a {type(content).__name__}, but must hold a JSON object")
+    return content
+
+
+def write_json(path: Path, content: dict) -> None:
+    """A JSON object, readable."""
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def read_tensors(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a .safetensors file. Raises FileNotFoundError, ValueError with the file."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file; is {path.parent} a checkpoint?")
+    try:
+        return load_file(path)
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path}: not a whole .safetensors file ({path.stat().st_size} bytes: {error}); it is cut off, or damaged"
+        ) from None
+
+
+def write_tensors(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Arrays by name as .safetensors. The format's tag is what Hugging Face's loader asks for."""
+    from safetensors.numpy import save_file
+
+    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path, metadata={"format": "pt"})

@@ -1,0 +1,89 @@
+"""TrainSettings: everything that fixes a training run besides the model's shape; and the presets, which fix both.
+
+A run is a function of these and the data: the same settings give the same weights, bit for bit, on one machine.
+"""
+
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+from minigpt.layers import expect
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How to train. The comments are the command line's help."""
+
+    batch_size: int = 12  # sequences in a batch
+    grad_accumulation: int = 1  # batches whose gradients are averaged for one step
+    max_iters: int = 2000  # steps of the optimizer
+    learning_rate: float = 1e-3  # the highest learning rate, reached after the warm-up
+    min_lr: float = 1e-4  # the learning rate at the end of the cosine
+    warmup_iters: int = 100  # steps until the learning rate is at its highest
+    lr_decay_iters: int | None = None  # the step at which the cosine ends; max_iters where not given
+    beta1: float = 0.9  # AdamW: memory of the gradient's mean
+    beta2: float = 0.99  # AdamW: memory of the gradient's square
+    weight_decay: float = 0.1  # AdamW: pull of the matrices towards 0
+    grad_clip: float = 1.0  # the highest norm of all gradients together; 0 for none
+    eval_interval: int = 250  # steps between two evaluations
+    eval_batches: int = 20  # batches in an evaluation, the same ones each time
+    checkpoint_interval: int = 250  # steps between two checkpoints
+    sample_length: int = 120  # tokens of the sample shown at an evaluation; 0 for none
+    seed: int = 1337  # of the weights, the batches, dropout and samples
+
+    def __post_init__(self):
+        for name in ("batch_size", "grad_accumulation", "max_iters", "eval_interval", "eval_batches", "checkpoint_interval"):
+            expect.at_least_one("TrainSettings", name, getattr(self, name))
+        for name in ("learning_rate",):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"TrainSettings: {name} is {getattr(self, name)}, but must be above 0")
+        for name in ("min_lr", "warmup_iters", "weight_decay", "grad_clip", "sample_length", "seed"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"TrainSettings: {name} is {getattr(self, name)}, but must not be negative")
+        for name in ("beta1", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"TrainSettings: {name} is {getattr(self, name)}, but must be at least 0 and below 1")
+        if self.lr_decay_iters is None:
+            object.__setattr__(self, "lr_decay_iters", self.max_iters)
+
+
+class Preset(NamedTuple):
+    """A named choice of model and training."""
+
+    about: str
+    data: str
+    model: dict  # fields of GPTConfig, without vocab_size
+    train: dict  # fields of TrainSettings
+
+
+PRESETS = {
+    "char-cpu": Preset(
+        "nanoGPT's published run on a CPU: 4 layers, 128 channels, 2000 steps",
+        data="shakespeare",
+        model=dict(block_size=64, n_layer=4, n_head=4, n_embd=128, dropout=0.0, bias=False, activation="gelu_erf"),
+        train=dict(batch_size=12, max_iters=2000, learning_rate=1e-3, min_lr=1e-4, warmup_iters=100, beta1=0.9, beta2=0.99)
+        | dict(weight_decay=0.1, grad_clip=1.0, eval_interval=250, eval_batches=20, lr_decay_iters=2000),
+    ),
+    "demo": Preset(
+        "about a minute on two cores, on text that every Python brings along",
+        data="python-docs",
+        model=dict(block_size=64, n_layer=3, n_head=4, n_embd=96),
+        train=dict(batch_size=16, max_iters=800, learning_rate=4e-3, min_lr=4e-4, warmup_iters=40, eval_interval=100)
+        | dict(eval_batches=10, checkpoint_interval=200),
+    ),
+    "task": Preset(
+        "for the generated tasks: about a minute",
+        data="reverse",
+        model=dict(block_size=32, n_layer=2, n_head=4, n_embd=64),
+        train=dict(batch_size=64, max_iters=1500, learning_rate=3e-3, min_lr=1e-4, warmup_iters=50, weight_decay=0.0)
+        | dict(eval_interval=250, eval_batches=4, checkpoint_interval=250),
+    ),
+}
+
+
+def field_help(owner: type) -> dict[str, str]:
+    """The comment behind each field of TrainSettings or GPTConfig, read from its source: written once, shown by --help."""
+    import inspect
+
+    lines = inspect.getsource(owner).splitlines()
+    comments = {line.split(":")[0].strip(): line.split("#", 1)[1].strip() for line in lines if ":" in line and "#" in line}
+    return {field.name: comments.get(field.name, "") for field in fields(owner)}

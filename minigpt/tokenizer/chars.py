@@ -1,0 +1,72 @@
+"""One token a character: a text's distinct characters in the order of their code points, numbered from 0.
+
+>>> tokenizer = CharTokenizer("banana")
+>>> tokenizer.encode("nab").tolist(), tokenizer.decode([1, 0, 2])
+([2, 0, 1], 'ban')
+
+Left out: characters that were not in the text. They are an error, for the model has no row for them.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+FILE = "char_tokenizer.json"
+
+
+class CharTokenizer:
+    """Characters to ids and back. symbols is the alphabet, in order; a character's id is its place in it."""
+
+    def __init__(self, text: str):
+        """The alphabet of a text."""
+        if not text:
+            raise ValueError("CharTokenizer: the text is empty, but must hold at least one character")
+        self.symbols = "".join(sorted(set(text)))
+        self._codes = code_points(self.symbols)
+
+    @property
+    def vocab_size(self) -> int:
+        return len(self.symbols)
+
+    def encode(self, text: str) -> np.ndarray:
+        """(n,) int64 ids. Raises ValueError for a character outside the alphabet, with its place."""
+        codes = code_points(text)
+        ids = np.minimum(np.searchsorted(self._codes, codes), self.vocab_size - 1)
+        unknown = np.flatnonzero(self._codes[ids] != codes)
+        if unknown.size:
+            at = int(unknown[0])
+            raise ValueError(
+                f"character {text[at]!r} at position {at} is not one of the {self.vocab_size} that this model knows: "
+                f"{self.symbols!a}"
+            )
+        return ids.astype(np.int64)
+
+    def decode(self, ids: np.ndarray | list[int]) -> str:
+        """The text of ids. Raises IndexError for an id outside the alphabet."""
+        for i in ids:
+            if not 0 <= i < self.vocab_size:
+                raise IndexError(f"id {i} is not in 0 .. {self.vocab_size - 1}, the {self.vocab_size} characters of this tokenizer")
+        return "".join(self.symbols[i] for i in ids)
+
+    def save(self, directory: str | Path) -> None:
+        """Write the alphabet as JSON."""
+        content = json.dumps({"type": "char", "symbols": self.symbols}, indent=1)
+        (Path(directory) / FILE).write_text(content + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, directory: str | Path) -> "CharTokenizer":
+        """Read what save wrote. Raises FileNotFoundError, ValueError with the file's name."""
+        path = Path(directory) / FILE
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: no such file; a checkpoint of minigpt has its tokenizer there")
+        try:
+            symbols = json.loads(path.read_text(encoding="utf-8"))["symbols"]
+            return cls(symbols)
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path}: not a tokenizer that minigpt wrote ({error})") from None
+
+
+def code_points(text: str) -> np.ndarray:
+    """(n,) uint32, one number a character. surrogatepass: a lone surrogate is an unknown character, not a crash."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")

@@ -1,0 +1,244 @@
+"""Training: batches in, gradients, a clipped step of AdamW, again; with evaluations, samples, checkpoints and a log on the way.
+
+    out/log.jsonl        a line a step: loss (nats), learning rate, gradient norm; a line an evaluation: both losses, a sample
+    out/loss.png         both curves, with the line ln V of a model that knows nothing
+    out/step-000400/     the newest checkpoint (checkpoint.py)
+
+Left out: several machines, mixed precision, early stopping.
+"""
+
+import json
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from minigpt.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from minigpt.config import GPTConfig
+from minigpt.data import TextData, load_data
+from minigpt.generate import generate
+from minigpt.model import GPT
+from minigpt.optim import AdamWState, adamw_init, adamw_step, clip_grad_norm, learning_rate
+from minigpt.randomness import generator
+from minigpt.settings import TrainSettings
+from minigpt.tasks import TaskData
+
+LOG = "log.jsonl"
+
+
+@dataclass
+class Run:
+    """A training run: everything that changes while it trains is in model.params, optimizer and step."""
+
+    out: Path
+    model: GPT
+    data: TextData | TaskData
+    settings: TrainSettings
+    optimizer: AdamWState
+    step: int = 0  # how many steps have been made
+
+
+def new_run(out: str | Path, data: TextData | TaskData, model: dict, settings: TrainSettings, ops: object = "numpy") -> Run:
+    """A run from step 0. model: the fields of GPTConfig but vocab_size, which the data's tokenizer gives."""
+    config = GPTConfig(vocab_size=data.tokenizer.vocab_size, **model)
+    data.expect_block(config.block_size)
+    gpt = GPT(config, seed=settings.seed, ops=ops)
+    return Run(Path(out), gpt, data, settings, adamw_init(gpt.params))
+
+
+def resume_run(out: str | Path, ops: object = "numpy") -> Run:
+    """A run from its newest checkpoint. Raises ValueError where the data is not what it was."""
+    saved = load_checkpoint(out)
+    data = load_data(saved.data, saved.tokenizer)
+    if data.fingerprint != saved.fingerprint:
+        raise ValueError(f"data {saved.data}: has changed since {out} was begun; put it back, or begin a new run in another --out")
+    return Run(Path(out), GPT(saved.config, ops=ops, params=saved.params), data, saved.settings, saved.optimizer, saved.step)
+
+
+def train(run: Run, max_seconds: float | None = None, show: bool = True) -> bool:
+    """Train to the end, to max_seconds, or to Ctrl-C; save in each case. Returns whether the end was reached.
+
+    Raises FloatingPointError where the loss is no longer finite; the checkpoint before stays.
+    """
+    run.out.mkdir(parents=True, exist_ok=True)
+    begun = time.monotonic()
+    with _stop_asked() as asked, _Log(run.out / LOG, run.step) as log, _progress(run, show) as bar:
+        while True:
+            done = run.step >= run.settings.max_iters
+            stop = asked.is_set() or (max_seconds is not None and time.monotonic() - begun >= max_seconds)
+            if done or stop or run.step % run.settings.checkpoint_interval == 0:
+                save(run)
+            if done or run.step % run.settings.eval_interval == 0:
+                line = evaluation(run)
+                log.write(line)
+                bar.write(_describe(line))
+            if done or stop:
+                return done
+            line = train_step(run)
+            log.write(line)
+            bar.set_postfix_str(f"loss {line['loss']:.3f}, {_tokens_per_second(run, bar):.0f} tokens/s")
+            bar.update()
+
+
+def train_step(run: Run) -> dict:
+    """One step of the optimizer, on grad_accumulation batches. Returns the log's line."""
+    s = run.settings
+    losses, total = [], None
+    for micro in range(s.grad_accumulation):
+        n = run.step * s.grad_accumulation + micro  # the number of this batch in the whole run
+        ids, targets = run.data.batch("train", generator(s.seed, "batch", n), s.batch_size, run.model.config.block_size)
+        loss, cache = run.model.loss(ids, targets, generator(s.seed, "dropout", n))
+        grads = run.model.backward(cache, 1.0 / s.grad_accumulation)  # the mean over batches, not their sum
+        total = grads if total is None else {name: total[name] + g for name, g in grads.items()}
+        losses.append(float(loss))
+    clipped, norm = clip_grad_norm(total, s.grad_clip)
+    loss = sum(losses) / len(losses)
+    if not (math.isfinite(loss) and math.isfinite(norm)):
+        raise FloatingPointError(
+            f"the loss is {loss} and the gradient's norm {norm} at step {run.step}: training has diverged. Try a lower "
+            f"--learning-rate than {s.learning_rate}; the last checkpoint in {run.out} is untouched"
+        )
+    lr = learning_rate(run.step, s.learning_rate, s.min_lr, s.warmup_iters, s.lr_decay_iters)
+    adamw_step(run.model.params, clipped, run.optimizer, run.step + 1, lr, s.beta1, s.beta2, 1e-8, s.weight_decay)
+    run.step += 1
+    return {"step": run.step - 1, "loss": loss, "lr": lr, "grad_norm": norm}
+
+
+def evaluation(run: Run) -> dict:
+    """Train and val loss, each on its own fixed batches, and a sample. Returns the log's line."""
+    s = run.settings
+    line = {"step": run.step, "train_loss": estimate_loss(run, "train"), "val_loss": estimate_loss(run, "val")}
+    if s.sample_length:
+        line["sample"] = training_sample(run)
+    return line
+
+
+def estimate_loss(run: Run, split: str) -> float:
+    """The mean loss in nats on eval_batches batches, the same ones at every step."""
+    s = run.settings
+    rngs = (generator(s.seed, "evaluation", i) for i in range(s.eval_batches))
+    batches = (run.data.batch(split, rng, s.batch_size, run.model.config.block_size) for rng in rngs)
+    return mean_loss(run.model, batches)
+
+
+def whole_loss(model: GPT, data: TextData | TaskData, split: str, batch_size: int = 64) -> float:
+    """The mean loss in nats over a whole split, every counted target once, in contexts of block_size that do not overlap."""
+    return mean_loss(model, data.whole(split, batch_size, model.config.block_size))
+
+
+def mean_loss(model: GPT, batches: Iterator[tuple[np.ndarray, np.ndarray]]) -> float:
+    """The mean over all counted targets of some batches (not the mean of the batches' means: the last may be shorter)."""
+    total, counted = 0.0, 0
+    for ids, targets in batches:
+        n = int((targets != -1).sum())
+        total += float(model.loss(ids, targets)[0]) * n
+        counted += n
+    return total / counted
+
+
+def perplexity(loss: float) -> float:
+    """Among how many equally likely tokens the model wavers: e^loss, the loss being in nats."""
+    return math.exp(loss)
+
+
+def training_sample(run: Run) -> str:
+    """What the model writes at this point, begun as the validation text begins, or a task's example."""
+    rng = generator(run.settings.seed, "sample", run.step)
+    if isinstance(run.data, TaskData):
+        prompt, answer = run.data.examples("val", rng, 1)
+        ids = generate(run.model, prompt, answer.shape[1])
+        right = "right" if (ids[0, prompt.shape[1] :] == answer[0]).all() else f"wrong: {run.data.tokenizer.decode(answer[0])}"
+        return f"{run.data.tokenizer.decode(ids[0])}  {right}"
+    prompt = run.data.tokens["val"][None, :1]
+    ids = generate(run.model, prompt, run.settings.sample_length, do_sample=True, temperature=0.8, seed=run.step)
+    return run.data.tokenizer.decode(ids[0, 1:])
+
+
+def save(run: Run) -> Path:
+    """Write a checkpoint."""
+    data, model = run.data, run.model
+    checkpoint = Checkpoint(
+        model.config, model.params, run.optimizer, run.step, run.settings, data.name, data.fingerprint, data.tokenizer
+    )
+    return save_checkpoint(run.out, model, checkpoint)
+
+
+class _Log:
+    """JSON lines. What an earlier process wrote at or after the step where this one begins is dropped: it will come again."""
+
+    def __init__(self, path: Path, step: int):
+        kept = [line for line in read_log(path) if line["step"] < step]
+        part = path.with_suffix(".part")
+        part.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+        part.replace(path)
+        self.stream = path.open("a", encoding="utf-8")
+
+    def write(self, line: dict) -> None:
+        self.stream.write(json.dumps(line) + "\n")
+        self.stream.flush()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.stream.close()
+
+
+def read_log(path: Path) -> list[dict]:
+    """The lines of a log; a last line that a kill cut off is left out."""
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1]  # what follows the last line end is empty, or cut off
+    return [json.loads(line) for line in lines]
+
+
+@contextmanager
+def _stop_asked() -> Iterator[threading.Event]:
+    """Ctrl-C and SIGTERM ask for a stop between two steps; in the middle of one the weights would be half updated."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():  # signals belong to the main thread
+        yield asked
+        return
+
+    def ask(number, frame):
+        if asked.is_set():
+            raise KeyboardInterrupt  # the second time, at once
+        asked.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _progress(run: Run, show: bool):
+    from tqdm import tqdm
+
+    return tqdm(
+        total=run.settings.max_iters,
+        initial=run.step,
+        unit="step",
+        ascii=True,
+        dynamic_ncols=True,
+        disable=not show,
+        mininterval=0.5,
+    )
+
+
+def _tokens_per_second(run: Run, bar) -> float:
+    steps_per_second = bar.format_dict["rate"] or 0.0
+    s = run.settings
+    return steps_per_second * s.batch_size * s.grad_accumulation * run.model.config.block_size
+
+
+def _describe(line: dict) -> str:
+    text = f"step {line['step']:5d}  train {line['train_loss']:.4f}  val {line['val_loss']:.4f} nats"
+    return text if "sample" not in line else f"{text}  | {ascii(line['sample'])[1:-1]}"
