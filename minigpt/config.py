@@ -28,7 +28,7 @@ class GPTConfig:
     positions: str = "learned"  # "learned": a table wpe (GPT); "sinusoidal": sines and cosines (Vaswani et al.)
     activation: str = "gelu"  # "gelu": tanh form (GPT-2); "gelu_erf": exact form (nanoGPT); "relu"
     windows: tuple[int | None, ...] | None = None  # for each layer, how many keys a query sees; None: all
-    layer_norm_epsilon: float = 1e-5
+    layer_norm_epsilon: float = 1e-5  # what keeps layer norm from dividing by 0
 
     def __post_init__(self):
         for name in ("vocab_size", "block_size", "n_layer", "n_head", "n_embd"):

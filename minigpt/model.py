@@ -103,7 +103,7 @@ class GPT:
         x, embed_cache = self._embed_forward(ids, rng)  # (B, T, C)
         blocks = []
         for i in range(self.config.n_layer):
-            x, block_cache = self._block_forward(x, i, rng)  # (B, T, C)
+            x, block_cache = self.block_forward(x, i, rng)  # (B, T, C)
             blocks.append(block_cache)
         ln_f_cache = None
         if self.config.norm == "pre":
@@ -132,7 +132,8 @@ class GPT:
         x, dropout_cache = self._dropout_forward(tokens + positions, rng)  # (B, T, C)
         return x, EmbedCache(tokens_cache, positions_cache, dropout_cache)
 
-    def _block_forward(self, x, i, rng):
+    def block_forward(self, x: np.ndarray, i: int, rng: np.random.Generator | None = None) -> tuple[np.ndarray, BlockCache]:
+        """Block i: (B, T, C) -> (B, T, C)."""
         if self.config.norm == "pre":
             normed, ln_1_cache = self._layer_norm_forward(x, f"h.{i}.ln_1")
             attn, attn_cache = self._attention_forward(normed, i, rng)
@@ -190,7 +191,7 @@ class GPT:
             # x = layer_norm(x)
             dx = self._layer_norm_backward(dx, cache.ln_f, "ln_f", grads)  # (B, T, C)
         for i in reversed(range(self.config.n_layer)):
-            dx = self._block_backward(dx, cache.blocks[i], i, grads)  # (B, T, C)
+            dx = self.block_backward(dx, cache.blocks[i], i, grads)  # (B, T, C)
         self._embed_backward(dx, cache.embed, grads)
         grads["wte.weight"] += dhead.T  # tied: wte is used twice, at both ends, and its gradient is the sum of both
         return {name: grads[name] for name in self.params}
@@ -202,7 +203,8 @@ class GPT:
         if cache.positions is not None:
             grads["wpe.weight"] = self.ops.embedding_backward(dsum.sum(axis=0), cache.positions)  # (block_size, C)
 
-    def _block_backward(self, dx, cache, i, grads):
+    def block_backward(self, dx: np.ndarray, cache: BlockCache, i: int, grads: dict[str, np.ndarray]) -> np.ndarray:
+        """Gradient of block i's input (B, T, C); those of its parameters go into grads."""
         if self.config.norm == "pre":
             # x = x + mlp(layer_norm(x)): the gradient goes round the MLP as well as through it
             dnormed = self._mlp_backward(dx, cache.mlp, i, grads)

@@ -32,8 +32,10 @@ def load_ops(ops: str | Path | ModuleType | SimpleNamespace) -> ModuleType | Sim
     if isinstance(ops, str | Path):
         return overlay(_functions_at(Path(ops)))
     own = {name: getattr(ops, name) for name in CONTRACT if hasattr(ops, name)}
+    if len(own) == len(CONTRACT):
+        return ops
     _expect_some(own, vars(ops), getattr(ops, "__name__", repr(ops)))
-    return ops if len(own) == len(CONTRACT) else overlay(own)
+    return overlay(own)
 
 
 def overlay(own: dict[str, Callable]) -> SimpleNamespace:

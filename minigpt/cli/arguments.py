@@ -4,7 +4,7 @@ import argparse
 import math
 import types
 from collections.abc import Callable
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from typing import get_args, get_type_hints
 
 from minigpt.settings import field_help
@@ -68,10 +68,7 @@ def add_fields(parser: argparse.ArgumentParser, owner: type, title: str, leave_o
         if hints[field.name] is bool:
             group.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=text)
         else:
-            default = "" if field.default in (MISSING, None) else f" (without a preset: {field.default})"
-            group.add_argument(
-                flag, type=_type(field.name, hints[field.name]), metavar=_letter(hints[field.name]), help=text + default
-            )
+            group.add_argument(flag, type=_type(field.name, hints[field.name]), metavar=_letter(hints[field.name]), help=text)
 
 
 def given(args: argparse.Namespace, owner: type) -> dict:

@@ -43,9 +43,8 @@ def run(args: argparse.Namespace) -> int:
         )
     loss = whole_loss(model, data, args.split)
     print(f"{loss:.4f} nats per token: {args.split} split of {spec}, by {directory}")
-    print(
-        f"{loss / math.log(2):.4f} bits per token, perplexity {perplexity(loss):.3f}; knowing nothing: {math.log(model.config.vocab_size):.4f} nats"
-    )
+    nothing = math.log(model.config.vocab_size)
+    print(f"{loss / math.log(2):.4f} bits per token, perplexity {perplexity(loss):.3f}; knowing nothing: {nothing:.4f} nats")
     if isinstance(data, TaskData):
         print(
             f"{100 * exact(model, data, args.split):.1f} % of 1000 {'unseen ' if args.split == 'val' else ''}examples exactly right"

@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-seconds", type=number(0.0), metavar="X", help="save and stop after so many seconds")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     add_ops(parser)
-    add_fields(parser, GPTConfig, "the model", leave_out=("vocab_size",))
-    add_fields(parser, TrainSettings, "the training")
+    add_fields(parser, GPTConfig, "the model (each flag's default is the preset's)", leave_out=("vocab_size",))
+    add_fields(parser, TrainSettings, "the training (each flag's default is the preset's)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -75,9 +75,8 @@ def resumed(args: argparse.Namespace) -> Run:
     asked = given(args, TrainSettings) | given(args, GPTConfig) | ({"data": args.data} if args.data else {})
     for name, value in asked.items():
         if was[name] != value:
-            raise ValueError(
-                f"--resume: the run in {args.out} has {name} = {was[name]}, not {value}; leave out --{name.replace('_', '-')}"
-            )
+            flag = "--" + name.replace("_", "-")
+            raise ValueError(f"--resume: the run in {args.out} has {name} = {was[name]}, not {value}; leave out {flag}")
     return training
 
 
@@ -85,9 +84,8 @@ def announce(training: Run) -> None:
     config, data = training.model.config, training.data
     numbers = sum(array.size for array in training.model.params.values())
     print(f"data   {data.name}: {data.tokenizer.vocab_size} different characters")
-    print(
-        f"model  {config.n_layer} layers, {config.n_head} heads, {config.n_embd} channels, block {config.block_size}: {numbers:,} parameters"
-    )
+    shape = f"{config.n_layer} layers, {config.n_head} heads, {config.n_embd} channels, block {config.block_size}"
+    print(f"model  {shape}: {numbers:,} parameters")
     print(f"run    {training.out}, step {training.step} of {training.settings.max_iters}")
     for line in came_from(training.model.ops):
         print(f"yours  {line}")

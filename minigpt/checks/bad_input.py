@@ -1,0 +1,159 @@
+"""Bad input, one mistake at a time: each must raise the right error, and its message must name the argument.
+
+These are asked of the reference and the kernels. A learner's function may leave them out (`minigpt check --strict` asks for them).
+"""
+
+import numpy as np
+
+from minigpt.checks.core import Check, Line, true
+
+x = np.ones((2, 5, 6))
+vector, matrix = np.ones(6), np.ones((6, 4))
+ids = np.zeros((2, 5), dtype=np.int64)
+heads = np.ones((2, 3, 5, 4))
+
+# function -> (what is wrong, arguments, the error, the argument that the message must name)
+BAD = {
+    "softmax_forward": [
+        ("ints", (np.arange(3),), TypeError, "x"),
+        ("a list", ([1.0, 2.0],), TypeError, "x"),
+        ("no axis", (np.array(1.0),), ValueError, "x"),
+        ("an empty row", (np.ones((2, 0)),), ValueError, "x"),
+    ],
+    "cross_entropy_forward": [
+        ("int logits", (np.ones((2, 7), dtype=int), np.array([1, 2])), TypeError, "logits"),
+        ("float targets", (np.ones((2, 7)), np.array([1.0, 2.0])), TypeError, "targets"),
+        ("too few targets", (np.ones((2, 7)), np.array([1])), ValueError, "targets"),
+        ("a target of V", (np.ones((2, 7)), np.array([1, 7])), IndexError, "targets"),
+        ("a target of -2", (np.ones((2, 7)), np.array([1, -2])), IndexError, "targets"),
+        ("no target counts", (np.ones((2, 7)), np.array([-1, -1])), ValueError, "targets"),
+    ],
+    "linear_forward": [
+        ("sizes that differ", (x, np.ones((5, 4))), ValueError, "weight"),
+        ("weight of 1 axis", (x, vector), ValueError, "weight"),
+        ("a short bias", (x, matrix, np.ones(3)), ValueError, "bias"),
+        ("int x", (x.astype(int), matrix), TypeError, "x"),
+        ("two float dtypes", (x, matrix.astype(np.float32)), TypeError, "weight"),
+    ],
+    "layer_norm_forward": [
+        ("a short weight", (x, np.ones(5)), ValueError, "weight"),
+        ("a long bias", (x, vector, np.ones(7)), ValueError, "bias"),
+        ("bool x", (x > 0, vector), TypeError, "x"),
+        ("negative eps", (x, vector, vector, -1.0), ValueError, "eps"),
+    ],
+    "gelu_forward": [
+        ("ints", (ids,), TypeError, "x"),
+        ("an unknown form", (x, "sigmoid"), ValueError, "approximate"),
+    ],
+    "relu_forward": [("ints", (ids,), TypeError, "x")],
+    "embedding_forward": [
+        ("an id of V", (ids + 7, np.ones((7, 6))), IndexError, "ids"),
+        ("a negative id", (ids - 1, np.ones((7, 6))), IndexError, "ids"),
+        ("float ids", (ids + 0.0, np.ones((7, 6))), TypeError, "ids"),
+        ("weight of 1 axis", (ids, vector), ValueError, "weight"),
+        ("int weight", (ids, np.ones((7, 6), dtype=int)), TypeError, "weight"),
+    ],
+    "sinusoidal_positions": [
+        ("odd C", (5, 7), ValueError, "C"),
+        ("T of 0", (0, 6), ValueError, "T"),
+        ("T of 2.5", (2.5, 6), TypeError, "T"),
+    ],
+    "dropout_forward": [
+        ("p of 1", (x, 1.0, np.random.default_rng(0)), ValueError, "p"),
+        ("p below 0", (x, -0.1, np.random.default_rng(0)), ValueError, "p"),
+        ("no rng", (x, 0.5, None), TypeError, "rng"),
+        ("ints", (ids, 0.5, np.random.default_rng(0)), TypeError, "x"),
+    ],
+    "attention_forward": [
+        ("Tq > Tk", (heads, heads[:, :, :4], heads[:, :, :4]), ValueError, "q"),
+        ("3 axes", (heads[0], heads[0], heads[0]), ValueError, "q"),
+        ("another head size", (heads, heads[..., :3], heads[..., :3]), ValueError, "k"),
+        ("fewer values than keys", (heads, heads, heads[:, :, :4]), ValueError, "v"),
+        ("window of 0", (heads, heads, heads, True, 0), ValueError, "window"),
+        ("ints", (heads.astype(int), heads, heads), TypeError, "q"),
+        ("dropout without rng", (heads, heads, heads, True, None, 0.5, None), TypeError, "rng"),
+    ],
+    "multi_head_attention_forward": [
+        ("3C that heads do not divide", (np.ones((2, 5, 21)), 2), ValueError, "qkv"),
+        ("2 axes", (np.ones((5, 18)), 3), ValueError, "qkv"),
+        ("no head", (np.ones((2, 5, 18)), 0), ValueError, "n_head"),
+        ("ints", (np.ones((2, 5, 18), dtype=int), 3), TypeError, "qkv"),
+    ],
+    "mlp_forward": [
+        ("an unknown activation", (x, np.ones((6, 8)), None, np.ones((8, 6)), None, "swish"), ValueError, "activation"),
+        ("a fc_weight of another C", (x, np.ones((5, 8)), None, np.ones((8, 6)), None), ValueError, "fc_weight"),
+        ("a proj_weight of another F", (x, np.ones((6, 8)), None, np.ones((7, 6)), None), ValueError, "proj_weight"),
+        ("a short fc_bias", (x, np.ones((6, 8)), np.ones(7), np.ones((8, 6)), None), ValueError, "fc_bias"),
+        ("a long proj_bias", (x, np.ones((6, 8)), None, np.ones((8, 6)), np.ones(7)), ValueError, "proj_bias"),
+    ],
+}
+# a backward that is handed a gradient of another shape or dtype than the forward's output: function -> the forward's arguments
+GOOD = {
+    "softmax": (x,),
+    "linear": (x, matrix, None),
+    "layer_norm": (x, vector, None),
+    "gelu": (x,),
+    "relu": (x,),
+    "embedding": (ids, np.ones((7, 6))),
+    "dropout": (x, 0.5, np.random.default_rng(0)),
+    "attention": (heads, heads, heads),
+    "multi_head_attention": (np.ones((2, 5, 18)), 3),
+    "mlp": (x, np.ones((6, 8)), None, np.ones((8, 6)), None),
+}
+
+
+def bad_input_checks() -> list[Check]:
+    """One check for each function."""
+    forward = [_check(f"{function.removesuffix('_forward')}.bad_input", (function,), _wrong_call(function)) for function in BAD]
+    backward = [
+        _check(f"{name}.bad_dout", (f"{name}_forward", f"{name}_backward"), _wrong_dout(name, arguments))
+        for name, arguments in GOOD.items()
+    ]
+    return forward + backward
+
+
+def _check(name: str, functions: tuple[str, ...], attempts) -> Check:
+    def call(subject):
+        return {label: (_raised(attempt, subject), error, argument) for label, attempt, error, argument in attempts}
+
+    about = f"{name.partition('.')[0]}: bad input raises an error that names the argument"
+    return Check(
+        name, about, functions, lambda rng: {}, call, lambda got: [_line(name, label, *facts) for label, facts in got.items()]
+    )
+
+
+def _wrong_call(function: str) -> list[tuple]:
+    def attempt(arguments):
+        return lambda subject: getattr(subject, function)(*arguments)
+
+    return [(label, attempt(arguments), error, argument) for label, arguments, error, argument in BAD[function]]
+
+
+def _wrong_dout(name: str, arguments: tuple) -> list[tuple]:
+    def attempt(change):
+        def run(subject):
+            out, kept = getattr(subject, f"{name}_forward")(*arguments)
+            return getattr(subject, f"{name}_backward")(change(out), kept)
+
+        return run
+
+    return [
+        ("dout of another shape", attempt(lambda out: np.ones((*out.shape, 2))), ValueError, "dout"),
+        ("dout of ints", attempt(lambda out: np.ones(out.shape, dtype=int)), TypeError, "dout"),
+    ]
+
+
+def _raised(attempt, subject) -> Exception | None:
+    try:
+        attempt(subject)
+    except Exception as error:  # any error is a result here: the judge says whether it is the right one
+        return error
+    return None
+
+
+def _line(name: str, label: str, raised: Exception | None, error: type, argument: str) -> Line:
+    right = isinstance(raised, error) and f"{argument} " in f"{raised} "
+    got = "no error" if raised is None else f"{type(raised).__name__}: {raised}"
+    return true(
+        f"{name.partition('.')[0]}, {label}", right, error.__name__ if right else got, f"{error.__name__} naming {argument}"
+    )

@@ -1,0 +1,190 @@
+"""For every function of the contract, the arguments that it is tried with.
+
+All sizes differ (B=2, T=5, C=6, nh=3, hs=4, V=7), gains and biases are random, Tq < Tk occurs, as do masks, windows and a fixed
+dropout mask: where two sizes are equal or a gain is 1, some wrong gradient looks right.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from minigpt.config import GPTConfig
+
+B, T, C, NH, HS, V, F = 2, 5, 6, 3, 4, 7, 8
+
+
+class Case(NamedTuple):
+    """One call of one function."""
+
+    label: str
+    arguments: dict  # by name, in the forward's order
+    wrt: tuple[str, ...]  # the differentiable ones, in the order of the backward's results
+    seed: int | None = None  # of the rng argument, for dropout
+
+    def forward(self, subject: object, function: str, **changed: object) -> tuple:
+        """Call the forward with these arguments, some of them changed. Each call gets a new, equal rng."""
+        arguments = self.arguments | changed
+        if self.seed is not None:
+            arguments = arguments | {"rng": np.random.default_rng(self.seed)}
+        return getattr(subject, f"{function}_forward")(**arguments)
+
+    def backward(self, subject: object, function: str, dout: object, cache: object) -> dict[str, np.ndarray]:
+        """The gradients by name of the argument. Raises ValueError where their number is wrong."""
+        result = getattr(subject, f"{function}_backward")(dout, cache)
+        gradients = result if isinstance(result, tuple) else (result,)
+        missing_bias = [
+            name for name in ("bias", "fc_bias", "proj_bias") if name in self.arguments and self.arguments[name] is None
+        ]
+        wanted = [name for name in self.arguments if name in self.wrt or name in missing_bias]
+        if len(gradients) != len(wanted):
+            raise ValueError(
+                f"{function}_backward returned {len(gradients)} gradients, but must return {len(wanted)}: "
+                + ", ".join(f"d{name}" for name in wanted)
+            )
+        return dict(zip(wanted, gradients, strict=True))
+
+    def as_dtype(self, dtype: type) -> "Case":
+        """The same case in another float dtype."""
+        cast = {
+            name: value.astype(dtype) if isinstance(value, np.ndarray) and value.dtype.kind == "f" else value
+            for name, value in self.arguments.items()
+        }
+        return self._replace(arguments=cast)
+
+
+def _softmax(rng: np.random.Generator) -> list[Case]:
+    return [
+        Case("3 axes", {"x": 2 * rng.standard_normal((B, T, V))}, ("x",)),
+        Case("1 axis", {"x": 2 * rng.standard_normal(V)}, ("x",)),
+        Case("one column", {"x": rng.standard_normal((T, 1))}, ("x",)),
+    ]
+
+
+def _cross_entropy(rng: np.random.Generator) -> list[Case]:
+    logits, targets = 2 * rng.standard_normal((B, T, V)), rng.integers(0, V, (B, T))
+    ignored, other = targets.copy(), targets.copy()
+    ignored[0, :3] = -1
+    other[1, 2] = 3
+    return [
+        Case("all counted", {"logits": logits, "targets": targets}, ("logits",)),
+        Case("some ignored", {"logits": logits, "targets": ignored}, ("logits",)),
+        Case("ignore_index=3", {"logits": logits, "targets": other, "ignore_index": 3}, ("logits",)),
+        Case("2 axes", {"logits": logits[0], "targets": targets[0]}, ("logits",)),
+    ]
+
+
+def _linear(rng: np.random.Generator) -> list[Case]:
+    x, weight, bias = rng.standard_normal((B, T, C)), rng.standard_normal((C, HS)), rng.standard_normal(HS)
+    square = {"x": x, "weight": rng.standard_normal((C, C)), "bias": rng.standard_normal(C)}
+    return [
+        Case("bias", {"x": x, "weight": weight, "bias": bias}, ("x", "weight", "bias")),
+        Case("no bias", {"x": x, "weight": weight, "bias": None}, ("x", "weight")),
+        Case("square", square, ("x", "weight", "bias")),
+        Case("1 axis", {"x": x[0, 0], "weight": weight, "bias": bias}, ("x", "weight", "bias")),
+        Case("transposed", {"x": x, "weight": rng.standard_normal((V, C)).T, "bias": None}, ("x", "weight")),
+    ]
+
+
+def _layer_norm(rng: np.random.Generator) -> list[Case]:
+    x, weight, bias = 2 * rng.standard_normal((B, T, C)) + 1, rng.standard_normal(C), rng.standard_normal(C)
+    return [
+        Case("bias", {"x": x, "weight": weight, "bias": bias}, ("x", "weight", "bias")),
+        Case("no bias", {"x": x, "weight": weight, "bias": None}, ("x", "weight")),
+        Case("large eps", {"x": x, "weight": weight, "bias": bias, "eps": 0.3}, ("x", "weight", "bias")),
+        Case("2 axes", {"x": x[0], "weight": weight, "bias": bias}, ("x", "weight", "bias")),
+    ]
+
+
+def _gelu(rng: np.random.Generator) -> list[Case]:
+    x = 2 * rng.standard_normal((B, T, C))
+    return [
+        Case("tanh", {"x": x}, ("x",)),
+        Case("exact", {"x": x, "approximate": "none"}, ("x",)),
+    ]
+
+
+def _relu(rng: np.random.Generator) -> list[Case]:
+    x = rng.standard_normal((B, T, C))
+    return [Case("3 axes", {"x": x + 0.1 * np.sign(x)}, ("x",))]  # away from the kink, which has no gradient
+
+
+def _embedding(rng: np.random.Generator) -> list[Case]:
+    ids = rng.integers(0, V, (B, T))
+    ids[0, 1] = ids[1, 3] = ids[0, 0]  # a repeated token
+    weight = rng.standard_normal((V, C))
+    return [
+        Case("2 axes", {"ids": ids, "weight": weight}, ("weight",)),
+        Case("1 axis", {"ids": ids[0], "weight": weight}, ("weight",)),
+    ]
+
+
+def _dropout(rng: np.random.Generator) -> list[Case]:
+    x = rng.standard_normal((B, T, C))
+    return [
+        Case("p=0.4", {"x": x, "p": 0.4}, ("x",), seed=3),
+        Case("p=0", {"x": x, "p": 0.0, "rng": None}, ("x",)),
+    ]
+
+
+def _attention(rng: np.random.Generator) -> list[Case]:
+    q, k, v = (rng.standard_normal((B, NH, T, HS)) for _ in range(3))
+    wrt = ("q", "k", "v")
+    whole, last = {"q": q, "k": k, "v": v}, {"q": q[:, :, -3:], "k": k, "v": v}
+    return [
+        Case("causal", whole, wrt),
+        Case("Tq=3 Tk=5", last, wrt),
+        Case("not causal", whole | {"causal": False}, wrt),
+        Case("window 2", whole | {"window": 2}, wrt),
+        Case("window 2, Tq=3 Tk=5", last | {"window": 2}, wrt),
+        Case("window 2, not causal", whole | {"causal": False, "window": 2}, wrt),
+        Case("dropout", last | {"dropout_p": 0.4}, wrt, seed=3),
+    ]
+
+
+def _multi_head_attention(rng: np.random.Generator) -> list[Case]:
+    qkv = {"qkv": rng.standard_normal((B, T, 3 * NH * 2)), "n_head": NH}
+    return [
+        Case("causal", qkv, ("qkv",)),
+        Case("not causal", qkv | {"causal": False}, ("qkv",)),
+        Case("window 2", qkv | {"window": 2}, ("qkv",)),
+        Case("dropout", qkv | {"dropout_p": 0.4}, ("qkv",), seed=3),
+    ]
+
+
+def _mlp(rng: np.random.Generator) -> list[Case]:
+    x, fc_weight, fc_bias = rng.standard_normal((B, T, C)), rng.standard_normal((C, F)), rng.standard_normal(F)
+    proj_weight, proj_bias = rng.standard_normal((F, C)), rng.standard_normal(C)
+    weights = {"x": x, "fc_weight": fc_weight, "fc_bias": fc_bias, "proj_weight": proj_weight, "proj_bias": proj_bias}
+    every = tuple(weights)
+    return [
+        Case("gelu", weights, every),
+        Case("gelu_erf", weights | {"activation": "gelu_erf"}, every),
+        Case("relu", weights | {"activation": "relu"}, every),
+        Case("no bias", weights | {"fc_bias": None, "proj_bias": None}, ("x", "fc_weight", "proj_weight")),
+    ]
+
+
+CASES: dict[str, Callable[[np.random.Generator], list[Case]]] = {
+    "softmax": _softmax,
+    "cross_entropy": _cross_entropy,
+    "linear": _linear,
+    "layer_norm": _layer_norm,
+    "gelu": _gelu,
+    "relu": _relu,
+    "embedding": _embedding,
+    "dropout": _dropout,
+    "attention": _attention,
+    "multi_head_attention": _multi_head_attention,
+    "mlp": _mlp,
+}
+
+# Small models of every kind. Their golden numbers are golden/gpt_*.npz.
+SMALL = {"vocab_size": 7, "block_size": 8, "n_layer": 2, "n_head": 3, "n_embd": 6}
+MODELS = {
+    "pre_learned": GPTConfig(**SMALL),
+    "pre_sinusoidal": GPTConfig(**SMALL, positions="sinusoidal", activation="gelu_erf", bias=False),
+    "post_learned": GPTConfig(**SMALL, norm="post"),
+    "post_sinusoidal": GPTConfig(**SMALL, norm="post", positions="sinusoidal", activation="relu"),
+    "windows": GPTConfig(**SMALL, windows=(None, 2), layer_norm_epsilon=0.1),
+}

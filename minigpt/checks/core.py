@@ -1,0 +1,144 @@
+"""What a check is, and how two arrays are compared.
+
+A check is three parts that can run apart: inputs(rng) makes the arguments, call(subject, **inputs) runs what is checked and
+returns arrays by name, judge(outputs, **inputs) says of each tensor what was got, what is right, and whether they agree. A class's
+hidden tests are the same checks with another seed; a grader runs `call` in one process and `judge` in another.
+"""
+
+import traceback
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Line(NamedTuple):
+    """The verdict on one tensor, as `minigpt check` prints it."""
+
+    tensor: str
+    got: str
+    want: str
+    error: float  # the largest relative error, or infinity where a comparison makes no sense
+    tolerance: float
+    problem: str = ""  # empty where all is well
+
+    def __str__(self) -> str:
+        verdict = f"FAIL: {self.problem}" if self.problem else "ok"
+        error = f"max error {self.error:8.1e} (at most {self.tolerance:.0e})"
+        return f"{self.tensor:36s} got {self.got:>12s}  want {self.want:>12s}  {error}  {verdict}"
+
+
+class Check(NamedTuple):
+    """One check. `functions` names what it calls of the subject: a check of functions that are not there is not run."""
+
+    name: str
+    about: str
+    functions: tuple[str, ...]
+    inputs: Callable[[np.random.Generator], dict]
+    call: Callable[..., dict]
+    judge: Callable[..., list[Line]]
+
+
+class Report(NamedTuple):
+    """A check and its lines; it passed where there are lines, and none has a problem."""
+
+    check: Check
+    lines: list[Line]
+
+    @property
+    def passed(self) -> bool:
+        return bool(self.lines) and not any(line.problem for line in self.lines)
+
+
+def perform(check: Check, subject: object, seed: int = 0) -> Report:
+    """Run a check on a subject. What the subject raises is a failed line with file and line number, never an exception here."""
+    inputs = check.inputs(np.random.default_rng(seed))
+    try:
+        with np.errstate(all="ignore"):  # wrong code may divide by zero; the judge sees the result
+            outputs = check.call(subject, **inputs)
+    except Exception as error:  # whatever a learner's code does, the check reports it
+        return Report(check, [Line("call", type(error).__name__, "a result", np.inf, 0.0, _story(error))])
+    try:
+        with np.errstate(all="ignore"):
+            return Report(check, check.judge(outputs, **inputs))
+    except Exception as error:  # outputs of a form that nobody foresaw
+        return Report(check, [Line("outputs", type(error).__name__, "arrays", np.inf, 0.0, _story(error))])
+
+
+def _story(error: Exception) -> str:
+    """An error with the place it came from: the deepest frame that is not in the checks or in a library."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "minigpt/checks" not in Path(frame.filename).as_posix()]
+    place = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}{place}"
+
+
+def equal(tensor: str, got: object, want: object, tolerance: float = 1e-9, floor: float = 1.0) -> Line:
+    """Compare two arrays: form before values, then the largest of |got - want| / (max(|got|, |want|) + floor).
+
+    floor: below this size the error is absolute. tolerance: what the error may be.
+    """
+    want = np.asarray(want)
+    problem = _form(got, want)
+    if problem:
+        return Line(tensor, _short(got), _short(want), np.inf, tolerance, problem)
+    got = np.asarray(got)
+    if want.size == 0:
+        return Line(tensor, "empty", "empty", 0.0, tolerance)
+    got64, want64 = got.astype(np.float64), want.astype(np.float64)
+    difference = np.where(got64 == want64, 0.0, np.abs(got64 - want64))  # inf equals inf
+    errors = difference / (np.maximum(np.abs(got64), np.abs(want64)) + floor)
+    errors = np.where(np.isnan(errors), np.inf, errors)
+    worst = np.unravel_index(errors.argmax(), errors.shape)
+    error = float(errors[worst])
+    at = f"[{', '.join(map(str, worst))}]" if worst else ""
+    problem = "" if error <= tolerance else f"{tensor}{at} is {got64[worst]:.10g}, but must be {want64[worst]:.10g}"
+    return Line(tensor, f"{got64[worst]:.6g}", f"{want64[worst]:.6g}", error, tolerance, problem)
+
+
+def _form(got: object, want: np.ndarray) -> str:
+    """What is wrong with the form of a result: that it is none, its shape, NaN where there must be numbers."""
+    if got is None:
+        return "is None, but must be an array"
+    if not isinstance(got, np.ndarray | np.generic | float | int):
+        return f"is a {type(got).__name__}, but must be an array"
+    if np.shape(got) != want.shape:
+        return f"has shape {np.shape(got)}, but must be {want.shape}"
+    if np.isnan(np.asarray(got, dtype=np.float64)).any() and not np.isnan(want.astype(np.float64)).any():
+        return f"contains NaN ({int(np.isnan(got).sum())} of {np.size(got)})"
+    return ""
+
+
+def _short(value: object) -> str:
+    return "None" if value is None else f"shape {np.shape(value)}" if np.ndim(value) else f"{value}"
+
+
+def true(tensor: str, fact: bool, got: object, want: str) -> Line:
+    """A line about a fact that is no comparison of arrays."""
+    return Line(tensor, str(got), want, 0.0 if fact else np.inf, 0.0, "" if fact else f"{tensor} is {got}, but must be {want}")
+
+
+def none(tensor: str, got: object) -> Line:
+    """A gradient that must not be there: that of a bias that was None."""
+    return true(tensor, got is None, _short(got), "None")
+
+
+def first(result: Iterable) -> np.ndarray:
+    """The output of a forward function, without its cache."""
+    out, _ = result
+    return out
+
+
+def numerical_gradient(f: Callable[[np.ndarray], float], x: np.ndarray, h: float = 6e-6) -> np.ndarray:
+    """df/dx by central differences, number by number, in float64.
+
+    (f(x + h) - f(x - h)) / 2h errs by h^2/6 f''' and by rounding, eps f / h; h near the cube root of eps balances the two.
+    """
+    gradient = np.empty(x.shape)
+    for at in np.ndindex(x.shape):
+        above, below = x.copy(), x.copy()
+        above[at] += h
+        below[at] -= h
+        gradient[at] = (f(above) - f(below)) / (above[at] - below[at])
+    return gradient

@@ -1,0 +1,212 @@
+"""Make the golden numbers with PyTorch, in float64: python -m minigpt.checks.golden.make [DIR]
+
+layers.npz     every function of the contract on the cases of ../cases.py: inputs, upstream gradient, output, gradients
+block.npz      one pre-LN and one post-LN block
+gpt_*.npz      whole models of 2 layers: parameters, ids, targets, logits, loss, the gradient of every parameter
+optim.npz      five steps of AdamW with clipping
+
+The layers come from torch.nn.functional and autograd; nothing of minigpt/layers/ is used here.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from minigpt.checks.cases import CASES, MODELS, SMALL, Case
+from minigpt.config import GPTConfig
+from minigpt.parameters import parameter_shapes
+
+Arrays = dict[str, np.ndarray]
+
+
+def torch_attention(q, k, v, causal=True, window=None):
+    """Lower-right aligned mask, by hand: PyTorch's is_causal aligns the upper left."""
+    Tq, Tk = q.shape[2], k.shape[2]
+    at, j = torch.arange(Tq)[:, None] + Tk - Tq, torch.arange(Tk)
+    mask = torch.ones(Tq, Tk, dtype=torch.bool)
+    if causal:
+        mask &= j <= at
+    if window is not None:
+        mask &= (at - j).abs() < window
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+
+
+def torch_multi_head_attention(qkv, n_head, causal=True, window=None):
+    B, T, C3 = qkv.shape
+    q, k, v = (part.view(B, T, n_head, -1).transpose(1, 2) for part in qkv.split(C3 // 3, dim=2))
+    return torch_attention(q, k, v, causal, window).transpose(1, 2).reshape(B, T, C3 // 3)
+
+
+def torch_linear(x, weight, bias=None):
+    return F.linear(x, weight.T, bias)
+
+
+def torch_activation(x, name):
+    return F.relu(x) if name == "relu" else F.gelu(x, approximate="none" if name == "gelu_erf" else "tanh")
+
+
+def torch_mlp(x, fc_weight, fc_bias, proj_weight, proj_bias, activation="gelu"):
+    return torch_linear(torch_activation(torch_linear(x, fc_weight, fc_bias), activation), proj_weight, proj_bias)
+
+
+def torch_positions(T, C):
+    """Vaswani et al. 2017, section 3.5."""
+    angle = torch.arange(T, dtype=torch.float64)[:, None] / 10000 ** (torch.arange(0, C, 2, dtype=torch.float64) / C)
+    return torch.stack([angle.sin(), angle.cos()], dim=-1).reshape(T, C)
+
+
+def torch_cross_entropy(logits, targets, ignore_index=-1):
+    return F.cross_entropy(logits.reshape(-1, logits.shape[-1]), targets.reshape(-1), ignore_index=ignore_index)
+
+
+TORCH: dict[str, Callable] = {
+    "softmax": lambda x: torch.softmax(x, dim=-1),
+    "cross_entropy": torch_cross_entropy,
+    "linear": torch_linear,
+    "layer_norm": lambda x, weight, bias=None, eps=1e-5: F.layer_norm(x, weight.shape, weight, bias, eps),
+    "gelu": lambda x, approximate="tanh": F.gelu(x, approximate=approximate),
+    "relu": lambda x: F.relu(x),
+    "embedding": lambda ids, weight: F.embedding(ids, weight),
+    "attention": torch_attention,
+    "multi_head_attention": torch_multi_head_attention,
+    "mlp": torch_mlp,
+}
+
+
+def tensor(value: object) -> object:
+    """An array as a tensor, one of floats as a leaf of the graph; anything else as it is."""
+    if not isinstance(value, np.ndarray):
+        return value
+    made = torch.from_numpy(np.ascontiguousarray(value))
+    return made.requires_grad_() if made.is_floating_point() else made
+
+
+def layer_numbers() -> Arrays:
+    """function/case/what -> array, for every case that draws no random mask."""
+    numbers = {}
+    for function, torch_function in TORCH.items():
+        rng = np.random.default_rng(7)
+        for case in CASES[function](rng):
+            if case.seed is None:
+                numbers |= case_numbers(f"{function}/{case.label}", case, torch_function, rng)
+    return numbers
+
+
+def case_numbers(prefix: str, case: Case, torch_function: Callable, rng: np.random.Generator) -> Arrays:
+    arguments = {name: tensor(value) for name, value in case.arguments.items()}
+    out = torch_function(**arguments)
+    dout = rng.standard_normal(tuple(out.shape))
+    (out * torch.as_tensor(dout)).sum().backward()
+    inputs = {f"{prefix}/in/{name}": value for name, value in case.arguments.items() if isinstance(value, np.ndarray)}
+    gradients = {f"{prefix}/d{name}": arguments[name].grad.numpy() for name in case.wrt}
+    return inputs | gradients | {f"{prefix}/out": out.detach().numpy(), f"{prefix}/dout": np.asarray(dout)}
+
+
+def random_parameters(config: GPTConfig, rng: np.random.Generator) -> Arrays:
+    """Everything random and of size 1: gains off 1, biases off 0."""
+    return {
+        name: 0.5 * rng.standard_normal(shape) + name.endswith(("ln_1.weight", "ln_2.weight"))
+        for name, shape in parameter_shapes(config).items()
+    }
+
+
+def torch_block(x: torch.Tensor, p: dict[str, torch.Tensor], i: int, config: GPTConfig) -> torch.Tensor:
+    def norm(x, name):
+        return F.layer_norm(x, (config.n_embd,), p[f"h.{i}.{name}.weight"], p.get(f"h.{i}.{name}.bias"), config.layer_norm_epsilon)
+
+    def linear(x, name):
+        return torch_linear(x, p[f"h.{i}.{name}.weight"], p.get(f"h.{i}.{name}.bias"))
+
+    def attention(x):
+        return linear(torch_multi_head_attention(linear(x, "attn.c_attn"), config.n_head, True, config.window(i)), "attn.c_proj")
+
+    def mlp(x):
+        return linear(torch_activation(linear(x, "mlp.c_fc"), config.activation), "mlp.c_proj")
+
+    if config.norm == "pre":
+        x = x + attention(norm(x, "ln_1"))
+        return x + mlp(norm(x, "ln_2"))
+    x = norm(x + attention(x), "ln_1")
+    return norm(x + mlp(x), "ln_2")
+
+
+def torch_gpt(ids: torch.Tensor, p: dict[str, torch.Tensor], config: GPTConfig) -> torch.Tensor:
+    T = ids.shape[1]
+    x = F.embedding(ids, p["wte.weight"])
+    x = x + (p["wpe.weight"][:T] if config.positions == "learned" else torch_positions(T, config.n_embd))
+    for i in range(config.n_layer):
+        x = torch_block(x, p, i, config)
+    if config.norm == "pre":
+        x = F.layer_norm(x, (config.n_embd,), p["ln_f.weight"], p.get("ln_f.bias"), config.layer_norm_epsilon)
+    return F.linear(x, p["wte.weight"])
+
+
+def block_numbers() -> Arrays:
+    """norm/what -> array: x, dout, out, dx, and parameter by parameter the value and the gradient, of block 0."""
+    numbers = {}
+    rng = np.random.default_rng(8)
+    for norm in ("pre", "post"):
+        config = GPTConfig(**SMALL, norm=norm)
+        params = random_parameters(config, rng)
+        p = {name: tensor(value) for name, value in params.items()}
+        x, dout = rng.standard_normal((2, 5, 6)), rng.standard_normal((2, 5, 6))
+        leaf = tensor(x)
+        out = torch_block(leaf, p, 0, config)
+        (out * torch.as_tensor(dout)).sum().backward()
+        numbers |= {f"{norm}/x": x, f"{norm}/dout": dout, f"{norm}/out": out.detach().numpy(), f"{norm}/dx": leaf.grad.numpy()}
+        numbers |= {f"{norm}/param/{name}": value for name, value in params.items()}
+        numbers |= {f"{norm}/grad/{name}": p[name].grad.numpy() for name in params if name.startswith("h.0.")}
+    return numbers
+
+
+def gpt_numbers(config: GPTConfig) -> Arrays:
+    """ids, targets, logits, loss; param/name and grad/name for every parameter."""
+    rng = np.random.default_rng(9)
+    params = random_parameters(config, rng)
+    ids, targets = rng.integers(0, 7, (2, 5)), rng.integers(0, 7, (2, 5))
+    targets[0, 1] = -1
+    p = {name: tensor(value) for name, value in params.items()}
+    logits = torch_gpt(torch.from_numpy(ids), p, config)
+    loss = torch_cross_entropy(logits, torch.from_numpy(targets))
+    loss.backward()
+    numbers = {"ids": ids, "targets": targets, "logits": logits.detach().numpy(), "loss": loss.detach().numpy()}
+    numbers |= {f"param/{name}": value for name, value in params.items()}
+    return numbers | {f"grad/{name}": p[name].grad.numpy() for name in params}
+
+
+def optim_numbers() -> Arrays:
+    """Five steps of torch.optim.AdamW on a matrix and a vector, gradients clipped to norm 1, the rate falling."""
+    rng = np.random.default_rng(10)
+    start = {"matrix": rng.standard_normal((3, 2)), "vector": rng.standard_normal(4)}
+    p = {name: tensor(value.copy()) for name, value in start.items()}
+    groups = [{"params": [p["matrix"]], "weight_decay": 0.1}, {"params": [p["vector"]], "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=1.0, betas=(0.9, 0.99), eps=1e-8)
+    numbers = {f"start/{name}": value for name, value in start.items()}
+    for t in range(1, 6):
+        for group in optimizer.param_groups:
+            group["lr"] = 0.1 / t
+        grads = {name: rng.standard_normal(value.shape) for name, value in start.items()}
+        norm = np.sqrt(sum((g**2).sum() for g in grads.values()))  # PyTorch's clipping adds 1e-6 to the norm; this is exact
+        for name, g in grads.items():
+            p[name].grad = torch.from_numpy(g / max(1.0, norm))
+        optimizer.step()
+        numbers |= {f"grad/{t}/{name}": g for name, g in grads.items()}
+        numbers |= {f"after/{t}/{name}": p[name].detach().numpy().copy() for name in p}
+    return numbers
+
+
+def all_numbers() -> dict[str, Arrays]:
+    """File name without .npz -> its arrays."""
+    models = {f"gpt_{name}": gpt_numbers(config) for name, config in MODELS.items()}
+    return {"layers": layer_numbers(), "block": block_numbers(), "optim": optim_numbers()} | models
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
+    for name, arrays in all_numbers().items():
+        np.savez_compressed(folder / f"{name}.npz", **arrays)
+        print(f"{folder / name}.npz: {len(arrays)} arrays, {(folder / f'{name}.npz').stat().st_size:,} bytes")

@@ -1,0 +1,216 @@
+"""Golden numbers: short ones that can be worked out with a pocket calculator, and whole layers and models from PyTorch.
+
+The literals are in float64, to ten digits. The .npz files were made by golden/make.py.
+"""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from minigpt.checks.cases import CASES, MODELS
+from minigpt.checks.core import Check, Line, equal, first
+
+GELU_X = np.array([-3, -2, -1, -0.5, 0, 0.5, 1, 2, 3])
+# fmt: off
+GELU = {
+    "none": ([-.0040496941, -.0455002639, -.1586552539, -.1542687694, 0, .3457312306, .8413447461, 1.9544997361, 2.9959503059],
+             [-.0119456472, -.0852318011, -.0833154706, .1325048753, .5, .8674951247, 1.0833154706, 1.0852318011, 1.0119456472]),
+    "tanh": ([-.0036373921, -.0454023059, -.1588080094, -.1542859902, 0, .3457140098, .8411919906, 1.9545976941, 2.9963626079],
+             [-.0115841666, -.0860992566, -.0829640838, .1326300965, .5, .8673699035, 1.0829640838, 1.0860992566, 1.0115841666]),
+}
+POSITIONS = [[0, 1, 0, 1],
+             [.8414709848, .5403023059, .0099998333, .9999500004],
+             [.9092974268, -.4161468365, .0199986667, .9998000067]]
+# fmt: on
+
+
+@cache
+def numbers(name: str) -> dict[str, np.ndarray]:
+    """The arrays of one golden file."""
+    with np.load(Path(__file__).parent / "golden" / f"{name}.npz", allow_pickle=False) as file:
+        return dict(file)
+
+
+def _softmax(subject, x, dout):
+    p, kept = subject.softmax_forward(x)
+    return {"p": p, "dx": subject.softmax_backward(dout, kept)}
+
+
+def _cross_entropy(subject, logits, targets):
+    loss, kept = subject.cross_entropy_forward(logits, targets)
+    return {"loss": loss, "dlogits": subject.cross_entropy_backward(1.0, kept)}
+
+
+def _layer_norm(subject, x, dout):
+    out, kept = subject.layer_norm_forward(x, np.ones(4), np.zeros(4))
+    return {"out": out, "dx": subject.layer_norm_backward(dout, kept)[0]}
+
+
+def _gelu(subject, x):
+    outputs = {}
+    for form in GELU:
+        out, kept = subject.gelu_forward(x, form)
+        outputs |= {form: out, f"{form} derivative": subject.gelu_backward(np.ones_like(x), kept)}
+    return outputs
+
+
+def _attention(subject, q, v):
+    """The output; and P itself, as the output for the identity as v: hs is 3 then, and q is scaled to give the same scores."""
+    padded = np.concatenate([q, np.zeros((1, 1, 3, 1))], axis=-1)
+    P = first(subject.attention_forward(padded * np.sqrt(3 / 2), padded, np.eye(3)[None, None]))
+    return {"out": first(subject.attention_forward(q, q, v)), "P": P}
+
+
+LITERALS = [
+    Check(
+        "softmax.golden",
+        "softmax: [2, 1, 0.1] by pocket calculator",
+        ("softmax_forward", "softmax_backward"),
+        inputs=lambda rng: {"x": np.array([2, 1, 0.1]), "dout": np.array([1.0, 0, 0])},
+        call=_softmax,
+        judge=lambda got, x, dout: [
+            equal("softmax p", got["p"], [0.6590011389, 0.2424329707, 0.0985658904]),
+            equal("softmax dx", got["dx"], [0.2247186378, -0.1597636038, -0.064955034]),
+        ],
+    ),
+    Check(
+        "cross_entropy.golden",
+        "cross_entropy: [2, 1, 0.1] with target 0 by pocket calculator",
+        ("cross_entropy_forward", "cross_entropy_backward"),
+        inputs=lambda rng: {"logits": np.array([[2, 1, 0.1]]), "targets": np.array([0])},
+        call=_cross_entropy,
+        judge=lambda got, logits, targets: [
+            equal("cross_entropy loss", got["loss"], 0.4170300163),
+            equal("cross_entropy dlogits", got["dlogits"], [[-0.3409988611, 0.2424329707, 0.0985658904]]),
+        ],
+    ),
+    Check(
+        "layer_norm.golden",
+        "layer_norm: [1, 2, 3, 4] by pocket calculator",
+        ("layer_norm_forward", "layer_norm_backward"),
+        inputs=lambda rng: {"x": np.array([1.0, 2, 3, 4]), "dout": np.array([1.0, 0, 0, 0])},
+        call=_layer_norm,
+        judge=lambda got, x, dout: [
+            equal("layer_norm out", got["out"], [-1.34163542, -0.4472118067, 0.4472118067, 1.34163542], 1e-8),
+            equal("layer_norm dx", got["dx"], [0.2683303039, -0.357768372, -0.0894434346, 0.1788815028]),
+        ],
+    ),
+    Check(
+        "gelu.golden",
+        "gelu: nine points of both forms and of their derivatives",
+        ("gelu_forward", "gelu_backward"),
+        inputs=lambda rng: {"x": GELU_X},
+        call=_gelu,
+        judge=lambda got, x: [
+            equal(f"gelu {form}{what}", got[f"{form}{what}"], GELU[form][i])
+            for form in GELU
+            for i, what in enumerate(("", " derivative"))
+        ],
+    ),
+    Check(
+        "sinusoidal_positions.golden",
+        "positions: the first three rows for C = 4",
+        ("sinusoidal_positions",),
+        inputs=lambda rng: {},
+        call=lambda subject: {"table": subject.sinusoidal_positions(3, 4)},
+        judge=lambda got: [equal("sinusoidal_positions", got["table"], POSITIONS)],
+    ),
+    Check(
+        "attention.golden",
+        "attention: q = k = [[1,0],[0,1],[1,1]], causal, by pocket calculator",
+        ("attention_forward",),
+        inputs=lambda rng: {
+            "q": np.array([[[[1.0, 0], [0, 1], [1, 1]]]]),
+            "v": np.array([[[[1.0, 2], [3, 4], [5, 6]]]]),
+        },
+        call=_attention,
+        judge=lambda got, q, v: [
+            equal("attention out", got["out"][0, 0], [[1, 2], [2.3395230987, 3.3395230987], [3.5104695305, 4.5104695305]]),
+            equal(
+                "attention P",
+                got["P"][0, 0],
+                [[1, 0, 0], [0.3302384507, 0.6697615493, 0], [0.2482550783, 0.2482550783, 0.5034898435]],
+            ),
+        ],
+    ),
+]
+
+
+def _torch_check(function: str) -> Check:
+    """A function against PyTorch, on the inputs of the file: the cases of cases.py as they were when it was made."""
+
+    def cases(rng):
+        arrays = numbers("layers")
+        made = []
+        for case in CASES[function](rng):
+            stored = {name: arrays.get(f"{function}/{case.label}/in/{name}", value) for name, value in case.arguments.items()}
+            if case.seed is None:
+                made.append(case._replace(arguments=stored))
+        return {"cases": made}
+
+    def call(subject, cases):
+        outputs = {}
+        for case in cases:
+            prefix = f"{function}/{case.label}"
+            out, kept = case.forward(subject, function)
+            dout = numbers("layers")[f"{prefix}/dout"]
+            gradients = case.backward(subject, function, dout if dout.ndim else float(dout), kept)
+            outputs |= {f"{prefix}/out": out} | {f"{prefix}/d{name}": gradients[name] for name in case.wrt}
+        return outputs
+
+    def judge(outputs, cases):
+        return [equal(name, got, numbers("layers")[name], 1e-9) for name, got in outputs.items()]
+
+    both = (f"{function}_forward", f"{function}_backward")
+    return Check(f"{function}.pytorch", f"{function}: as in PyTorch, forward and backward", both, cases, call, judge)
+
+
+def _model_check(kind: str) -> Check:
+    """A whole model against PyTorch: logits, loss, and the gradient of every parameter."""
+
+    def call(subject, arrays):
+        model = subject.GPT(MODELS[kind], params={name[6:]: value for name, value in arrays.items() if name.startswith("param/")})
+        logits, _ = model.forward(arrays["ids"])
+        loss, kept = model.loss(arrays["ids"], arrays["targets"])
+        return {"logits": logits, "loss": loss} | {f"grad/{name}": g for name, g in model.backward(kept).items()}
+
+    def judge(outputs, arrays):
+        wanted = [name for name in arrays if name in ("logits", "loss") or name.startswith("grad/")]
+        return [equal(f"{kind} {name}", outputs.get(name), arrays[name], 1e-9, floor=0.1) for name in wanted]
+
+    about = f"GPT ({kind}): logits, loss and every gradient as in PyTorch"
+    return Check(f"model.pytorch_{kind}", about, ("GPT",), lambda rng: {"arrays": numbers(f"gpt_{kind}")}, call, judge)
+
+
+def _block_check(norm: str) -> Check:
+    """One block against PyTorch."""
+
+    def call(subject, arrays):
+        config = MODELS[f"{norm}_learned"]
+        model = subject.GPT(config, params={name[6:]: value for name, value in arrays.items() if name.startswith("param/")})
+        out, kept = model.block_forward(arrays["x"], 0)
+        grads = {}
+        dx = model.block_backward(arrays["dout"], kept, 0, grads)
+        return {"out": out, "dx": dx} | {f"grad/{name}": g for name, g in grads.items()}
+
+    def judge(outputs, arrays) -> list[Line]:
+        wanted = [name for name in arrays if name in ("out", "dx") or name.startswith("grad/")]
+        return [equal(f"{norm} block {name}", outputs.get(name), arrays[name], 1e-9, floor=0.1) for name in wanted]
+
+    def inputs(rng):
+        prefix = f"{norm}/"
+        return {"arrays": {name[len(prefix) :]: value for name, value in numbers("block").items() if name.startswith(prefix)}}
+
+    about = f"a {norm}-LN block: output and every gradient as in PyTorch"
+    return Check(f"model.block_{norm}", about, ("GPT",), inputs, call, judge)
+
+
+def golden_checks() -> list[Check]:
+    """The literals, and PyTorch's numbers for each function."""
+    return LITERALS + [_torch_check(function) for function in CASES if function != "dropout"]
+
+
+def golden_model_checks() -> list[Check]:
+    """PyTorch's numbers for blocks and whole models."""
+    return [_block_check(norm) for norm in ("pre", "post")] + [_model_check(kind) for kind in MODELS]

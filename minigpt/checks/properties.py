@@ -1,0 +1,602 @@
+"""What must hold of each layer whatever its numbers are: sums, invariances, causality, extreme values.
+
+Each of these fails for a mistake that a comparison of ordinary numbers lets through.
+"""
+
+import math
+
+import numpy as np
+
+from minigpt.checks.cases import HS, NH, B, C, T, V
+from minigpt.checks.core import Check, Line, equal, first, true
+
+EXTREME = np.array([1000.0, 1001.0, 999.0])
+
+
+def _both(name: str) -> tuple[str, str]:
+    return f"{name}_forward", f"{name}_backward"
+
+
+# ---- softmax
+
+
+def _softmax_sums(subject, x, dout):
+    p, kept = subject.softmax_forward(x)
+    return {"p": p, "dx": subject.softmax_backward(dout, kept)}
+
+
+SOFTMAX = [
+    Check(
+        "softmax.sums",
+        "softmax: every row of p sums to 1, every row of dx to 0",
+        _both("softmax"),
+        inputs=lambda rng: {"x": 3 * rng.standard_normal((B, T, V)), "dout": rng.standard_normal((B, T, V))},
+        call=_softmax_sums,
+        judge=lambda got, x, dout: [
+            equal("softmax sum of p", got["p"].sum(axis=-1), np.ones((B, T)), 1e-12),
+            equal("softmax sum of dx", got["dx"].sum(axis=-1), np.zeros((B, T)), 1e-12),
+            true("softmax smallest p", got["p"].min() > 0, got["p"].min(), "above 0"),
+        ],
+    ),
+    Check(
+        "softmax.shift",
+        "softmax: a constant added to a row changes nothing",
+        ("softmax_forward",),
+        inputs=lambda rng: {"x": rng.standard_normal((B, T, V)), "c": 10 * rng.standard_normal((B, T, 1))},
+        call=lambda subject, x, c: {"p": first(subject.softmax_forward(x)), "shifted": first(subject.softmax_forward(x + c))},
+        judge=lambda got, x, c: [equal("softmax of x + c", got["shifted"], got["p"], 1e-12)],
+    ),
+    Check(
+        "softmax.extreme",
+        "softmax: exp of large numbers does not overflow; -inf has probability 0",
+        ("softmax_forward",),
+        inputs=lambda rng: {"x": np.stack([EXTREME, -EXTREME, [0, -np.inf, 0], [1e30, 0, 0]])},
+        call=lambda subject, x: {
+            "p": first(subject.softmax_forward(x)),
+            "p32": first(subject.softmax_forward(x.astype(np.float32))),
+        },
+        judge=lambda got, x: [
+            equal("softmax of 1000, 1001, 999", got["p"][0], [0.24472847, 0.66524096, 0.09003057], 1e-8),
+            equal("softmax of -1000, -1001, -999", got["p"][1], [0.24472847, 0.09003057, 0.66524096], 1e-8),
+            equal("softmax of 0, -inf, 0", got["p"][2], [0.5, 0.0, 0.5], 0.0),
+            equal("softmax of 1e30, 0, 0", got["p"][3], [1.0, 0.0, 0.0], 0.0),
+            equal("softmax of the same in float32", got["p32"], got["p"], 1e-6),
+        ],
+    ),
+]
+
+
+# ---- cross-entropy
+
+
+def _cross_entropy_ignored(subject, logits, other, targets):
+    loss, kept = subject.cross_entropy_forward(logits, targets)
+    return {
+        "loss": loss,
+        "other": first(subject.cross_entropy_forward(other, targets)),
+        "kept only": first(subject.cross_entropy_forward(logits[targets != -1], targets[targets != -1])),
+        "dlogits": subject.cross_entropy_backward(1.0, kept),
+    }
+
+
+def _ignored_inputs(rng):
+    logits, targets = rng.standard_normal((B, T, V)), rng.integers(0, V, (B, T))
+    targets[0, :3] = -1
+    other = logits.copy()
+    other[0, :3] += 5
+    return {"logits": logits, "other": other, "targets": targets}
+
+
+def _cross_entropy_extreme(subject, logits, targets):
+    loss, kept = subject.cross_entropy_forward(logits, targets)
+    return {"loss": loss, "dlogits": subject.cross_entropy_backward(1.0, kept)}
+
+
+def _cross_entropy_scaled(subject, logits, targets):
+    _, kept = subject.cross_entropy_forward(logits, targets)
+    return {"once": subject.cross_entropy_backward(1.0, kept), "thrice": subject.cross_entropy_backward(3.0, kept)}
+
+
+CROSS_ENTROPY = [
+    Check(
+        "cross_entropy.uniform",
+        "cross_entropy: knowing nothing costs ln V nats",
+        ("cross_entropy_forward",),
+        inputs=lambda rng: {"targets": rng.integers(0, V, (B, T))},
+        call=lambda subject, targets: {"loss": first(subject.cross_entropy_forward(np.zeros((B, T, V)), targets))},
+        judge=lambda got, targets: [equal("cross_entropy of zeros", got["loss"], math.log(V), 1e-12)],
+    ),
+    Check(
+        "cross_entropy.ignored",
+        "cross_entropy: a target of -1 neither costs nor pulls, and is not counted in the mean",
+        _both("cross_entropy"),
+        inputs=_ignored_inputs,
+        call=_cross_entropy_ignored,
+        judge=lambda got, logits, other, targets: [
+            equal("cross_entropy with other ignored logits", got["other"], got["loss"], 1e-12),
+            equal("cross_entropy of the counted alone", got["kept only"], got["loss"], 1e-12),
+            equal("cross_entropy dlogits where ignored", got["dlogits"][targets == -1], np.zeros((3, V)), 0.0),
+            equal("cross_entropy sum of dlogits", got["dlogits"].sum(axis=-1), np.zeros((B, T)), 1e-12),
+        ],
+    ),
+    Check(
+        "cross_entropy.extreme",
+        "cross_entropy: a sure mistake costs its logit, not infinity",
+        _both("cross_entropy"),
+        inputs=lambda rng: {"logits": np.array([[0.0, 1000.0], [0.0, 1000.0]]), "targets": np.array([0, 1])},
+        call=_cross_entropy_extreme,
+        judge=lambda got, logits, targets: [
+            equal("cross_entropy of 0, 1000", got["loss"], 500.0, 1e-12),
+            equal("cross_entropy dlogits of 0, 1000", got["dlogits"], [[-0.5, 0.5], [0.0, 0.0]], 1e-12),
+        ],
+    ),
+    Check(
+        "cross_entropy.scaled",
+        "cross_entropy: the gradient is proportional to dloss, and one cache serves twice",
+        _both("cross_entropy"),
+        inputs=lambda rng: {"logits": rng.standard_normal((T, V)), "targets": rng.integers(0, V, T)},
+        call=_cross_entropy_scaled,
+        judge=lambda got, logits, targets: [equal("cross_entropy dlogits for dloss = 3", got["thrice"], 3 * got["once"], 1e-12)],
+    ),
+]
+
+
+# ---- layer norm
+
+
+def _layer_norm_facts(subject, x, gain):
+    ones, zeros = np.ones(C), np.zeros(C)
+    out, kept = subject.layer_norm_forward(x, ones, zeros)
+    return {
+        "out": out,
+        "moved": first(subject.layer_norm_forward(3 * x + 7, ones, zeros, 9e-5)),  # 9 times eps, as 3 times x
+        "sum dx": subject.layer_norm_backward(gain, kept)[0].sum(axis=-1),
+    }
+
+
+LAYER_NORM = [
+    Check(
+        "layer_norm.biased_variance",
+        "layer_norm: the variance is divided by C, not C - 1",
+        ("layer_norm_forward",),
+        inputs=lambda rng: {"x": np.array([[1.0, 0, 0, 0]])},
+        call=lambda subject, x: {"out": first(subject.layer_norm_forward(x, np.ones(4), np.zeros(4), 0.0))},
+        judge=lambda got, x: [equal("layer_norm of 1, 0, 0, 0", got["out"], [[3**0.5] + 3 * [-1 / 3**0.5]], 1e-12)],
+    ),
+    Check(
+        "layer_norm.eps_inside",
+        "layer_norm: eps is added to the variance, under the root",
+        ("layer_norm_forward",),
+        inputs=lambda rng: {"x": np.array([[1e-3, -1e-3]])},
+        call=lambda subject, x: {"out": first(subject.layer_norm_forward(x, np.ones(2), np.zeros(2), 1e-5))},
+        judge=lambda got, x: [equal("layer_norm of +-1e-3", got["out"], [[1 / 11**0.5, -1 / 11**0.5]], 1e-12)],
+    ),
+    Check(
+        "layer_norm.invariant",
+        "layer_norm: mean 0 and variance 1; moving and stretching x changes nothing; dx sums to 0",
+        _both("layer_norm"),
+        inputs=lambda rng: {"x": rng.standard_normal((B, T, C)) + 2, "gain": rng.standard_normal((B, T, C))},
+        call=_layer_norm_facts,
+        judge=lambda got, x, gain: [
+            equal("layer_norm mean", got["out"].mean(axis=-1), np.zeros((B, T)), 1e-12),
+            equal("layer_norm variance", got["out"].var(axis=-1), np.ones((B, T)), 1e-3),
+            equal("layer_norm of 3x + 7", got["moved"], got["out"], 1e-9),
+            equal("layer_norm sum of dx", got["sum dx"], np.zeros((B, T)), 1e-12),
+        ],
+    ),
+    Check(
+        "layer_norm.extreme",
+        "layer_norm: a row of equal numbers gives the bias; a large offset costs little precision in float32",
+        ("layer_norm_forward",),
+        inputs=lambda rng: {"x": np.stack([np.arange(8.0), np.arange(8.0) + 4096.0, np.full(8, 3.0)]).astype(np.float32)},
+        call=lambda subject, x: {"out": first(subject.layer_norm_forward(x, np.ones(8, np.float32), np.full(8, 0.5, np.float32)))},
+        judge=lambda got, x: [
+            equal("layer_norm of x + 4096", got["out"][1], got["out"][0], 1e-4),
+            equal("layer_norm of equal numbers", got["out"][2], np.full(8, 0.5), 1e-6),
+        ],
+    ),
+]
+
+
+# ---- GELU, ReLU
+
+
+def _gelu_facts(subject, x):
+    outputs = {}
+    for form in ("tanh", "none"):
+        (up, up_kept), (down, down_kept) = subject.gelu_forward(x, form), subject.gelu_forward(-x, form)
+        slopes = [subject.gelu_backward(np.ones_like(x), kept) for kept in (up_kept, down_kept)]
+        large = first(subject.gelu_forward(np.array([-1e4, -50.0, 50.0, 1e4], np.float32), form))
+        outputs[form] = {"odd part": up - down, "slopes": slopes[0] + slopes[1], "large": large}
+    return outputs
+
+
+def _gelu_lines(got, x) -> list[Line]:
+    lines = []
+    for form, facts in got.items():
+        lines += [
+            equal(f"gelu {form}: gelu(x) - gelu(-x)", facts["odd part"], x, 1e-12),
+            equal(f"gelu {form}: gelu'(x) + gelu'(-x)", facts["slopes"], np.ones_like(x), 1e-12),
+            equal(f"gelu {form} of +-50, +-1e4", facts["large"], [0.0, 0.0, 50.0, 1e4], 1e-6),
+        ]
+    return lines
+
+
+def _relu_zero(subject):
+    out, kept = subject.relu_forward(np.array([-1.0, 0.0, 2.0]))
+    return {"out": out, "dx": subject.relu_backward(np.array([5.0, 6.0, 7.0]), kept)}
+
+
+ACTIVATIONS = [
+    Check(
+        "gelu.symmetry",
+        "gelu: gelu(x) - gelu(-x) = x, and so for the slopes; finite where x is large",
+        _both("gelu"),
+        inputs=lambda rng: {"x": 3 * rng.standard_normal((T, C))},
+        call=_gelu_facts,
+        judge=_gelu_lines,
+    ),
+    Check(
+        "relu.zero",
+        "relu: 0 at 0, and no gradient there",
+        _both("relu"),
+        inputs=lambda rng: {},
+        call=_relu_zero,
+        judge=lambda got: [equal("relu", got["out"], [0, 0, 2]), equal("relu dx", got["dx"], [0, 0, 7])],
+    ),
+]
+
+
+# ---- embedding, positions
+
+
+def _embedding_repeated(subject, ids, weight, dout):
+    out, kept = subject.embedding_forward(ids, weight)
+    return {"out": out, "dweight": subject.embedding_backward(dout, kept)}
+
+
+EMBEDDING = [
+    Check(
+        "embedding.repeated",
+        "embedding: a token that occurs twice gets both gradients, one that does not occur gets none",
+        _both("embedding"),
+        inputs=lambda rng: {
+            "ids": np.array([[2, 2, 0]]),
+            "weight": rng.standard_normal((4, 2)),
+            "dout": np.array([[[1.0, 2], [10, 20], [100, 200]]]),
+        },
+        call=_embedding_repeated,
+        judge=lambda got, ids, weight, dout: [
+            equal("embedding out", got["out"], weight[[[2, 2, 0]]], 0.0),
+            equal("embedding dweight", got["dweight"], [[100, 200], [0, 0], [11, 22], [0, 0]], 0.0),
+        ],
+    ),
+    Check(
+        "sinusoidal_positions.properties",
+        "positions: length sqrt(C/2); a row does not depend on T; the product of two depends on their distance alone",
+        ("sinusoidal_positions",),
+        inputs=lambda rng: {},
+        call=lambda subject: {"8": subject.sinusoidal_positions(8, 12), "16": subject.sinusoidal_positions(16, 12)},
+        judge=lambda got: [
+            equal("positions squared length", np.square(got["16"]).sum(axis=-1), np.full(16, 6.0), 1e-12),
+            equal("positions 0..7 of 16", got["16"][:8], got["8"], 0.0),
+            equal(
+                "positions product at distance 5",
+                (got["16"][:-5] * got["16"][5:]).sum(axis=-1)[1:],
+                np.full(10, got["16"][0] @ got["16"][5]),
+            ),
+        ],
+    ),
+    Check(
+        "sinusoidal_positions.values",
+        "positions: equals the formula by hand",
+        ("sinusoidal_positions",),
+        inputs=lambda rng: {},
+        call=lambda subject: {"table": subject.sinusoidal_positions(9, 10)},
+        judge=lambda got: [equal("sinusoidal_positions(9, 10)", got["table"], _by_hand_positions(9, 10), 1e-12)],
+    ),
+]
+
+
+def _by_hand_positions(T, C):
+    from minigpt.by_hand import sinusoidal_positions
+
+    return sinusoidal_positions(T, C)
+
+
+# ---- dropout
+
+
+def _dropout_facts(subject, x):
+    out, kept = subject.dropout_forward(x, 0.25, np.random.default_rng(1))
+    rng = np.random.default_rng(1)
+    again, _ = subject.dropout_forward(x, 0.25, rng)
+    later, _ = subject.dropout_forward(x, 0.25, rng)
+    small, small_kept = subject.dropout_forward(x.astype(np.float32), 0.25, np.random.default_rng(1))
+    return {
+        "out": out,
+        "dx": subject.dropout_backward(x, kept),
+        "again": again,
+        "later": later,
+        "off": first(subject.dropout_forward(x, 0.0, None)),
+        "small": small,
+        "small dx": subject.dropout_backward(x.astype(np.float32), small_kept),
+    }
+
+
+def _dropout_lines(got, x) -> list[Line]:
+    out, kept = got["out"], got["out"] != 0
+    return [
+        equal("dropout where kept", out[kept], x[kept] / 0.75, 1e-12),
+        true(
+            "dropout fraction kept", abs(kept.mean() - 0.75) < 0.02, f"{kept.mean():.4f}", "0.75 (four standard deviations: 0.012)"
+        ),
+        equal("dropout dx", got["dx"], np.where(kept, x / 0.75, 0.0), 1e-12),
+        equal("dropout with the same seed", got["again"], out, 0.0),
+        true(
+            "dropout within a row",
+            kept.any(axis=1).all() and not kept.all(axis=1).any(),
+            "each number for itself or not",
+            "each for itself",
+        ),
+        true(
+            "dropout within a column",
+            kept.any(axis=0).all() and not kept.all(axis=0).any(),
+            "each number for itself or not",
+            "each for itself",
+        ),
+        true("dropout drawn anew", not np.array_equal(got["later"], out), "drawn anew", "another mask at the next call"),
+        equal("dropout with p = 0", got["off"], x, 0.0),
+        true("dropout of float32", got["small"].dtype == np.float32, got["small"].dtype, "float32"),
+        true("dropout dx of float32", got["small dx"].dtype == np.float32, got["small dx"].dtype, "float32"),
+        equal("dropout mask in float32", got["small"] != 0, kept, 0.0),
+    ]
+
+
+DROPOUT = [
+    Check(
+        "dropout.properties",
+        "dropout: keeps 1 - p, scaled by 1/(1 - p); the gradient through the same mask; the seed fixes it; float32 stays",
+        _both("dropout"),
+        inputs=lambda rng: {"x": 1 + rng.random((100, 200))},
+        call=_dropout_facts,
+        judge=_dropout_lines,
+    ),
+]
+
+
+# ---- attention
+
+
+def _qkv(rng, Tq=T, Tk=T, hs=HS):
+    return {
+        "q": rng.standard_normal((B, NH, Tq, hs)),
+        "k": rng.standard_normal((B, NH, Tk, hs)),
+        "v": rng.standard_normal((B, NH, Tk, hs)),
+    }
+
+
+def _reach(subject, q, k, v, **options) -> np.ndarray:
+    """(Tq, Tk) bool: whether out_i moves when key and value j are changed."""
+    out = first(subject.attention_forward(q, k, v, **options))
+    reach = np.zeros((q.shape[2], k.shape[2]), dtype=bool)
+    for j in range(k.shape[2]):
+        k2, v2 = k.copy(), v.copy()
+        k2[:, :, j] += 1.0
+        v2[:, :, j] += 1.0
+        moved = np.abs(first(subject.attention_forward(q, k2, v2, **options)) - out) > 0
+        reach[:, j] = moved.any(axis=(0, 1, 3))
+    return reach
+
+
+def _causality(subject, q, k, v):
+    last = q[:, :, -3:]
+    return {
+        "causal": _reach(subject, q, k, v),
+        "rectangular": _reach(subject, last, k, v),
+        "window": _reach(subject, q, k, v, window=2),
+        "rectangular window": _reach(subject, last, k, v, window=2),
+        "all": _reach(subject, q, k, v, causal=False),
+        "out": first(subject.attention_forward(q, k, v)),
+        "last": first(subject.attention_forward(last, k, v)),
+    }
+
+
+def _causality_lines(got, q, k, v) -> list[Line]:
+    j, i = np.arange(T), np.arange(T)[:, None]
+    past, near = j <= i, (j <= i) & (j > i - 2)
+    wanted = {"causal": past, "rectangular": past[-3:], "window": near, "rectangular window": near[-3:], "all": past | True}
+    lines = [equal(f"attention: which keys reach which query, {name}", got[name], want, 0.0) for name, want in wanted.items()]
+    return [*lines, equal("attention of the last 3 queries", got["last"], got["out"][:, :, -3:], 1e-12)]
+
+
+def _attention_extreme(subject, q, k, v):
+    huge = first(subject.attention_forward(100 * q, 100 * k, v))
+    v2 = v.copy()
+    v2[:, :, 1:] = 1e30  # what a query must not see may be as large as it likes
+    outputs = {"huge": huge, "first": first(subject.attention_forward(100 * q, 100 * k, v2))[:, :, 0]}
+    small = [array.astype(np.float32) for array in (100 * q, 100 * k, v)]
+    out, kept = subject.attention_forward(*small)
+    return outputs | {"huge32": out, "gradients": np.stack([np.isfinite(g).all() for g in subject.attention_backward(out, kept)])}
+
+
+def _attention_apart(subject, q, k, v):
+    out = first(subject.attention_forward(q, k, v))
+    one = first(subject.attention_forward(q[1:, 2:], k[1:, 2:], v[1:, 2:]))
+    order = np.array([3, 0, 4, 1, 2])
+    free = first(subject.attention_forward(q, k, v, causal=False))
+    shuffled = first(subject.attention_forward(q[:, :, order], k[:, :, order], v[:, :, order], causal=False))
+    return {"out": out, "one": one, "free": free[:, :, order], "shuffled": shuffled}
+
+
+def _attention_dropout(subject, q, k, v, dout):
+    def run(*arrays):
+        return subject.attention_forward(*arrays, dropout_p=0.5, rng=np.random.default_rng(2))
+
+    out, _ = run(q, k, v)
+    small, small_kept = run(*(array.astype(np.float32) for array in (q, k, v)))
+    gradients = subject.attention_backward(dout.astype(np.float32), small_kept)
+    means = [first(subject.attention_forward(q, k, v, dropout_p=0.5, rng=np.random.default_rng(i))) for i in range(400)]
+    return {
+        "out": out,
+        "mean": np.mean(means, axis=0),
+        "small": small,
+        "gradients": gradients,
+        "off": first(subject.attention_forward(q, k, v)),
+    }
+
+
+def _attention_ones(subject, q, k):
+    return {"out": first(subject.attention_forward(q, k, np.ones_like(k)))}
+
+
+ATTENTION = [
+    Check(
+        "attention.causality",
+        "attention: a query is moved by the keys it may see, each of them, and by no other; Tq < Tk is aligned lower right",
+        ("attention_forward",),
+        inputs=_qkv,
+        call=_causality,
+        judge=_causality_lines,
+    ),
+    Check(
+        "attention.weights_sum_to_one",
+        "attention: values of 1 give 1",
+        ("attention_forward",),
+        inputs=lambda rng: {name: array for name, array in _qkv(rng, 3, T).items() if name != "v"},
+        call=_attention_ones,
+        judge=lambda got, q, k: [equal("attention of ones", got["out"], np.ones_like(q), 1e-12)],
+    ),
+    Check(
+        "attention.scale",
+        "attention: keys with q . k / sqrt(hs) = 1 and 0 get e/(1+e) and 1/(1+e)",
+        ("attention_forward",),
+        inputs=lambda rng: {
+            "q": np.full((1, 1, 1, 4), 1.0),
+            "k": np.array([[[[0.5] * 4, [0.0] * 4]]]),
+            "v": np.eye(2, 4)[None, None],
+        },
+        call=lambda subject, q, k, v: {"out": first(subject.attention_forward(q, k, v))},
+        judge=lambda got, q, k, v: [
+            equal("attention weights", got["out"][0, 0, 0, :2], [math.e / (1 + math.e), 1 / (1 + math.e)], 1e-12)
+        ],
+    ),
+    Check(
+        "attention.extreme",
+        "attention: scores of 1e4 overflow nothing, and what is hidden weighs exactly 0",
+        _both("attention"),
+        inputs=_qkv,
+        call=_attention_extreme,
+        judge=lambda got, q, k, v: [
+            true("attention of huge scores finite", np.isfinite(got["huge"]).all(), np.isfinite(got["huge"]).all(), "True"),
+            equal("attention of the first query", got["first"], v[:, :, 0], 0.0),
+            equal("attention of huge scores, float32", got["huge32"], got["huge"], 1e-2),
+            equal("attention gradients finite, float32", got["gradients"], np.ones(3), 0.0),
+        ],
+    ),
+    Check(
+        "attention.apart",
+        "attention: heads and sequences do not see each other; without a mask, the order of the tokens is not seen",
+        ("attention_forward",),
+        inputs=_qkv,
+        call=_attention_apart,
+        judge=lambda got, q, k, v: [
+            equal("attention of one head alone", got["one"], got["out"][1:, 2:], 1e-12),
+            equal("attention of shuffled tokens", got["shuffled"], got["free"], 1e-12),
+        ],
+    ),
+    Check(
+        "attention.dropout",
+        "attention: dropout on the weights has the right mean, and keeps float32",
+        _both("attention"),
+        inputs=lambda rng: _qkv(rng) | {"dout": rng.standard_normal((B, NH, T, HS))},
+        call=_attention_dropout,
+        judge=lambda got, q, k, v, dout: [
+            true(
+                "attention with dropout",
+                not np.allclose(got["out"], got["off"]),
+                "as without" if np.allclose(got["out"], got["off"]) else "another",
+                "another",
+            ),
+            equal("attention mean over 400 masks", got["mean"], got["off"], 0.2),
+            true("attention with dropout, float32", got["small"].dtype == np.float32, got["small"].dtype, "float32"),
+            true(
+                "attention gradients, float32",
+                all(g.dtype == np.float32 for g in got["gradients"]),
+                got["gradients"][0].dtype,
+                "float32",
+            ),
+        ],
+    ),
+]
+
+
+# ---- many heads, the MLP, the linear layer
+
+
+def _heads_apart(subject, qkv):
+    out = first(subject.multi_head_attention_forward(qkv, NH))
+    heads = []
+    for h in range(NH):
+        q, k, v = (qkv[:, None, :, part * C + h * 2 : part * C + h * 2 + 2] for part in range(3))
+        heads.append(first(subject.attention_forward(*(np.ascontiguousarray(x) for x in (q, k, v))))[:, 0])
+    return {"out": out, "by head": np.concatenate(heads, axis=-1)}
+
+
+def _mlp_parts(subject, x, fc_weight, fc_bias, proj_weight, proj_bias):
+    wide = first(subject.linear_forward(x, fc_weight, fc_bias))
+    outputs = {}
+    for name, bent in (
+        ("gelu", subject.gelu_forward(wide)),
+        ("gelu_erf", subject.gelu_forward(wide, "none")),
+        ("relu", subject.relu_forward(wide)),
+    ):
+        outputs[name] = first(subject.mlp_forward(x, fc_weight, fc_bias, proj_weight, proj_bias, name))
+        outputs[f"{name} in parts"] = first(subject.linear_forward(first(bent), proj_weight, proj_bias))
+    return outputs
+
+
+def _mlp_inputs(rng):
+    shapes = {"x": (B, T, C), "fc_weight": (C, 8), "fc_bias": (8,), "proj_weight": (8, C), "proj_bias": (C,)}
+    return {name: rng.standard_normal(shape) for name, shape in shapes.items()}
+
+
+COMPOSED = [
+    Check(
+        "multi_head_attention.heads",
+        "multi_head_attention: head h is attention on channels h*hs .. (h+1)*hs of q, k and v, and fills the same of the output",
+        ("multi_head_attention_forward", "attention_forward"),
+        inputs=lambda rng: {"qkv": rng.standard_normal((B, T, 3 * C))},
+        call=_heads_apart,
+        judge=lambda got, qkv: [equal("multi_head_attention head by head", got["out"], got["by head"], 1e-12)],
+    ),
+    Check(
+        "mlp.parts",
+        "mlp: equals linear, activation, linear",
+        ("mlp_forward", "linear_forward", "gelu_forward", "relu_forward"),
+        inputs=_mlp_inputs,
+        call=_mlp_parts,
+        judge=lambda got, **inputs: [
+            equal(f"mlp {name}", got[name], got[f"{name} in parts"], 1e-12) for name in ("gelu", "gelu_erf", "relu")
+        ],
+    ),
+    Check(
+        "linear.identity",
+        "linear: the identity matrix gives x back, one row of ones sums the channels",
+        ("linear_forward",),
+        inputs=lambda rng: {"x": rng.standard_normal((B, T, C))},
+        call=lambda subject, x: {
+            "same": first(subject.linear_forward(x, np.eye(C))),
+            "sum": first(subject.linear_forward(x, np.ones((C, 1)), np.full(1, 2.0))),
+        },
+        judge=lambda got, x: [
+            equal("linear by the identity", got["same"], x, 1e-12),
+            equal("linear by ones, plus 2", got["sum"], x.sum(-1, keepdims=True) + 2, 1e-12),
+        ],
+    ),
+]
+
+
+def property_checks() -> list[Check]:
+    """All of this file."""
+    return SOFTMAX + CROSS_ENTROPY + LAYER_NORM + ACTIVATIONS + EMBEDDING + DROPOUT + ATTENTION + COMPOSED
