@@ -30,7 +30,7 @@ def load_ops(ops: str | Path | ModuleType | SimpleNamespace) -> ModuleType | Sim
     if ops == "numba":
         raise NotImplementedError("ops 'numba': the kernels are not there yet; use 'numpy'")
     if isinstance(ops, str | Path):
-        return overlay(_functions_at(Path(ops)))
+        return overlay(functions_at(Path(ops)))
     own = {name: getattr(ops, name) for name in CONTRACT if hasattr(ops, name)}
     if len(own) == len(CONTRACT):
         return ops
@@ -73,6 +73,7 @@ def came_from(ops: ModuleType | SimpleNamespace) -> list[str]:
 
 def where(function: Callable) -> str:
     """file:line of a function, the file as short as it can be said."""
+    function = inspect.unwrap(function)
     try:
         path = Path(inspect.getsourcefile(function))
         line = inspect.getsourcelines(function)[1]
@@ -81,7 +82,7 @@ def where(function: Callable) -> str:
     return f"{path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}:{line}"
 
 
-def _functions_at(path: Path) -> dict[str, Callable]:
+def functions_at(path: Path) -> dict[str, Callable]:
     """The contract's functions in a file, or in all files of a folder."""
     if not path.exists():
         raise FileNotFoundError(

@@ -11,22 +11,30 @@ from types import ModuleType, SimpleNamespace
 from minigpt import layers
 from minigpt.checks.bad_input import bad_input_checks
 from minigpt.checks.core import Check, Line, Report, perform
+from minigpt.checks.data_checks import DATA
 from minigpt.checks.generic import generic_checks
 from minigpt.checks.golden_numbers import golden_checks, golden_model_checks
 from minigpt.checks.model_checks import model_checks
+from minigpt.checks.optimizer_checks import OPTIMIZER
 from minigpt.checks.properties import property_checks
-from minigpt.checks.training_checks import training_checks
+from minigpt.checks.sampling_checks import SAMPLING
+from minigpt.checks.training_checks import TRAINING
 
-__all__ = ["LAYER_CHECKS", "LIBRARY_CHECKS", "Check", "Line", "Report", "library", "perform", "select"]
+__all__ = ["ALL_CHECKS", "BAD_INPUT_CHECKS", "LAYER_CHECKS", "LIBRARY_CHECKS", "Check", "Line", "Report", "asked_of_by_hand"]
+__all__ += ["checks_of", "library", "perform", "select"]
 
 BAD_INPUT_CHECKS = bad_input_checks()
 LAYER_CHECKS = golden_checks() + generic_checks() + property_checks() + BAD_INPUT_CHECKS
-LIBRARY_CHECKS = golden_model_checks() + model_checks() + training_checks()
+LIBRARY_CHECKS = golden_model_checks() + model_checks() + OPTIMIZER + DATA + TRAINING + SAMPLING
+ALL_CHECKS = LAYER_CHECKS + LIBRARY_CHECKS
 LIBRARY = ("parameters", "model", "optim", "settings", "data", "tasks", "train", "generate")  # whose functions they call
 
-# by_hand is float64 whatever comes in, and leaves the checking of arguments to layers/; its loops are too slow for differences
-# through a whole model.
-NOT_ASKED_OF_BY_HAND = (".float32", ".bad_input", ".bad_dout", ".dropout", "dropout.properties", ".extreme", "model.gradient")
+# by_hand is float64 whatever comes in, and leaves the checking of arguments to layers/; large arrays are not for loops.
+NOT_ASKED_OF_BY_HAND = (".float32", ".float32_backward", ".bad_input", ".bad_dout", ".dropout", "dropout.properties", ".extreme")
+
+
+def asked_of_by_hand(check: Check) -> bool:
+    return check in LAYER_CHECKS and not check.name.endswith(NOT_ASKED_OF_BY_HAND)
 
 
 def library(ops: object = layers, replaced: dict[str, ModuleType] | None = None) -> SimpleNamespace:
@@ -41,14 +49,25 @@ def library(ops: object = layers, replaced: dict[str, ModuleType] | None = None)
     return SimpleNamespace(**names, **functions, GPT=lambda *args, **options: GPT(*args, ops=ops, **options))
 
 
-def select(checks: Iterable[Check], words: Iterable[str] = (), functions: Iterable[str] | None = None) -> list[Check]:
-    """The checks whose name begins with one of the words, or that call one of the functions. No words: all."""
-    words = tuple(words)
-    chosen = [check for check in checks if not words or any(_fits(check, word) for word in words)]
-    return chosen if functions is None else [check for check in chosen if set(check.functions) & set(functions)]
+def select(words: Iterable[str]) -> list[Check]:
+    """The checks of a function ("gelu", "gelu_forward"), or of one name ("gelu.gradient"). No words: all. Raises ValueError."""
+    words = list(words)
+    chosen = [check for check in ALL_CHECKS if not words or any(_fits(check, word) for word in words)]
+    for word in words:
+        if not any(_fits(check, word) for check in ALL_CHECKS):
+            groups = sorted({check.name.partition(".")[0] for check in ALL_CHECKS})
+            raise ValueError(f"there is no check {word!r}; give one of {', '.join(groups)}, or a whole name such as gelu.gradient")
+    return chosen
+
+
+def checks_of(own: Iterable[str], checks: Iterable[Check]) -> list[Check]:
+    """The checks of a learner's functions. A forward whose backward is the reference's is checked by itself alone: its cache is
+    the learner's own affair until there is a backward to read it."""
+    own = set(own)
+    alone = {f"{name.removesuffix('_forward')}_backward" for name in own if name.endswith("_forward")} - own
+    return [check for check in checks if own & set(check.functions) and not alone & set(check.functions)]
 
 
 def _fits(check: Check, word: str) -> bool:
-    """layer_norm, layer_norm.gradient and layer_norm_forward all name checks of layer norm."""
     stem = word.removesuffix("_forward").removesuffix("_backward")
     return check.name == word or check.name.partition(".")[0] == stem or word in check.functions

@@ -25,7 +25,7 @@ class Line(NamedTuple):
 
     def __str__(self) -> str:
         verdict = f"FAIL: {self.problem}" if self.problem else "ok"
-        error = f"max error {self.error:8.1e} (at most {self.tolerance:.0e})"
+        error = f"max error {self.error:8.1e} (at most {self.tolerance:.0e})" if self.tolerance else f"{'exactly':31s}"
         return f"{self.tensor:36s} got {self.got:>12s}  want {self.want:>12s}  {error}  {verdict}"
 
 

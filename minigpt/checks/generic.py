@@ -1,10 +1,12 @@
 """The checks that every pair of functions must pass, on every case of cases.py:
 
-values     forward and backward equal the loops of by_hand.py
-gradient   the backward equals central differences of the forward, for every input and parameter, at 1e-6
-float32    float32 in, float32 out; as exact as NumPy is in float32, within a factor of 2
-pure       inputs stay as they are; the same call gives the same bits; a later call does not disturb an earlier one's cache;
-           an array that is not contiguous gives the same numbers
+values            the forward equals the loops of by_hand.py
+backward          so does the backward
+gradient          the backward equals central differences of the forward, for every input and parameter, at 1e-6
+float32           float32 in, float32 out, as exact as NumPy is in float32 within a factor of 2
+float32_backward  the same for the gradients
+pure              inputs stay as they are; the same call gives the same bits; a later call does not disturb an earlier one's
+                  cache; an array that is not contiguous gives the same numbers
 """
 
 import numpy as np
@@ -14,24 +16,17 @@ from minigpt.checks.cases import CASES, Case
 from minigpt.checks.core import Check, Line, equal, none, numerical_gradient, true
 
 FLOOR = 1e-3  # below this size, a gradient's error is absolute: some true gradients are 0
+Cases = list[Case]
 
 
 def generic_checks() -> list[Check]:
-    """Four checks for each pair of functions; but no values for dropout, where every right mask is as good as another."""
+    """Six checks for each pair of functions. A dropout's values are not among them: every right mask is as good as another."""
     checks = []
     for function, cases in CASES.items():
-        both = (f"{function}_forward", f"{function}_backward")
-        for kind, (about, call, judge) in KINDS.items():
-            checks.append(
-                Check(
-                    f"{function}.{kind}",
-                    f"{function}: {about}",
-                    both,
-                    inputs=_inputs(function, cases),
-                    call=call,
-                    judge=judge,
-                )
-            )
+        forward, both = (f"{function}_forward",), (f"{function}_forward", f"{function}_backward")
+        for kind, (about, functions, call, judge) in KINDS.items():
+            names = forward if functions == "forward" else both
+            checks.append(Check(f"{function}.{kind}", f"{function}: {about}", names, _inputs(function, cases), call, judge))
     return checks
 
 
@@ -44,23 +39,35 @@ def _inputs(function: str, cases):
     return inputs
 
 
-def _call_values(subject: object, function: str, cases: list[Case], douts: list) -> dict:
+def _results(subject: object, function: str, cases: Cases, douts: list, part: str) -> dict:
+    """Outputs or gradients by case and name, of the cases without a random mask."""
     outputs = {}
     for case, dout in zip(cases, douts, strict=True):
         if case.seed is None:
             out, cache = case.forward(subject, function)
-            outputs[f"{case.label}: out"] = out
-            gradients = case.backward(subject, function, _upstream(dout), cache)
-            outputs |= {f"{case.label}: d{name}": gradient for name, gradient in gradients.items()}
+            if part == "forward":
+                outputs[f"{case.label}: out"] = out
+            else:
+                gradients = case.backward(subject, function, _upstream(dout), cache)
+                outputs |= {f"{case.label}: d{name}": gradient for name, gradient in gradients.items()}
     return outputs
 
 
-def _judge_values(outputs: dict, function: str, cases: list[Case], douts: list) -> list[Line]:
-    wanted = _call_values(by_hand, function, cases, douts)
-    return [_compare(f"{function} {tensor}", outputs[tensor], want, 1e-9) for tensor, want in wanted.items()]
+def _values(part: str) -> tuple:
+    """call and judge: as by hand."""
+
+    def call(subject: object, function: str, cases: Cases, douts: list) -> dict:
+        return _results(subject, function, cases, douts, part)
+
+    def judge(outputs: dict, function: str, cases: Cases, douts: list) -> list[Line]:
+        wanted = _results(by_hand, function, cases, douts, part)
+        lines = [_compare(f"{function} {tensor}", outputs[tensor], want, 1e-9) for tensor, want in wanted.items()]
+        return lines or [true(f"{function}: nothing to compare", True, "a random mask", "none")]
+
+    return call, judge
 
 
-def _call_gradient(subject: object, function: str, cases: list[Case], douts: list) -> dict:
+def _call_gradient(subject: object, function: str, cases: Cases, douts: list) -> dict:
     outputs = {}
     for case, dout in zip(cases, douts, strict=True):
         out, cache = case.forward(subject, function)
@@ -83,7 +90,7 @@ def _numerical(subject: object, function: str, case: Case, dout: np.ndarray, nam
     return numerical_gradient(scalar, case.arguments[name])
 
 
-def _judge_gradient(outputs: dict, function: str, cases: list[Case], douts: list) -> list[Line]:
+def _judge_gradient(outputs: dict, function: str, cases: Cases, douts: list) -> list[Line]:
     lines = []
     for case, dout in zip(cases, douts, strict=True):
         out = outputs[f"{case.label}: out"]
@@ -96,36 +103,38 @@ def _judge_gradient(outputs: dict, function: str, cases: list[Case], douts: list
     return lines
 
 
-def _call_float32(subject: object, function: str, cases: list[Case], douts: list) -> dict:
-    small = [case.as_dtype(np.float32) for case in cases]
-    return _call_values(subject, function, small, [dout.astype(np.float32) if np.ndim(dout) else dout for dout in douts])
+def _float32(part: str) -> tuple:
+    """call and judge: max|got - float64| <= 2 max|NumPy's float32 - float64| + a few units in the last place."""
+
+    def small(cases: Cases, douts: list) -> tuple[Cases, list]:
+        return [case.as_dtype(np.float32) for case in cases], [np.float32(d) if np.ndim(d) else d for d in douts]
+
+    def call(subject: object, function: str, cases: Cases, douts: list) -> dict:
+        return _results(subject, function, *small(cases, douts), part)
+
+    def judge(outputs: dict, function: str, cases: Cases, douts: list) -> list[Line]:
+        cases32, douts32 = small(cases, douts)
+        cases64, douts64 = [case.as_dtype(np.float64) for case in cases32], [np.float64(dout) for dout in douts32]
+        exact = _results(layers, function, cases64, douts64, part)
+        numpy32 = _results(layers, function, cases32, douts32, part)
+        lines = [_line32(f"{function} {t}, float32", outputs[t], exact[t], numpy32[t]) for t in exact]
+        return lines or [true(f"{function}: nothing to compare", True, "a random mask", "none")]
+
+    return call, judge
 
 
-def _judge_float32(outputs: dict, function: str, cases: list[Case], douts: list) -> list[Line]:
-    """max|got - float64| <= 2 max|NumPy's float32 - float64| + a few units in the last place."""
-    small = [case.as_dtype(np.float32) for case in cases]
-    small_douts = [dout.astype(np.float32) if np.ndim(dout) else dout for dout in douts]
-    exact = _call_values(layers, function, [case.as_dtype(np.float64) for case in small], [np.float64(d) for d in small_douts])
-    numpy32 = _call_values(layers, function, small, small_douts)
-    lines = []
-    for tensor, want in exact.items():
-        got, name = outputs[tensor], f"{function} {tensor}, float32"
-        if want is None:
-            lines.append(none(name, got))
-            continue
-        dtype = getattr(got, "dtype", type(got).__name__)
-        if dtype != np.float32:
-            lines.append(
-                Line(name, str(dtype), "float32", np.inf, 0.0, f"has dtype {dtype}, but must be float32, as the inputs are")
-            )
-            continue
-        scale = float(np.abs(want).max()) + 1.0
-        allowed = 2 * float(np.abs(numpy32[tensor] - want).max()) + 8 * float(np.finfo(np.float32).eps) * scale
-        lines.append(equal(name, got / scale, want / scale, allowed / scale, floor=1.0))
-    return lines
+def _line32(name: str, got: object, exact: np.ndarray | None, numpy32: np.ndarray | None) -> Line:
+    if exact is None:
+        return none(name, got)
+    dtype = getattr(got, "dtype", type(got).__name__)
+    if dtype != np.float32:
+        return Line(name, str(dtype), "float32", np.inf, 0.0, f"has dtype {dtype}, but must be float32, as the inputs are")
+    scale = float(np.abs(exact).max()) + 1.0
+    allowed = 2 * float(np.abs(numpy32 - exact).max()) + 8 * float(np.finfo(np.float32).eps) * scale
+    return equal(name, got / np.float32(scale), exact / scale, allowed / scale)
 
 
-def _call_pure(subject: object, function: str, cases: list[Case], douts: list) -> dict:
+def _call_pure(subject: object, function: str, cases: Cases, douts: list) -> dict:
     outputs = {}
     for i, (case, dout) in enumerate(zip(cases, douts, strict=True)):
         before = {name: np.copy(value) for name, value in case.arguments.items() if isinstance(value, np.ndarray)}
@@ -150,7 +159,7 @@ def _call_pure(subject: object, function: str, cases: list[Case], douts: list) -
     return outputs
 
 
-def _judge_pure(outputs: dict, function: str, cases: list[Case], douts: list) -> list[Line]:
+def _judge_pure(outputs: dict, function: str, cases: Cases, douts: list) -> list[Line]:
     lines = []
     for label, facts in outputs.items():
         name = f"{function} {label}"
@@ -192,8 +201,10 @@ def _compare(tensor: str, got: object, want: object, tolerance: float) -> Line:
 
 
 KINDS = {
-    "values": ("equals the formula by hand", _call_values, _judge_values),
-    "gradient": ("the backward is the derivative of the forward", _call_gradient, _judge_gradient),
-    "float32": ("keeps float32, and its precision", _call_float32, _judge_float32),
-    "pure": ("keeps its inputs, and no state", _call_pure, _judge_pure),
+    "values": ("the forward is the formula by hand", "forward", *_values("forward")),
+    "backward": ("the backward is the formula by hand", "both", *_values("backward")),
+    "gradient": ("the backward is the derivative of the forward", "both", _call_gradient, _judge_gradient),
+    "float32": ("keeps float32, and its precision", "forward", *_float32("forward")),
+    "float32_backward": ("gradients keep float32, and its precision", "both", *_float32("backward")),
+    "pure": ("keeps its inputs, and no state", "both", _call_pure, _judge_pure),
 }

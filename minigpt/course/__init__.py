@@ -1,0 +1,1 @@
+"""What teaching needs: the bank of wrong variants."""

@@ -1,0 +1,553 @@
+"""Wrong models, optimizers, data, training and sampling. The form is that of wrong_layers.py."""
+
+from minigpt.course.variants import Variant
+
+TIED = 'grads["wte.weight"] += dhead.T'
+RESIDUAL = "x = x + attn  # the residual stream itself, not the normed one"
+MODEL = [
+    Variant(
+        "model/tied_overwritten",
+        "the head's gradient replaces the embedding's, where the sum is meant",
+        ((TIED, 'grads["wte.weight"] = dhead.T'),),
+        "model.pytorch_pre_learned",
+        "BUGS 37",
+    ),
+    Variant(
+        "model/tied_forgotten",
+        "the tied head's gradient is left out",
+        ((TIED, "pass"),),
+        "model.gradient_pre_learned",
+        "BUGS 37",
+    ),
+    Variant(
+        "model/residual_from_norm",
+        "the residual path starts at the normed input",
+        ((RESIDUAL, "x = normed + attn"),),
+        "model.identity",
+        "BUGS 39",
+    ),
+    Variant(
+        "model/output_projection",
+        "the heads are not projected back: c_proj is forgotten",
+        (("out, dropout_cache = self._dropout_forward(projected, rng)", "out, dropout_cache = self._dropout_forward(heads, rng)"),),
+        "model.identity",
+        "BUGS 14",
+    ),
+    Variant(
+        "model/residual_gradient_lost",
+        "the gradient goes through the MLP and not around it",
+        (
+            (
+                "dx = dx + self._layer_norm_backward(dnormed, cache.ln_2",
+                "dx = self._layer_norm_backward(dnormed, cache.ln_2",
+            ),
+        ),
+        "model.identity",
+    ),
+    Variant(
+        "model/last_norm_forgotten",
+        "there is no layer norm before the head",
+        (
+            (
+                '            x, ln_f_cache = self._layer_norm_forward(x, "ln_f")',
+                '            _, ln_f_cache = self._layer_norm_forward(x, "ln_f")',
+            ),
+        ),
+        "model.pytorch_pre_learned",
+    ),
+    Variant(
+        "model/positions_forgotten",
+        "positions are not added to the tokens",
+        (("self._dropout_forward(tokens + positions, rng)", "self._dropout_forward(tokens + 0.0 * positions, rng)"),),
+        "model.pytorch_pre_learned",
+        "FORMULAS 4.1",
+    ),
+    Variant(
+        "model/positions_from_one",
+        "the first token stands at position 1",
+        (("self.ops.embedding_forward(np.arange(T), self", "self.ops.embedding_forward(np.arange(1, T + 1), self"),),
+        "model.pytorch_pre_learned",
+    ),
+    Variant(
+        "model/position_gradient_mean",
+        "wpe's gradient is the mean over the sequences of a batch",
+        (("dsum.sum(axis=0), cache.positions", "dsum.mean(axis=0), cache.positions"),),
+        "model.gradient_pre_learned",
+    ),
+    Variant(
+        "model/not_causal",
+        "tokens see the future: the loss falls wonderfully, and the model can write nothing",
+        (("self.config.n_head, True, self", "self.config.n_head, False, self"),),
+        "model.causality_pre_learned",
+    ),
+    Variant(
+        "model/window_of_another_layer",
+        "each layer has the window of the one before",
+        (("self.config.window(i)", "self.config.window(i - 1)"),),
+        "model.pytorch_windows",
+    ),
+    Variant(
+        "model/dropout_in_evaluation",
+        "dropout is on in evaluation as well",
+        (
+            (
+                "return self.ops.dropout_forward(x, 0.0 if rng is None else self.config.dropout, rng)",
+                "return self.ops.dropout_forward(x, self.config.dropout, rng or np.random.default_rng())",
+            ),
+        ),
+        "model.dropout",
+        "BUGS 58",
+    ),
+    Variant(
+        "model/dropout_never",
+        "dropout is never on",
+        (
+            ("x, 0.0 if rng is None else self.config.dropout, rng)", "x, 0.0, rng)"),
+            ("dropout_p = 0.0 if rng is None else self.config.dropout", "dropout_p = 0.0"),
+        ),
+        "model.dropout",
+    ),
+    Variant(
+        "model/layers_backward_in_order",
+        "the backward visits the blocks from first to last",
+        (("for i in reversed(range(self.config.n_layer)):", "for i in range(self.config.n_layer):"),),
+        "model.gradient_pre_learned",
+    ),
+    Variant(
+        "model/eps_not_passed",
+        "layer norm's eps is not that of the config",
+        (("x, weight, bias, self.config.layer_norm_epsilon)", "x, weight, bias)"),),
+        "model.pytorch_windows",
+    ),
+    Variant(
+        "model/first_block_everywhere",
+        "every block runs the first one's c_attn",
+        (
+            (
+                'qkv, c_attn_cache = self._linear_forward(x, f"h.{i}.attn.c_attn")',
+                'qkv, c_attn_cache = self._linear_forward(x, "h.0.attn.c_attn")',
+            ),
+        ),
+        "model.gradient_pre_learned",
+    ),
+    Variant(
+        "model/post_norm_before_sum",
+        "post-LN norms the sublayer's output, and adds x after that",
+        (
+            ('self._layer_norm_forward(x + attn, f"h.{i}.ln_1")', 'self._layer_norm_forward(attn, f"h.{i}.ln_1")'),
+            (
+                "            mlp, mlp_cache = self._mlp_forward(x, i, rng)\n            x, ln_2",
+                "            mlp, mlp_cache = self._mlp_forward(x, i, rng)\n            x = x + attn\n            x, ln_2",
+            ),
+        ),
+        "model.block_post",
+    ),
+    Variant(
+        "model/post_residual_gradient_lost",
+        "in post-LN, the gradient does not go around the attention",
+        (("return dsum + self._attention_backward(", "return self._attention_backward("),),
+        "model.gradient_post_learned",
+    ),
+    Variant(
+        "model/float64_positions",
+        "sinusoidal positions stay float64, and promote everything after them",
+        (
+            (".astype(tokens.dtype)", ""),
+            (
+                'self.ops.embedding_forward(np.arange(T), self.params["wpe.weight"])  # (T, C)',
+                'self.ops.embedding_forward(np.arange(T), self.params["wpe.weight"].astype(np.float64))',
+            ),
+        ),
+        "model.pure",
+    ),
+]
+
+PARAMETERS = [
+    Variant(
+        "parameters/residual_scale",
+        "residual projections are scaled by 1/sqrt(n_layer): there are two in each layer",
+        (("math.sqrt(2 * config.n_layer)", "math.sqrt(config.n_layer)"),),
+        "model.start",
+        "BUGS 72",
+    ),
+    Variant(
+        "parameters/no_residual_scale",
+        "residual projections are not scaled",
+        (("0.02 / math.sqrt(2 * config.n_layer)", "0.02"),),
+        "model.start",
+    ),
+    Variant(
+        "parameters/large",
+        "weights start at N(0, 0.2): the first loss is far above ln V",
+        (("else 0.02\n", "else 0.2\n"),),
+        "model.start",
+    ),
+    Variant(
+        "parameters/equal_layers",
+        "each matrix is drawn from a generator of the same seed: all layers start equal",
+        (("rng.standard_normal(shape)", "np.random.default_rng(seed).standard_normal(shape)"),),
+        "model.start",
+    ),
+]
+
+STEP = "theta -= (lr / (1.0 - beta1**t)) * m / (root_vhat + eps)"
+OPTIM = [
+    Variant(
+        "optim/l2_in_gradient",
+        "decay is added to the gradient (Adam with L2), and so divided by the root of v",
+        (
+            ("        m += (1.0", "        g = g + weight_decay * theta\n        m += (1.0"),
+            ("theta *= 1.0 - lr * weight_decay", "pass"),
+        ),
+        "adamw.golden",
+        "BUGS 46",
+    ),
+    Variant(
+        "optim/no_bias_correction",
+        "m and v are used as they are: the first steps are far too small or large",
+        ((" * (1.0 / math.sqrt(1.0 - beta2**t))", ""), (STEP, "theta -= lr * m / (root_vhat + eps)")),
+        "adamw.golden",
+        "BUGS 48",
+    ),
+    Variant(
+        "optim/efficient_order",
+        "eps is added before v is corrected (the order of GPT-1's code)",
+        ((STEP, "theta -= lr * math.sqrt(1.0 - beta2**t) / (1.0 - beta1**t) * m / (np.sqrt(v) + eps)"),),
+        "adamw.golden",
+        "BUGS 50",
+    ),
+    Variant(
+        "optim/decay_without_lr",
+        "the decay is not multiplied by the learning rate",
+        (("1.0 - lr * weight_decay", "1.0 - weight_decay"),),
+        "adamw.golden",
+        "BUGS 51",
+    ),
+    Variant(
+        "optim/decay_everything",
+        "biases and gains are decayed as well",
+        (("return theta.ndim >= 2", "return True"),),
+        "adamw.golden",
+    ),
+    Variant(
+        "optim/eps_in_root",
+        "eps is inside the root",
+        ((STEP, "theta -= (lr / (1.0 - beta1**t)) * m / np.sqrt(root_vhat * root_vhat + eps)"),),
+        "adamw.golden",
+    ),
+    Variant(
+        "optim/betas_swapped",
+        "the two betas are swapped in the running means",
+        (("m += (1.0 - beta1)", "m += (1.0 - beta2)"), ("v += (1.0 - beta2)", "v += (1.0 - beta1)")),
+        "adamw.golden",
+    ),
+    Variant(
+        "optim/decay_after_step",
+        "the decay comes after the step, and shrinks it as well",
+        (
+            (
+                "        if weight_decay and is_decayed(theta):\n            theta *= 1.0 - lr * weight_decay\n        " + STEP,
+                "        "
+                + STEP
+                + "\n        if weight_decay and is_decayed(theta):\n            theta *= 1.0 - lr * weight_decay",
+            ),
+        ),
+        "adamw.pytorch",
+    ),
+    Variant(
+        "optim/absolute_value",
+        "v holds the gradient's size, not its square",
+        (("(g * g - v)", "(np.abs(g) - v)"),),
+        "adamw.golden",
+    ),
+    Variant(
+        "optim/clip_each_tensor",
+        "every tensor is clipped by its own norm, which turns the gradient's direction",
+        (
+            (
+                "    return {name: g * (max_norm / norm) for name, g in grads.items()}, norm",
+                "    return {name: g * min(1.0, max_norm / grad_norm({name: g})) for name, g in grads.items()}, norm",
+            ),
+        ),
+        "clip.golden",
+        "BUGS 53",
+    ),
+    Variant(
+        "optim/clip_always",
+        "small gradients are scaled up to the norm",
+        (("if max_norm == 0 or norm <= max_norm:", "if max_norm == 0:"),),
+        "clip.golden",
+    ),
+    Variant(
+        "optim/clip_in_place",
+        "clipping writes into the gradients it was given",
+        (
+            (
+                "    return {name: g * (max_norm / norm) for name, g in grads.items()}, norm",
+                "    for g in grads.values():\n        g *= max_norm / norm\n    return grads, norm",
+            ),
+        ),
+        "clip.golden",
+    ),
+    Variant(
+        "optim/norm_is_largest",
+        "the norm is that of the largest tensor",
+        (("math.sqrt(sum(float(", "math.sqrt(max(float("),),
+        "clip.golden",
+    ),
+    Variant(
+        "optim/first_step_lost",
+        "the learning rate of step 0 is 0",
+        (("max_lr * (step + 1) / (warmup_iters + 1)", "max_lr * step / warmup_iters"),),
+        "schedule.golden",
+        "BUGS 54",
+    ),
+    Variant(
+        "optim/cosine_from_zero",
+        "the cosine counts the warm-up as well",
+        (("(step - warmup_iters) / (lr_decay_iters - warmup_iters)", "step / lr_decay_iters"),),
+        "schedule.golden",
+    ),
+    Variant(
+        "optim/cosine_to_zero",
+        "the cosine ends at 0 and not at min_lr",
+        (
+            (
+                "return min_lr + 0.5 * (1.0 + math.cos(math.pi * progress)) * (max_lr - min_lr)",
+                "return 0.5 * (1.0 + math.cos(math.pi * progress)) * max_lr",
+            ),
+        ),
+        "schedule.golden",
+    ),
+]
+
+DATA = [
+    Variant(
+        "data/not_shifted",
+        "the targets are the inputs: the model learns to copy",
+        (("        return tokens[at], tokens[at + 1]", "        return tokens[at], tokens[at]"),),
+        "data.text",
+        "BUGS 64",
+    ),
+    Variant(
+        "data/shifted_twice",
+        "the target is the token after the next",
+        (("        return tokens[at], tokens[at + 1]", "        return tokens[at], tokens[np.minimum(at + 2, len(tokens) - 1)]"),),
+        "data.text",
+    ),
+    Variant(
+        "data/validation_from_train",
+        "validation batches are drawn from the training part",
+        (
+            (
+                "        tokens = self.tokens[split]\n        starts = rng",
+                '        tokens = self.tokens["train"]\n        starts = rng',
+            ),
+        ),
+        "data.text",
+        "BUGS, not in the bank",
+    ),
+    Variant(
+        "data/overlapping_splits",
+        "the validation part begins inside the training part",
+        (('"val": tokens[cut:]', '"val": tokens[cut - 100 :]'),),
+        "data.text",
+    ),
+    Variant(
+        "data/last_place_never_drawn",
+        "the last block of a split is never drawn",
+        (("rng.integers(0, len(tokens) - block_size, batch_size)", "rng.integers(0, len(tokens) - block_size - 1, batch_size)"),),
+        "data.text",
+    ),
+    Variant(
+        "data/tail_dropped",
+        "the whole split's last, shorter block is left out",
+        (("        if len(rest) > 1:", "        if False:"),),
+        "data.text",
+    ),
+    Variant(
+        "tasks/leak",
+        "validation's prompts occur in training",
+        (('is_held_out(drawn) == (split == "val")', "is_held_out(drawn) == is_held_out(drawn)"),),
+        "data.tasks",
+    ),
+    Variant(
+        "tasks/prompt_counts",
+        "the random prompt counts in the loss",
+        (("targets[:, : self.prompt_length - 1] = -1", "targets[:, :1] = -1"),),
+        "data.tasks",
+    ),
+    Variant(
+        "tasks/first_answer_ignored",
+        "the answer's first token does not count",
+        (("targets[:, : self.prompt_length - 1] = -1", "targets[:, : self.prompt_length] = -1"),),
+        "data.tasks",
+    ),
+    Variant(
+        "tasks/carry_lost",
+        "the addition's carries are lost",
+        (("np.divmod(a[:, i] + b[:, i] + carry, 10)", "np.divmod(a[:, i] + b[:, i], 10)"),),
+        "data.tasks",
+    ),
+]
+
+TRAIN = [
+    Variant(
+        "train/accumulation_summed",
+        "accumulated gradients are summed, not averaged",
+        (("run.model.backward(cache, 1.0 / s.grad_accumulation)", "run.model.backward(cache, 1.0)"),),
+        "train.accumulation",
+        "BUGS 75",
+    ),
+    Variant(
+        "train/accumulation_overwritten",
+        "each batch's gradient replaces the one before",
+        (("total = grads if total is None else {name: total[name] + g for name, g in grads.items()}", "total = grads"),),
+        "train.accumulation",
+    ),
+    Variant(
+        "train/same_batch_again",
+        "every batch of an accumulated step is the same",
+        (("n = run.step * s.grad_accumulation + micro", "n = run.step"),),
+        "train.steps",
+    ),
+    Variant(
+        "train/seed_without_step",
+        "every step draws the same batch",
+        (('generator(s.seed, "batch", n)', 'generator(s.seed, "batch")'),),
+        "train.steps",
+    ),
+    Variant(
+        "train/unseeded_dropout",
+        "dropout's masks are not fixed by the seed: a resumed run is another run",
+        (('generator(s.seed, "dropout", n)', "np.random.default_rng()"),),
+        "train.steps",
+    ),
+    Variant(
+        "train/t_is_always_one",
+        "AdamW is told at every step that it is the first",
+        (("run.optimizer, run.step + 1, lr", "run.optimizer, 1, lr"),),
+        "train.third_step",
+    ),
+    Variant(
+        "train/unclipped",
+        "the clipped gradients are computed, and the others used",
+        (("adamw_step(run.model.params, clipped,", "adamw_step(run.model.params, total,"),),
+        "train.steps",
+    ),
+    Variant(
+        "train/perplexity_in_bits",
+        "perplexity is 2^loss, where the loss is in nats",
+        (("return math.exp(loss)", "return 2.0**loss"),),
+        "train.losses",
+        "BUGS 76",
+    ),
+    Variant(
+        "train/mean_of_means",
+        "a short last batch weighs as much as a full one",
+        (("model.loss(ids, targets)[0]) * n", "model.loss(ids, targets)[0])"), ("        counted += n", "        counted += 1")),
+        "train.losses",
+    ),
+    Variant(
+        "train/evaluation_with_dropout",
+        "the evaluation has dropout on",
+        (("total += float(model.loss(ids, targets)[0])", "total += float(model.loss(ids, targets, np.random.default_rng(0))[0])"),),
+        "train.losses",
+    ),
+]
+
+GENERATE = [
+    Variant(
+        "generate/top_p_too_small",
+        "the token that crosses p is dropped",
+        (("ranked[before >= top_p] = 0.0", "ranked[(before + ranked > top_p) & (before > 0)] = 0.0"),),
+        "sampling.filters",
+        "BUGS 60",
+    ),
+    Variant(
+        "generate/temperature_on_probabilities",
+        "the temperature divides probabilities, which the scaling back to 1 undoes",
+        (("softmax_forward(logits.astype(np.float64) / temperature)", "softmax_forward(logits.astype(np.float64))"),),
+        "sampling.filters",
+        "BUGS 63",
+    ),
+    Variant(
+        "generate/temperature_multiplies",
+        "logits are multiplied by the temperature",
+        (("logits.astype(np.float64) / temperature", "logits.astype(np.float64) * temperature"),),
+        "sampling.filters",
+    ),
+    Variant(
+        "generate/first_position",
+        "the next token is drawn from the first position's logits",
+        (("last = logits[:, -1]", "last = logits[:, 0]"),),
+        "sampling.generate",
+        "BUGS 73",
+    ),
+    Variant(
+        "generate/top_k_one_more",
+        "k + 1 tokens are kept",
+        (("ranked[:, top_k:] = 0.0", "ranked[:, top_k + 1 :] = 0.0"),),
+        "sampling.filters",
+    ),
+    Variant(
+        "generate/top_p_of_all",
+        "top_p does not know that top_k has cut",
+        (
+            (
+                "        ranked[:, top_k:] = 0.0\n        ranked /= ranked.sum(axis=-1, keepdims=True)",
+                "        ranked[:, top_k:] = 0.0",
+            ),
+        ),
+        "sampling.filters",
+    ),
+    Variant(
+        "generate/ranks_for_ids",
+        "the probabilities stay in the order of their ranks",
+        (("np.put_along_axis(kept, order, ranked, axis=-1)", "kept[:] = ranked"),),
+        "sampling.filters",
+    ),
+    Variant(
+        "generate/keeps_the_beginning",
+        "of a text longer than the block, the model sees the beginning",
+        (("ids[:, -model.config.block_size :]", "ids[:, : model.config.block_size]"),),
+        "sampling.generate",
+    ),
+    Variant(
+        "generate/sees_one_token",
+        "the model sees the last token alone",
+        (("ids[:, -model.config.block_size :]", "ids[:, -1:]"),),
+        "sampling.generate",
+    ),
+    Variant(
+        "generate/goes_on_after_the_end",
+        "a row that has ended goes on",
+        (("new = np.where(ended, eos_token_id, new)", "pass"),),
+        "sampling.generate",
+    ),
+    Variant(
+        "generate/unseeded",
+        "the seed is not used",
+        (("rng = np.random.default_rng(seed)", "rng = np.random.default_rng()"),),
+        "sampling.generate",
+    ),
+    Variant(
+        "generate/uniform_draws",
+        "every token that is left is as likely as any other",
+        (("cumulative = np.cumsum(p, axis=-1)", "cumulative = np.cumsum(p > 0, axis=-1).astype(float)"),),
+        "sampling.draws",
+    ),
+    Variant(
+        "generate/with_dropout",
+        "dropout is on while writing",
+        (
+            (
+                "model.forward(ids[:, -model.config.block_size :])",
+                "model.forward(ids[:, -model.config.block_size :], np.random.default_rng(0))",
+            ),
+        ),
+        "sampling.generate",
+    ),
+]
+
+WRONG_LIBRARY = [*MODEL, *PARAMETERS, *OPTIM, *DATA, *TRAIN, *GENERATE]
