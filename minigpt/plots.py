@@ -37,7 +37,7 @@ def loss_curve(lines: list[dict], vocab_size: int, title: str = ""):
         color=GREY,
     )
     axes.set(xscale="log", xlabel="step (first = 1)", ylabel="loss (nats per token)", title=title)
-    axes.set_ylim(0, None)
+    axes.set_ylim(0, 1.15 * max([math.log(vocab_size)] + [loss for _, loss in steps]))
     axes.legend(loc="lower left")
     axes.grid(alpha=0.2)
     return figure

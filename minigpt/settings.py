@@ -66,16 +66,16 @@ PRESETS = {
     "demo": Preset(
         "about a minute on two cores, on text that every Python brings along",
         data="python-docs",
-        model=dict(block_size=64, n_layer=3, n_head=4, n_embd=96),
-        train=dict(batch_size=16, max_iters=800, learning_rate=4e-3, min_lr=4e-4, warmup_iters=40, eval_interval=100)
-        | dict(eval_batches=10, checkpoint_interval=200),
+        model=dict(block_size=64, n_layer=2, n_head=4, n_embd=128),
+        train=dict(batch_size=8, max_iters=900, learning_rate=4e-3, min_lr=4e-4, warmup_iters=40, eval_interval=150)
+        | dict(eval_batches=20, checkpoint_interval=300, sample_length=100),
     ),
     "task": Preset(
         "for the generated tasks: about a minute",
         data="reverse",
         model=dict(block_size=32, n_layer=2, n_head=4, n_embd=64),
-        train=dict(batch_size=64, max_iters=1500, learning_rate=3e-3, min_lr=1e-4, warmup_iters=50, weight_decay=0.0)
-        | dict(eval_interval=250, eval_batches=4, checkpoint_interval=250),
+        train=dict(batch_size=64, max_iters=700, learning_rate=3e-3, min_lr=1e-4, warmup_iters=50, weight_decay=0.0)
+        | dict(eval_interval=100, eval_batches=4, checkpoint_interval=350),
     ),
 }
 

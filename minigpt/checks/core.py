@@ -87,8 +87,9 @@ def equal(tensor: str, got: object, want: object, tolerance: float = 1e-9, floor
     if want.size == 0:
         return Line(tensor, "empty", "empty", 0.0, tolerance)
     got64, want64 = got.astype(np.float64), want.astype(np.float64)
-    difference = np.where(got64 == want64, 0.0, np.abs(got64 - want64))  # inf equals inf
-    errors = difference / (np.maximum(np.abs(got64), np.abs(want64)) + floor)
+    with np.errstate(invalid="ignore"):  # inf - inf
+        difference = np.where(got64 == want64, 0.0, np.abs(got64 - want64))  # inf equals inf
+        errors = difference / (np.maximum(np.abs(got64), np.abs(want64)) + floor)
     errors = np.where(np.isnan(errors), np.inf, errors)
     worst = np.unravel_index(errors.argmax(), errors.shape)
     error = float(errors[worst])

@@ -21,7 +21,7 @@ from minigpt.tokenizer import CharTokenizer, load_tokenizer
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_dir", metavar="RUN", help="a run of `minigpt train`, or a checkpoint's directory")
-    parser.add_argument("--prompt", default="\n", metavar="TEXT", help="what it goes on from (default: a line end)")
+    parser.add_argument("--prompt", metavar="TEXT", help="what it goes on from (default: a line end, or the first symbol it knows)")
     parser.add_argument("--max-new-tokens", type=whole(1), default=300, metavar="N", help="how much it writes (default: 300)")
     parser.add_argument("--greedy", action="store_true", help="always the likeliest token; the next three do not matter then")
     parser.add_argument(
@@ -44,13 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     directory = newest(args.run_dir)
     model, tokenizer = GPT.from_pretrained(directory, ops=args.ops), load_tokenizer(directory)
-    if not args.prompt:
+    prompt = tokenizer.symbols[0] if args.prompt is None else args.prompt  # a line end comes first where there is one
+    if not prompt:
         raise ValueError("--prompt is empty, but must have at least one character to go on from")
     if args.stop == "":
         raise ValueError("--stop is empty, but must have at least one character")
     for n in range(args.num_return_sequences):
         write(
-            model, tokenizer, args.prompt, args.max_new_tokens, args.temperature, args.top_k, args.top_p,
+            model, tokenizer, prompt, args.max_new_tokens, args.temperature, args.top_k, args.top_p,
             seed=args.seed + n, do_sample=not args.greedy, stop=args.stop,
         )  # fmt: skip
         print()

@@ -1,0 +1,32 @@
+# make demo: set up and train a small GPT in a minute.   make test: set up and run the tests.
+# Everything is installed into .venv, once; nothing else on the machine is touched.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test test-slow lint clean
+
+demo: $(READY)
+	$(BIN)/minigpt demo
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+# What takes minutes: twenty kills of a training run.
+test-slow: $(READY)
+	$(BIN)/python -m pytest -m slow
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean:
+	rm -rf $(VENV) runs build minigpt.egg-info .pytest_cache .ruff_cache .hypothesis
+
+$(READY): setup.cfg pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("minigpt needs Python 3.11 or newer; say which: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[plots,tests,lint]'
+	touch $(READY)

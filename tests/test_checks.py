@@ -1,0 +1,71 @@
+"""The one body of checks, run by pytest: on the reference, on the loops, and on the library."""
+
+import numpy as np
+import pytest
+
+from minigpt import by_hand, checks, layers
+from minigpt.checks.cases import CASES
+from minigpt.checks.model_checks import GRADIENT_MODELS
+from minigpt.parameters import parameter_shapes
+
+HAND_CHECKS = [check for check in checks.LAYER_CHECKS if checks.asked_of_by_hand(check)]
+LIBRARY = checks.library()
+
+
+def expect_passed(report: checks.Report) -> None:
+    assert report.passed, "\n".join(str(line) for line in report.lines if line.problem) or "no line: nothing was checked"
+
+
+@pytest.mark.parametrize("check", checks.LAYER_CHECKS, ids=lambda check: check.name)
+def test_reference(check):
+    expect_passed(checks.perform(check, LIBRARY))
+
+
+@pytest.mark.parametrize("check", HAND_CHECKS, ids=lambda check: check.name)
+def test_by_hand(check):
+    expect_passed(checks.perform(check, by_hand))
+
+
+@pytest.mark.parametrize("check", checks.LIBRARY_CHECKS, ids=lambda check: check.name)
+def test_library(check):
+    expect_passed(checks.perform(check, LIBRARY))
+
+
+@pytest.mark.parametrize("check", [c for c in checks.ALL_CHECKS if not c.name.startswith("model.gradient")], ids=lambda c: c.name)
+def test_other_seed(check):
+    """The right code passes on inputs that nobody has looked at."""
+    expect_passed(checks.perform(check, LIBRARY, seed=20))
+
+
+def test_names_are_unique():
+    names = [check.name for check in checks.ALL_CHECKS]
+    assert len(set(names)) == len(names)
+
+
+def test_every_function_of_the_contract_is_checked():
+    called = {function for check in checks.LAYER_CHECKS for function in check.functions}
+    assert set(layers.__all__) <= called
+
+
+def test_every_pair_has_every_kind_of_check():
+    names = {check.name for check in checks.LAYER_CHECKS}
+    for function in {name.rpartition("_")[0] for name in layers.__all__ if name.endswith("_backward")}:
+        for kind in ("values", "backward", "gradient", "float32", "float32_backward", "pure", "bad_input"):
+            assert f"{function}.{kind}" in names
+
+
+@pytest.mark.parametrize("function", CASES)
+def test_gradients_are_proved_on_every_input(function):
+    """A gradient check has a line for each differentiable argument of each case, and one for the output's shape."""
+    (check,) = checks.select([f"{function}.gradient"])
+    cases = check.inputs(np.random.default_rng(0))["cases"]
+    assert len(checks.perform(check, layers).lines) == sum(len(case.wrt) + 1 for case in cases)
+
+
+@pytest.mark.parametrize("kind", GRADIENT_MODELS)
+def test_gradients_are_proved_on_every_parameter(kind):
+    """A model's gradient check has a line for each parameter, of its shape."""
+    (check,) = checks.select([f"model.gradient_{kind}"])
+    inputs = check.inputs(np.random.default_rng(0))
+    outputs = {f"{prefix}d{name}": np.zeros(a.shape) for name, a in inputs["params"].items() for prefix in ("", "numerical ")}
+    assert len(check.judge(outputs, **inputs)) == len(parameter_shapes(GRADIENT_MODELS[kind]))

@@ -1,0 +1,208 @@
+"""The command line: what it prints, its status, and one clear line for every mistake."""
+
+import sys
+
+import numpy as np
+import pytest
+from conftest import TEXT
+from safetensors.numpy import load_file, save_file
+
+from minigpt.checkpoint import newest
+from minigpt.cli import COMMANDS, main
+from minigpt.cli.generate import held_back
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run of a few steps on a short text."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "text.txt").write_text(TEXT, encoding="utf-8")
+    flags = "--n-layer 1 --n-head 2 --n-embd 16 --block-size 16 --batch-size 4 --max-iters 40 --learning-rate 0.01 --quiet"
+    assert main(["train", "--data", str(folder / "text.txt"), "--out", str(folder / "run"), *flags.split()]) == 0
+    return folder / "run"
+
+
+def refused(capsys, *argv: str) -> str:
+    """The one line on stderr of a command that must fail."""
+    try:
+        status = main(list(argv))
+    except SystemExit as exit_:  # argparse
+        status = exit_.code
+    captured = capsys.readouterr()
+    assert status not in (0, None), captured.out
+    assert captured.err.count("\n") == 1 and "Traceback" not in captured.err, captured.err
+    assert captured.err.startswith(f"minigpt {argv[0]}: error:") or captured.err.startswith("minigpt"), captured.err
+    return captured.err
+
+
+def said(capsys, *argv: str) -> str:
+    """What a command that must succeed prints."""
+    assert main(list(argv)) == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_teaches(capsys, command):
+    with pytest.raises(SystemExit) as exit_:
+        main([command, "--help"])
+    printed = capsys.readouterr().out
+    assert exit_.value.code == 0 and len(printed) > 300 and printed.isascii()
+
+
+def test_every_flag_of_train_has_its_help():
+    import argparse
+
+    from minigpt.cli import train
+
+    parser = argparse.ArgumentParser()
+    train.add_arguments(parser)
+    assert all(action.help for action in parser._actions)
+
+
+def test_no_command_and_an_unknown_one(capsys):
+    for argv in ([], ["tarin"]):
+        with pytest.raises(SystemExit) as exit_:
+            main(argv)
+        assert exit_.value.code == 2
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_train_says_where_everything_is(trained, capsys):
+    assert (trained / "loss.png").read_bytes().startswith(b"\x89PNG")
+    assert newest(trained).name == "step-000040"
+    printed = said(capsys, "eval", str(trained))
+    assert float(printed.split()[0]) < 3.5 and "nats per token" in printed.splitlines()[0]
+
+
+def test_generate_is_fixed_by_its_seed(trained, capsys):
+    one, two, other = (said(capsys, "generate", str(trained), "--prompt", "the ", "--seed", seed) for seed in ("1", "1", "2"))
+    assert one == two != other and one.startswith("the ") and len(one) == 4 + 300 + 1
+
+
+def test_generate_stops(trained, capsys):
+    printed = said(capsys, "generate", str(trained), "--prompt", "the ", "--stop", "o")
+    assert "o" not in printed
+
+
+def test_held_back_keeps_what_may_become_the_stop():
+    assert [held_back(text, "END") for text in ("x", "xE", "xEN", "xEx", "")] == [0, 1, 2, 0, 0]
+    assert held_back("EE", "EEN") == 2
+    assert held_back("abc", None) == 0
+
+
+def test_a_task_is_trained_and_evaluated(tmp_path, capsys):
+    flags = ["--max-iters", "3", "--n-layer", "1", "--n-embd", "16", "--batch-size", "8", "--eval-interval", "3", "--quiet"]
+    assert main(["train", "--data", "reverse:4", "--out", str(tmp_path / "run"), *flags]) == 0
+    printed = said(capsys, "eval", str(tmp_path / "run"))
+    assert "unseen examples exactly right" in printed
+
+
+def test_data_list_and_show(capsys, text_file):
+    printed = said(capsys, "data", "list")
+    assert all(name in printed for name in ("python-docs", "python-source", "shakespeare", "reverse", "sort", "add"))
+    assert "2,700 characters, 28 different ones" in said(capsys, "data", "show", str(text_file))
+    assert "=" in said(capsys, "data", "show", "sort")
+
+
+def test_config(capsys, trained):
+    assert "124,439,808" in said(capsys, "config")
+    assert "1,557,611,200" in said(capsys, "config", "gpt2-xl")
+    assert "head and loss" in said(capsys, "config", str(trained))
+    assert "gpt2-medium" in refused(capsys, "config", "gpt9")
+
+
+def test_demo_runs(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    printed = said(capsys, "demo", "--max-seconds", "1")
+    assert "stopped at step" in printed and (tmp_path / "runs/demo/loss.png").exists()
+    said(capsys, "demo", "--max-seconds", "0")  # a second one replaces it
+
+
+def test_check_on_a_right_and_a_wrong_file(tmp_path, capsys):
+    right = tmp_path / "right.py"
+    right.write_text("import numpy as np\ndef relu_forward(x):\n    return np.maximum(x, 0), x > 0\n"
+                     "def relu_backward(dout, cache):\n    return dout * cache\n", encoding="utf-8")  # fmt: skip
+    printed = said(capsys, "check", "--ops", str(right))
+    assert "testing YOUR relu_forward" in printed and "right.py:2" in printed and "0 checks failed" in printed
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text(right.read_text(encoding="utf-8").replace("x > 0", "x >= 0"), encoding="utf-8")
+    assert "relu.zero" in refused(capsys, "check", "--ops", str(wrong))
+    assert "bad_input" in refused(capsys, "check", "--strict", "--ops", str(right))
+
+
+def test_a_file_that_delegates_to_nothing_is_not_tested_in_silence(tmp_path, capsys):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "import numpy as np\ndef sinusoidal_positions(T, C):\n    raise NotImplementedError('to do')\n", encoding="utf-8"
+    )
+    assert "3 of 3 checks failed" in refused(capsys, "check", "--ops", str(path))
+
+
+# ---- bad input
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the file is empty"),
+        (b"0123456789", "its train part has 9 tokens, but block_size = 64 needs at least 65"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(100), "a binary file (a PNG image), not text"),
+        ("é".encode("latin1") * 50, "not UTF-8"),
+    ],
+)
+def test_train_refuses_files(tmp_path, capsys, content, message):
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    assert message in refused(capsys, "train", "--data", str(path), "--out", str(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_bad_flags(trained, capsys, text_file, tmp_path):
+    out = str(tmp_path / "run")
+    data = ["train", "--data", str(text_file), "--out", out]
+    assert "1000 needs at least 1001" in refused(capsys, *data, "--block-size", "1000")
+    assert "n_embd is 96, but must be divisible by n_head = 7" in refused(capsys, *data, "--n-head", "7")
+    assert "'x' is not a whole number" in refused(capsys, *data, "--n-layer", "x")
+    assert "0 is below 1" in refused(capsys, *data, "--batch-size", "0")
+    assert "kernels are not there yet" in refused(capsys, *data, "--ops", "numba")
+    assert "norm is 'sideways'" in refused(capsys, *data, "--norm", "sideways")
+    assert "windows has 1 entries" in refused(capsys, *data, "--windows", "3")
+    assert "no checkpoint" in refused(capsys, "train", "--out", out, "--resume")
+    assert "unrecognized arguments" in refused(capsys, *data, "--n-lay", "3")
+    assert "neither a name" in refused(capsys, "train", "--data", "nowhere.txt", "--out", out)
+    run = str(trained)
+    assert "-1.0 must be above 0" in refused(capsys, "generate", run, "--temperature", "-1.0")
+    assert "0 must be above 0" in refused(capsys, "generate", run, "--temperature", "0")
+    assert "1.5 must be above 0 and at most 1" in refused(capsys, "generate", run, "--top-p", "1.5")
+    assert "character '#' at position 4" in refused(capsys, "generate", run, "--prompt", "the #")
+    assert "--prompt is empty" in refused(capsys, "generate", run, "--prompt", "")
+    assert "holds no checkpoint" in refused(capsys, "generate", str(tmp_path))
+    assert "vocabulary" not in refused(capsys, "eval", run, "--data", "reverse")
+    assert "is not one of the 28 that this model knows" in refused(capsys, "eval", run, "--data", "python-docs")
+
+
+def test_nan_weights_and_truncated_files(trained, capsys, tmp_path):
+    import shutil
+
+    broken = tmp_path / "broken"
+    shutil.copytree(newest(trained), broken)
+    tensors = load_file(broken / "model.safetensors")
+    save_file(tensors | {"ln_f.weight": np.full_like(tensors["ln_f.weight"], np.nan)}, broken / "model.safetensors")
+    assert "logits contain NaN" in refused(capsys, "generate", str(broken))
+    (broken / "model.safetensors").write_bytes((broken / "model.safetensors").read_bytes()[:2000])
+    assert "model.safetensors: not a whole .safetensors file (2000 bytes" in refused(capsys, "generate", str(broken))
+
+
+def test_a_learners_error_names_its_file_and_line(trained, capsys, tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "def relu_forward(x):\n    return x, None\ndef softmax_forward(x):\n    raise ValueError('todo')\n", encoding="utf-8"
+    )
+    assert "todo (mine.py:4" in refused(capsys, "generate", str(trained), "--ops", str(path))
+
+
+def test_module_and_command_are_the_same():
+    import subprocess
+
+    result = subprocess.run([sys.executable, "-m", "minigpt", "--version"], capture_output=True, text=True, encoding="utf-8")
+    assert result.returncode == 0 and result.stdout.startswith("minigpt ")

@@ -1,0 +1,156 @@
+"""Configurations, the published sizes, and the ledger against what really is allocated and multiplied."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from minigpt import GPT, GPTConfig, published
+from minigpt.config import PUBLISHED, alternating
+from minigpt.ledger import ledger
+from minigpt.parameters import initial_parameters, parameter_count, parameter_shapes
+
+SMALL = GPTConfig(vocab_size=11, block_size=8, n_layer=2, n_head=3, n_embd=12)
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("gpt1", 116_534_784),
+        ("gpt2", 124_439_808),
+        ("gpt2-medium", 354_823_168),
+        ("gpt2-large", 774_030_080),
+        ("gpt2-xl", 1_557_611_200),
+        ("gpt3-175b", 174_604_259_328),
+    ],
+)
+def test_parameter_counts(name, count):
+    assert parameter_count(published(name)) == count
+
+
+def test_a_layer_of_gpt2_has_12_C_squared_and_13_C_parameters():
+    for config in PUBLISHED.values():
+        C = config.n_embd
+        in_block = sum(math.prod(shape) for name, shape in parameter_shapes(config).items() if name.startswith("h.0."))
+        assert in_block == 12 * C * C + 13 * C
+
+
+def test_gpt3_sizes_are_near_their_names():
+    """The counts round to what table 2.1 calls them, which its contradictory rows only do as mended."""
+    called = {
+        "small": 125e6,
+        "medium": 350e6,
+        "large": 760e6,
+        "xl": 1.3e9,
+        "2.7b": 2.7e9,
+        "6.7b": 6.7e9,
+        "13b": 13e9,
+        "175b": 175e9,
+    }
+    for name, size in called.items():
+        assert abs(parameter_count(published(f"gpt3-{name}")) / size - 1) < 0.025, name
+        assert published(f"gpt3-{name}").block_size == 2048
+
+
+def test_counting_is_what_is_allocated():
+    for config in (SMALL, replace(SMALL, bias=False), replace(SMALL, norm="post"), replace(SMALL, positions="sinusoidal")):
+        params = initial_parameters(config, seed=0)
+        assert {name: array.shape for name, array in params.items()} == parameter_shapes(config)
+        assert sum(array.size for array in params.values()) == parameter_count(config)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"n_embd": 13}, "n_embd is 13, but must be divisible by n_head = 3"),
+        ({"n_layer": 0}, "n_layer is 0"),
+        ({"dropout": 1.0}, "dropout is 1.0"),
+        ({"norm": "middle"}, "norm is 'middle'"),
+        ({"positions": "rotary"}, "positions is 'rotary'"),
+        ({"activation": "swish"}, "activation is 'swish'"),
+        ({"windows": (None,)}, "windows has 1 entries, but must have n_layer = 2"),
+        ({"windows": (None, 0)}, "windows is 0"),
+        ({"n_embd": 9, "positions": "sinusoidal"}, "n_embd is 9, but must be even"),
+        ({"layer_norm_epsilon": 0.0}, "layer_norm_epsilon is 0"),
+    ],
+)
+def test_wrong_configurations(changed, message):
+    with pytest.raises(ValueError, match=message):
+        replace(SMALL, **changed)
+
+
+def test_unknown_name_lists_the_names():
+    with pytest.raises(ValueError, match="gpt2-medium"):
+        published("gpt5")
+
+
+def test_windows_from_json_are_a_tuple():
+    assert replace(SMALL, windows=[None, 4]).windows == alternating(2, 4) == (None, 4)
+
+
+# ---- the ledger
+
+CONFIGS = {
+    "pre": SMALL,
+    "post": replace(SMALL, norm="post"),
+    "sinusoidal, no bias": replace(SMALL, positions="sinusoidal", bias=False),
+    "relu": replace(SMALL, activation="relu"),
+    "dropout": replace(SMALL, dropout=0.2),
+    "post, dropout, window": replace(SMALL, norm="post", dropout=0.2, windows=(2, None)),
+}
+
+
+def buffers(cache: object, found: dict[int, int]) -> dict[int, int]:
+    """The memory behind every array in a cache: address of the owner -> bytes."""
+    if isinstance(cache, np.ndarray):
+        owner = cache
+        while isinstance(owner.base, np.ndarray):
+            owner = owner.base
+        found[id(owner)] = owner.nbytes
+    elif isinstance(cache, tuple | list):
+        for item in cache:
+            buffers(item, found)
+    return found
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
+@pytest.mark.parametrize("training", [False, True])
+def test_activation_bytes_are_what_the_caches_hold(kind, training):
+    config = CONFIGS[kind]
+    model = GPT(config)
+    rng = np.random.default_rng(0)
+    ids, targets = rng.integers(0, 11, (2, 5)), rng.integers(0, 11, (2, 5))
+    _, cache = model.loss(ids, targets, rng if training else None)
+    held = buffers(cache, {})
+    for param in model.params.values():
+        held.pop(id(param), None)
+    assert ledger(config, 2, 5, training)[-1].activation_bytes == sum(held.values())
+
+
+class Counted(np.ndarray):
+    """An array that counts the FLOPs of every matrix product it takes part in."""
+
+    flops = 0
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+        plain = [x.view(np.ndarray) if isinstance(x, Counted) else x for x in inputs]
+        if "out" in kwargs:
+            kwargs["out"] = tuple(x.view(np.ndarray) if isinstance(x, Counted) else x for x in kwargs["out"])
+        result = getattr(ufunc, method)(*plain, **kwargs)
+        if ufunc is np.matmul:
+            Counted.flops += 2 * result.size * plain[0].shape[-1]
+        return result.view(Counted) if isinstance(result, np.ndarray) else result
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_flops_are_what_is_multiplied(kind):
+    config = CONFIGS[kind]
+    model = GPT(config, params={name: array.view(Counted) for name, array in initial_parameters(config, 0).items()})
+    rng = np.random.default_rng(0)
+    ids, targets = rng.integers(0, 11, (2, 5)), rng.integers(0, 11, (2, 5))
+    Counted.flops = 0
+    _, cache = model.loss(ids, targets)
+    assert ledger(config, 2, 5)[-1].forward_flops == Counted.flops
+    model.backward(cache)
+    assert ledger(config, 2, 5)[-1].step_flops == Counted.flops

@@ -1,0 +1,216 @@
+"""Training: it learns, it is the same every time, and a run that was killed and resumed is the run that was not."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import TEXT
+
+from minigpt.checkpoint import checkpoints, load_checkpoint, newest
+from minigpt.settings import PRESETS, TrainSettings, field_help
+from minigpt.train import LOG, read_log, resume_run, train, whole_loss
+
+
+def params_of(out: Path) -> dict[str, np.ndarray]:
+    return load_checkpoint(out).params
+
+
+def expect_same(a: dict, b: dict) -> None:
+    assert a.keys() == b.keys()
+    for name in a:
+        np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+
+
+def test_it_learns(tiny_run):
+    run = tiny_run(max_iters=300, learning_rate=1e-2, eval_interval=300, checkpoint_interval=300)
+    before = whole_loss(run.model, run.data, "val")
+    assert train(run, show=False)
+    after = whole_loss(run.model, run.data, "val")
+    assert before == pytest.approx(np.log(run.model.config.vocab_size), abs=0.02)
+    assert after < before - 1.0
+
+
+def test_the_same_seed_gives_the_same_run_and_another_another(tiny_run):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        train(tiny_run(name, seed=seed), show=False)
+    out = tiny_run().out.parent
+    expect_same(params_of(out / "a"), params_of(out / "b"))
+    assert (out / "a" / LOG).read_text() == (out / "b" / LOG).read_text()
+    assert not np.array_equal(params_of(out / "a")["wte.weight"], params_of(out / "c")["wte.weight"])
+
+
+@pytest.mark.parametrize("stopped_at", [1, 3, 4, 7, 11])
+def test_a_resumed_run_equals_an_uninterrupted_one(tiny_run, stopped_at, monkeypatch):
+    whole = tiny_run("whole", grad_accumulation=2)
+    train(whole, show=False)
+    part = tiny_run("part", grad_accumulation=2)
+    steps = iter(range(stopped_at))
+    from minigpt import train as module
+
+    real = module.train_step
+
+    def step_or_die(run):
+        if next(steps, None) is None:
+            raise SystemExit  # as a kill, in the middle of a step
+        return real(run)
+
+    monkeypatch.setattr(module, "train_step", step_or_die)
+    with pytest.raises(SystemExit):
+        train(part, show=False)
+    monkeypatch.setattr(module, "train_step", real)
+    resumed = resume_run(part.out)
+    assert resumed.step == stopped_at // 3 * 3  # the last checkpoint
+    assert train(resumed, show=False)
+    expect_same(params_of(part.out), params_of(whole.out))
+    assert (
+        load_checkpoint(part.out).optimizer.v["wte.weight"].tobytes()
+        == load_checkpoint(whole.out).optimizer.v["wte.weight"].tobytes()
+    )
+    assert (part.out / LOG).read_text() == (whole.out / LOG).read_text()
+
+
+def test_max_seconds_saves_and_can_go_on(tiny_run):
+    run = tiny_run()
+    assert not train(run, max_seconds=0.0, show=False)
+    assert checkpoints(run.out)[-1].name == "step-000000"
+    assert train(resume_run(run.out), show=False)
+    assert checkpoints(run.out)[-1].name == "step-000012"
+
+
+def test_a_diverged_run_says_so_and_keeps_the_checkpoint(tiny_run):
+    run = tiny_run()
+    train(run, max_seconds=0.0, show=False)
+    run.model.params["wte.weight"][:] = np.nan
+    run.step = 1
+    with pytest.raises(FloatingPointError, match=r"the loss is nan .* at step 1: training has diverged"):
+        train(run, show=False)
+    assert np.isfinite(params_of(run.out)["wte.weight"]).all()
+
+
+def test_the_log_holds_every_step_and_survives_a_cut(tiny_run):
+    run = tiny_run()
+    train(run, show=False)
+    lines = read_log(run.out / LOG)
+    assert [line["step"] for line in lines if "loss" in line] == list(range(12))
+    assert [line["step"] for line in lines if "val_loss" in line] == [0, 4, 8, 12]
+    assert all(len(line["sample"]) == 5 for line in lines if "sample" in line)
+    with (run.out / LOG).open("a", encoding="utf-8") as stream:
+        stream.write('{"step": 12, "lo')  # a kill in the middle of a line
+    assert read_log(run.out / LOG) == lines
+
+
+def test_char_cpu_is_nanogpts_run():
+    preset = PRESETS["char-cpu"]
+    settings = TrainSettings(**preset.train)
+    assert preset.model == {
+        "block_size": 64, "n_layer": 4, "n_head": 4, "n_embd": 128, "dropout": 0.0, "bias": False, "activation": "gelu_erf"
+    }  # fmt: skip
+    assert (settings.batch_size, settings.max_iters, settings.lr_decay_iters, settings.warmup_iters) == (12, 2000, 2000, 100)
+    assert (settings.learning_rate, settings.min_lr, settings.beta1, settings.beta2) == (1e-3, 1e-4, 0.9, 0.99)
+    assert (settings.weight_decay, settings.grad_clip, settings.eval_interval, settings.eval_batches) == (0.1, 1.0, 250, 20)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [({"batch_size": 0}, "batch_size is 0"), ({"learning_rate": -1.0}, "learning_rate is -1"), ({"beta1": 1.0}, "beta1 is 1")],
+)
+def test_wrong_settings(changed, message):
+    with pytest.raises(ValueError, match=message):
+        TrainSettings(**changed)
+
+
+def test_every_setting_has_its_help():
+    assert all(field_help(TrainSettings).values())
+
+
+# ---- kills and Ctrl-C, on the real command
+
+FLAGS = ["--n-layer", "1", "--n-head", "2", "--n-embd", "16", "--block-size", "16", "--batch-size", "4", "--max-iters", "300", "--checkpoint-interval", "2"]
+FLAGS += ["--eval-interval", "100", "--eval-batches", "1", "--sample-length", "3", "--dropout", "0.1", "--quiet"]
+
+
+def command(text: Path, out: Path, *more: str) -> list[str]:
+    return [sys.executable, "-m", "minigpt", "train", "--data", str(text), "--out", str(out), *FLAGS, *more]
+
+
+def finish(text: Path, out: Path, *more: str) -> str:
+    result = subprocess.run(command(text, out, *more), capture_output=True, text=True, encoding="utf-8")
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def kill_at(process: subprocess.Popen, out: Path, step: int, delay: int) -> None:
+    """SIGKILL once the log shows `step`, after `delay` more looks at it: a moment that no line of code chose."""
+    while process.poll() is None:
+        logged = (out / LOG).read_bytes().count(b'"loss"') if (out / LOG).exists() else 0
+        if logged >= step:
+            delay -= 1
+            if delay < 0:
+                break
+    process.kill()
+    process.wait()
+
+
+def killed_and_resumed(tmp_path: Path, kills: int, seed: int) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text(TEXT, encoding="utf-8")
+    finish(text, tmp_path / "whole")
+    wanted = params_of(tmp_path / "whole")
+    choose = random.Random(seed)
+    for kill in range(kills):
+        out = tmp_path / f"killed-{kill}"
+        with subprocess.Popen(command(text, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            kill_at(process, out, choose.randrange(0, 290), choose.randrange(0, 200))
+        finish(text, out, "--resume")
+        expect_same(params_of(out), wanted)
+        assert (out / LOG).read_text() == (tmp_path / "whole" / LOG).read_text()
+
+
+def test_two_kills(tmp_path):
+    killed_and_resumed(tmp_path, kills=2, seed=1)
+
+
+@pytest.mark.slow
+def test_twenty_kills(tmp_path):
+    killed_and_resumed(tmp_path, kills=20, seed=2)
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text(TEXT, encoding="utf-8")
+    out = tmp_path / "run"
+    finish(text, tmp_path / "whole", "--checkpoint-interval", "1000")
+    with subprocess.Popen(
+        command(text, out, "--checkpoint-interval", "1000"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    ) as process:
+        while not (out / LOG).exists() or (out / LOG).read_bytes().count(b'"loss"') < 20:
+            assert process.poll() is None
+        os.kill(process.pid, signal.SIGINT)
+        printed, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert "saved in" in printed and f"minigpt train --out {out} --resume" in printed
+    assert load_checkpoint(out).step >= 20
+    assert (out / "loss.png").read_bytes().startswith(b"\x89PNG")
+    finish(text, out, "--checkpoint-interval", "1000", "--resume")
+    expect_same(params_of(out), params_of(tmp_path / "whole"))
+
+
+def test_flags_that_contradict_a_run_are_refused(tmp_path, text_file):
+    finish(text_file, tmp_path / "run", "--max-iters", "1")
+    for more, message in (
+        (["--resume", "--max-iters", "1", "--seed", "5"], "has seed = 1337, not 5; leave out --seed"),
+        (["--max-iters", "1"], "holds a run already; add --resume"),
+    ):
+        result = subprocess.run(command(text_file, tmp_path / "run", *more), capture_output=True, text=True, encoding="utf-8")
+        assert result.returncode == 1 and message in result.stderr, result.stderr
+    assert json.loads((newest(tmp_path / "run") / "training.json").read_text())["step"] == 1
