@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -160,10 +161,8 @@ def test_a_kill_at_any_moment_leaves_a_whole_checkpoint(tiny_run, monkeypatch, a
             (checkpoint_module.shutil, "rmtree"),
         ):
             patch.setattr(owner, name, counted(getattr(owner, name)))
-        try:
+        with suppress(Killed):
             save(run)
-        except Killed:
-            pass
     loaded = load_checkpoint(run.out)
     expected = old if loaded.step == 0 else run.model.params
     assert loaded.step in (0, 5)

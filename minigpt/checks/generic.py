@@ -61,8 +61,7 @@ def _values(part: str) -> tuple:
 
     def judge(outputs: dict, function: str, cases: Cases, douts: list) -> list[Line]:
         wanted = _results(by_hand, function, cases, douts, part)
-        lines = [_compare(f"{function} {tensor}", outputs[tensor], want, 1e-9) for tensor, want in wanted.items()]
-        return lines or [true(f"{function}: nothing to compare", True, "a random mask", "none")]
+        return [_compare(f"{function} {tensor}", outputs[tensor], want, 1e-9) for tensor, want in wanted.items()]
 
     return call, judge
 
@@ -117,8 +116,7 @@ def _float32(part: str) -> tuple:
         cases64, douts64 = [case.as_dtype(np.float64) for case in cases32], [np.float64(dout) for dout in douts32]
         exact = _results(layers, function, cases64, douts64, part)
         numpy32 = _results(layers, function, cases32, douts32, part)
-        lines = [_line32(f"{function} {t}, float32", outputs[t], exact[t], numpy32[t]) for t in exact]
-        return lines or [true(f"{function}: nothing to compare", True, "a random mask", "none")]
+        return [_line32(f"{function} {t}, float32", outputs[t], exact[t], numpy32[t]) for t in exact]
 
     return call, judge
 

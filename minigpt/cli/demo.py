@@ -5,6 +5,7 @@ The run is in runs/demo: its loss curve, its log and its checkpoint. A demo that
 
 import argparse
 import shutil
+import time
 from pathlib import Path
 
 from minigpt.cli import generate as generate_command
@@ -30,9 +31,11 @@ def run(args: argparse.Namespace) -> int:
     if (args.out / "log.jsonl").exists():
         shutil.rmtree(args.out)
     announce(training)
+    begun_at = time.monotonic()
     done = train(training, args.max_seconds)
+    seconds = time.monotonic() - begun_at
     print()
     generate_command.write(training.model, training.data.tokenizer, "The ", max_new_tokens=400, temperature=0.8, top_p=0.95, seed=0)
     print("\n")
-    report(training, done)
+    report(training, done, seconds)
     return 0

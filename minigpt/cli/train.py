@@ -11,6 +11,7 @@ change it. Ctrl-C saves first.
 
 import argparse
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -41,8 +42,9 @@ def run(args: argparse.Namespace) -> int:
     args.out = args.out or Path("runs") / default_preset(args)
     training = resumed(args) if args.resume and checkpoints(args.out) else begun(args)
     announce(training)
+    begun_at = time.monotonic()
     done = train(training, args.max_seconds, show=not args.quiet)
-    report(training, done)
+    report(training, done, time.monotonic() - begun_at)
     return 0
 
 
@@ -92,9 +94,10 @@ def announce(training: Run) -> None:
     sys.stdout.flush()
 
 
-def report(training: Run, done: bool) -> None:
+def report(training: Run, done: bool, seconds: float) -> None:
     """What came out, where it is, and what to do next."""
     out = training.out
+    print(f"trained for {seconds:.0f} s, with the evaluations")
     if not done:
         print(f"stopped at step {training.step} of {training.settings.max_iters}, saved in {checkpoints(out)[-1]}")
         print(f"go on with: minigpt train --out {out} --resume")
