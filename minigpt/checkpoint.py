@@ -51,27 +51,35 @@ class Checkpoint(NamedTuple):
 
 
 def save_checkpoint(out: Path, model: GPT, checkpoint: Checkpoint) -> Path:
-    """Write a checkpoint whole or not at all, then drop the older ones. Returns its directory."""
+    """Write a checkpoint whole or not at all, then drop the older ones. Returns its directory.
+
+    A checkpoint of the same step is left as it is: the same run at the same step is the same, bit for bit.
+    """
     final = out / f"step-{checkpoint.step:06d}"
-    part = out / f"{UNFINISHED}{final.name}"
     out.mkdir(parents=True, exist_ok=True)
     _discard(out)
-    save_pretrained(model, part)
-    m, v = checkpoint.optimizer
-    moments = {f"m.{name}": array for name, array in m.items()} | {f"v.{name}": array for name, array in v.items()}
-    write_tensors(part / OPTIMIZER, moments)
-    training = {"step": checkpoint.step, "data": checkpoint.data, "fingerprint": checkpoint.fingerprint}
-    write_json(part / TRAINING, training | {"settings": asdict(checkpoint.settings)})
-    checkpoint.tokenizer.save(part)
-    for file in part.iterdir():
-        _to_disk(file)
-    if final.exists():  # the same step again (a resumed run): its content is the same, bit for bit
-        final.rename(out / f"{UNFINISHED}old-{final.name}")
-    part.rename(final)
+    if not final.exists():
+        part = out / f"{UNFINISHED}{final.name}"
+        _write(part, model, checkpoint)
+        part.rename(final)
     for older in checkpoints(out)[:-1]:
         older.rename(out / f"{UNFINISHED}{older.name}")  # first out of sight: half a deletion must not look like a checkpoint
     _discard(out)
     return final
+
+
+def _write(directory: Path, model: GPT, checkpoint: Checkpoint) -> None:
+    """All files of a checkpoint, past the system's buffers: a power cut after the rename must not find an empty one."""
+    save_pretrained(model, directory)
+    m, v = checkpoint.optimizer
+    moments = {f"m.{name}": array for name, array in m.items()} | {f"v.{name}": array for name, array in v.items()}
+    write_tensors(directory / OPTIMIZER, moments)
+    training = {"step": checkpoint.step, "data": checkpoint.data, "fingerprint": checkpoint.fingerprint}
+    write_json(directory / TRAINING, training | {"settings": asdict(checkpoint.settings)})
+    checkpoint.tokenizer.save(directory)
+    for file in directory.iterdir():
+        with file.open("rb+") as stream:
+            os.fsync(stream.fileno())
 
 
 def load_checkpoint(out: str | Path) -> Checkpoint:
@@ -113,9 +121,3 @@ def _discard(out: Path) -> None:
     """Delete what a kill left behind, or what is on its way out."""
     for path in out.glob(f"{UNFINISHED}*"):
         shutil.rmtree(path, ignore_errors=True)
-
-
-def _to_disk(file: Path) -> None:
-    """Past the system's buffers: a power cut after the rename must not find an empty file."""
-    with file.open("rb+") as stream:
-        os.fsync(stream.fileno())

@@ -80,9 +80,12 @@ def train(run: Run, max_seconds: float | None = None, show: bool = True) -> bool
                 bar.write(_describe(line))
             if done or stop:
                 return done
+            before = time.monotonic()
             line = train_step(run)
             log.write(line)
-            bar.set_postfix_str(f"loss {line['loss']:.3f}, {_tokens_per_second(run, bar):.0f} tokens/s")
+            tokens = run.settings.batch_size * run.settings.grad_accumulation * run.model.config.block_size
+            speed = tokens / (time.monotonic() - before)
+            bar.set_postfix_str(f"loss {line['loss']:.3f}, {speed:,.0f} tokens/s", refresh=False)
             bar.update()
 
 
@@ -191,11 +194,15 @@ class _Log:
 
 
 def read_log(path: Path) -> list[dict]:
-    """The lines of a log; a last line that a kill cut off is left out."""
-    if not path.exists():
-        return []
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]  # what follows the last line end is empty, or cut off
-    return [json.loads(line) for line in lines]
+    """The lines of a log; a last line that a kill cut off is left out. Raises ValueError with the file and line."""
+    lines = []
+    content = path.read_text(encoding="utf-8") if path.exists() else ""
+    for number, line in enumerate(content.split("\n")[:-1], start=1):  # what follows the last line end is empty, or cut off
+        try:
+            lines.append(json.loads(line))
+        except ValueError as error:
+            raise ValueError(f"{path}, line {number}: not JSON ({error}); the log is damaged, delete the line") from None
+    return lines
 
 
 @contextmanager
@@ -220,23 +227,11 @@ def _stop_asked() -> Iterator[threading.Event]:
 
 
 def _progress(run: Run, show: bool):
+    """A bar with the time left; none where the output is no terminal, or show is False. Its write() works all the same."""
     from tqdm import tqdm
 
-    return tqdm(
-        total=run.settings.max_iters,
-        initial=run.step,
-        unit="step",
-        ascii=True,
-        dynamic_ncols=True,
-        disable=not show,
-        mininterval=0.5,
-    )
-
-
-def _tokens_per_second(run: Run, bar) -> float:
-    steps_per_second = bar.format_dict["rate"] or 0.0
-    s = run.settings
-    return steps_per_second * s.batch_size * s.grad_accumulation * run.model.config.block_size
+    off = None if show else True  # None: off where stderr is no terminal
+    return tqdm(total=run.settings.max_iters, initial=run.step, unit="step", ascii=True, dynamic_ncols=True, disable=off)
 
 
 def _describe(line: dict) -> str:

@@ -161,7 +161,7 @@ def test_bad_flags(trained, capsys, text_file, tmp_path):
     out = str(tmp_path / "run")
     data = ["train", "--data", str(text_file), "--out", out]
     assert "1000 needs at least 1001" in refused(capsys, *data, "--block-size", "1000")
-    assert "n_embd is 96, but must be divisible by n_head = 7" in refused(capsys, *data, "--n-head", "7")
+    assert "n_embd is 128, but must be divisible by n_head = 7" in refused(capsys, *data, "--n-head", "7")
     assert "'x' is not a whole number" in refused(capsys, *data, "--n-layer", "x")
     assert "0 is below 1" in refused(capsys, *data, "--batch-size", "0")
     assert "kernels are not there yet" in refused(capsys, *data, "--ops", "numba")
