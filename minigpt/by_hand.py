@@ -9,16 +9,22 @@ A cache is a plain tuple of what the backward pass reads; random numbers are dra
 """
 
 import math
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
 
+Array = np.ndarray
+Bias = np.ndarray | None
+Rng = np.random.Generator | None
+Pair = tuple[np.ndarray, tuple]  # output and cache
 
-def zeros(*shape: int) -> np.ndarray:
+
+def zeros(*shape: int) -> Array:
     return np.zeros(shape, dtype=np.float64)
 
 
-def rows(x: np.ndarray) -> np.ndarray:
+def rows(x: Array) -> Array:
     """(..., n) -> (N, n): every row of the last axis, one after the other."""
     return np.asarray(x, dtype=np.float64).reshape(-1, x.shape[-1])
 
@@ -43,12 +49,12 @@ def softmax_row_backward(dp: list[float], p: list[float]) -> list[float]:
     return dx
 
 
-def softmax_forward(x):
+def softmax_forward(x: Array) -> Pair:
     p = np.array([softmax_row(row) for row in rows(x)]).reshape(x.shape)
     return p, (p,)
 
 
-def softmax_backward(dout, cache):
+def softmax_backward(dout: Array, cache: tuple) -> Array:
     (p,) = cache
     pairs = zip(rows(dout), rows(p), strict=True)
     return np.array([softmax_row_backward(dp_row, p_row) for dp_row, p_row in pairs]).reshape(p.shape)
@@ -57,7 +63,7 @@ def softmax_backward(dout, cache):
 # ---- cross-entropy: loss = -1/N sum_n log softmax(logits_n)[y_n], over the targets that count
 
 
-def cross_entropy_forward(logits, targets, ignore_index=-1):
+def cross_entropy_forward(logits: Array, targets: Array, ignore_index: int = -1) -> tuple[np.float64, tuple]:
     total, N = 0.0, 0
     for z, y in zip(rows(logits), targets.reshape(-1), strict=True):
         if y == ignore_index:
@@ -69,7 +75,7 @@ def cross_entropy_forward(logits, targets, ignore_index=-1):
     return np.float64(total / N), (logits, targets, ignore_index, N)
 
 
-def cross_entropy_backward(dloss, cache):
+def cross_entropy_backward(dloss: float, cache: tuple) -> Array:
     logits, targets, ignore_index, N = cache
     dlogits = zeros(*logits.shape)
     flat = dlogits.reshape(-1, logits.shape[-1])  # a view: writing here writes dlogits
@@ -85,7 +91,7 @@ def cross_entropy_backward(dloss, cache):
 # ---- linear: out_o = sum_i x_i weight_io + bias_o
 
 
-def linear_forward(x, weight, bias=None):
+def linear_forward(x: Array, weight: Array, bias: Bias = None) -> Pair:
     n_in, n_out = weight.shape
     out = zeros(*x.shape[:-1], n_out)
     for x_row, out_row in zip(rows(x), out.reshape(-1, n_out), strict=True):
@@ -96,7 +102,7 @@ def linear_forward(x, weight, bias=None):
     return out, (x, weight, bias)
 
 
-def linear_backward(dout, cache):
+def linear_backward(dout: Array, cache: tuple) -> tuple:
     x, weight, bias = cache
     n_in, n_out = weight.shape
     dx, dweight, dbias = zeros(*x.shape), zeros(n_in, n_out), zeros(n_out)
@@ -121,7 +127,7 @@ def normalized_row(x: list[float], eps: float) -> tuple[list[float], float]:
     return [(x_c - mu) * rstd for x_c in x], rstd
 
 
-def layer_norm_forward(x, weight, bias=None, eps=1e-5):
+def layer_norm_forward(x: Array, weight: Array, bias: Bias = None, eps: float = 1e-5) -> Pair:
     C = x.shape[-1]
     out = zeros(*x.shape)
     for x_row, out_row in zip(rows(x), out.reshape(-1, C), strict=True):
@@ -131,7 +137,7 @@ def layer_norm_forward(x, weight, bias=None, eps=1e-5):
     return out, (x, weight, bias, eps)
 
 
-def layer_norm_backward(dout, cache):
+def layer_norm_backward(dout: Array, cache: tuple) -> tuple:
     """Through the Jacobian: d xhat_i / d x_j = rstd (1[i = j] - 1/C - xhat_i xhat_j / C)."""
     x, weight, bias, eps = cache
     C = x.shape[-1]
@@ -163,25 +169,25 @@ def gelu_slope(x: float, approximate: str) -> float:
     return 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t**2) * math.sqrt(2.0 / math.pi) * (1.0 + 0.134145 * x**2)
 
 
-def each(function, x):
+def each(function: Callable[[float], float], x: Array) -> Array:
     """One number after another."""
     return np.array([function(float(value)) for value in x.reshape(-1)], dtype=np.float64).reshape(x.shape)
 
 
-def gelu_forward(x, approximate="tanh"):
+def gelu_forward(x: Array, approximate: str = "tanh") -> Pair:
     return each(lambda value: gelu(value, approximate), x), (x, approximate)
 
 
-def gelu_backward(dout, cache):
+def gelu_backward(dout: Array, cache: tuple) -> Array:
     x, approximate = cache
     return dout * each(lambda value: gelu_slope(value, approximate), x)
 
 
-def relu_forward(x):
+def relu_forward(x: Array) -> Pair:
     return each(lambda value: value if value > 0.0 else 0.0, x), (x,)
 
 
-def relu_backward(dout, cache):
+def relu_backward(dout: Array, cache: tuple) -> Array:
     (x,) = cache
     return dout * each(lambda value: 1.0 if value > 0.0 else 0.0, x)
 
@@ -189,7 +195,7 @@ def relu_backward(dout, cache):
 # ---- embedding: out[b, t] = weight[ids[b, t]]
 
 
-def embedding_forward(ids, weight):
+def embedding_forward(ids: Array, weight: Array) -> Pair:
     out = zeros(*ids.shape, weight.shape[1])
     for at in np.ndindex(ids.shape):
         for c in range(weight.shape[1]):
@@ -197,7 +203,7 @@ def embedding_forward(ids, weight):
     return out, (ids, weight)
 
 
-def embedding_backward(dout, cache):
+def embedding_backward(dout: Array, cache: tuple) -> Array:
     ids, weight = cache
     dweight = zeros(*weight.shape)
     for at in np.ndindex(ids.shape):
@@ -209,7 +215,7 @@ def embedding_backward(dout, cache):
 # ---- sinusoidal positions
 
 
-def sinusoidal_positions(T, C):
+def sinusoidal_positions(T: int, C: int) -> Array:
     table = zeros(T, C)
     for pos, i in product(range(T), range(C // 2)):
         angle = pos / 10000.0 ** (2 * i / C)
@@ -221,7 +227,7 @@ def sinusoidal_positions(T, C):
 # ---- dropout: out = x / (1 - p) where kept, else 0
 
 
-def dropout_forward(x, p, rng=None):
+def dropout_forward(x: Array, p: float, rng: Rng = None) -> Pair:
     keep = np.ones(x.shape, dtype=bool) if p == 0.0 else rng.random(x.shape, dtype=np.float32) >= p
     out = zeros(*x.shape)
     for at in np.ndindex(x.shape):
@@ -229,7 +235,7 @@ def dropout_forward(x, p, rng=None):
     return out, (keep, p)
 
 
-def dropout_backward(dout, cache):
+def dropout_backward(dout: Array, cache: tuple) -> Array:
     keep, p = cache
     dx = zeros(*dout.shape)
     for at in np.ndindex(dout.shape):
@@ -247,7 +253,7 @@ def visible_keys(i: int, Tq: int, Tk: int, causal: bool, window: int | None) -> 
     return [j for j in keys if window is None or abs(at - j) < window]
 
 
-def attention_weights(q, k, causal, window):
+def attention_weights(q: Array, k: Array, causal: bool, window: int | None) -> Array:
     """P (B, nh, Tq, Tk): 0 where hidden."""
     B, nh, Tq, hs = q.shape
     Tk = k.shape[2]
@@ -260,7 +266,9 @@ def attention_weights(q, k, causal, window):
     return P
 
 
-def attention_forward(q, k, v, causal=True, window=None, dropout_p=0.0, rng=None):
+def attention_forward(
+    q: Array, k: Array, v: Array, causal: bool = True, window: int | None = None, dropout_p: float = 0.0, rng: Rng = None
+) -> Pair:
     q, k, v = (np.asarray(x, dtype=np.float64) for x in (q, k, v))
     P = attention_weights(q, k, causal, window)
     dropped, dropout_cache = dropout_forward(P, dropout_p, rng)
@@ -271,7 +279,7 @@ def attention_forward(q, k, v, causal=True, window=None, dropout_p=0.0, rng=None
     return out, (q, k, v, P, dropped, dropout_cache)
 
 
-def attention_backward(dout, cache):
+def attention_backward(dout: Array, cache: tuple) -> tuple:
     q, k, v, P, dropped, dropout_cache = cache
     (B, nh, Tq, hs), Tk = q.shape, k.shape[2]
     dq, dk, dv, ddropped = zeros(*q.shape), zeros(*k.shape), zeros(*v.shape), zeros(*P.shape)
@@ -289,7 +297,9 @@ def attention_backward(dout, cache):
 # ---- many heads: channel c of head h is channel h * hs + c of q, of k and of v
 
 
-def multi_head_attention_forward(qkv, n_head, causal=True, window=None, dropout_p=0.0, rng=None):
+def multi_head_attention_forward(
+    qkv: Array, n_head: int, causal: bool = True, window: int | None = None, dropout_p: float = 0.0, rng: Rng = None
+) -> Pair:
     B, T, C = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
     hs = C // n_head
     q, k, v = (zeros(B, n_head, T, hs) for _ in range(3))
@@ -304,7 +314,7 @@ def multi_head_attention_forward(qkv, n_head, causal=True, window=None, dropout_
     return out, (cache,)
 
 
-def multi_head_attention_backward(dout, cache):
+def multi_head_attention_backward(dout: Array, cache: tuple) -> Array:
     (attention_cache,) = cache
     B, nh, T, hs = attention_cache[0].shape
     C = nh * hs
@@ -323,7 +333,7 @@ def multi_head_attention_backward(dout, cache):
 # ---- the MLP: linear, activation, linear
 
 
-def mlp_forward(x, fc_weight, fc_bias, proj_weight, proj_bias, activation="gelu"):
+def mlp_forward(x: Array, fc_weight: Array, fc_bias: Bias, proj_weight: Array, proj_bias: Bias, activation: str = "gelu") -> Pair:
     wide, fc_cache = linear_forward(x, fc_weight, fc_bias)
     if activation == "relu":
         bent, activation_cache = relu_forward(wide)
@@ -333,7 +343,7 @@ def mlp_forward(x, fc_weight, fc_bias, proj_weight, proj_bias, activation="gelu"
     return out, (fc_cache, activation_cache, proj_cache, activation)
 
 
-def mlp_backward(dout, cache):
+def mlp_backward(dout: Array, cache: tuple) -> tuple:
     fc_cache, activation_cache, proj_cache, activation = cache
     dbent, dproj_weight, dproj_bias = linear_backward(dout, proj_cache)
     dwide = (relu_backward if activation == "relu" else gelu_backward)(dbent, activation_cache)

@@ -21,7 +21,8 @@ MADE_OF_OTHERS = ("attention", "multi_head_attention", "mlp")  # the files of la
 def load_ops(ops: str | Path | ModuleType | SimpleNamespace) -> ModuleType | SimpleNamespace:
     """The functions to run. ops: "numpy", "by_hand", "numba", the path of a file or folder of a learner's, or any module.
 
-    Raises ValueError (no function of the contract in it, a misspelt one), FileNotFoundError, NotImplementedError (numba).
+    A function that a module only imports from the reference is the reference's. Raises ValueError (no function of the contract
+    in it, a misspelt one), FileNotFoundError, NotImplementedError (numba).
     """
     if ops == "numpy":
         return layers
@@ -31,10 +32,12 @@ def load_ops(ops: str | Path | ModuleType | SimpleNamespace) -> ModuleType | Sim
         raise NotImplementedError("ops 'numba': the kernels are not there yet; use 'numpy'")
     if isinstance(ops, str | Path):
         return overlay(functions_at(Path(ops)))
-    own = {name: getattr(ops, name) for name in CONTRACT if hasattr(ops, name)}
+    if ops is layers or hasattr(ops, "own"):  # the reference, or laid over it already
+        return ops
+    own = {name: getattr(ops, name) for name in CONTRACT if getattr(ops, name, None) not in (None, getattr(layers, name))}
     if len(own) == len(CONTRACT):
         return ops
-    _expect_some(own, vars(ops), getattr(ops, "__name__", repr(ops)))
+    _expect_some(own, getattr(ops, "__dict__", {}), getattr(ops, "__name__", repr(ops)))
     return overlay(own)
 
 
@@ -86,7 +89,7 @@ def functions_at(path: Path) -> dict[str, Callable]:
     """The contract's functions in a file, or in all files of a folder."""
     if not path.exists():
         raise FileNotFoundError(
-            f"--ops {path}: no such file or folder; it must be numpy, numba, by_hand, or the path of your own .py file"
+            f"ops {path}: no such file or folder; it must be numpy, numba, by_hand, or the path of your own .py file"
         )
     files = sorted(path.glob("*.py")) if path.is_dir() else [path]
     own: dict[str, Callable] = {}
@@ -96,7 +99,7 @@ def functions_at(path: Path) -> dict[str, Callable]:
         for name, value in vars(module).items():
             if name in CONTRACT and getattr(layers, name) is not value:  # what a file only imports is not its own
                 if name in own:
-                    raise ValueError(f"--ops {path}: {name} is defined twice, in {where(own[name])} and in {where(value)}")
+                    raise ValueError(f"ops {path}: {name} is defined twice, in {where(own[name])} and in {where(value)}")
                 own[name] = value
         defined |= vars(module)
     _expect_some(own, defined, str(path))
@@ -106,13 +109,13 @@ def functions_at(path: Path) -> dict[str, Callable]:
 def _import_file(file: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"learner_{file.stem}", file)
     if spec is None:
-        raise ValueError(f"--ops {file}: not a Python file; its name must end in .py")
+        raise ValueError(f"ops {file}: not a Python file; its name must end in .py")
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # a learner's file may fail in any way; say where and go no further
         line = getattr(error, "lineno", None) or _line_in(file, error)
-        raise ValueError(f"--ops {file}: line {line}: {type(error).__name__}: {error}") from error
+        raise ValueError(f"ops {file}: line {line}: {type(error).__name__}: {error}") from error
     return module
 
 
@@ -132,6 +135,6 @@ def _expect_some(own: dict[str, Callable], defined: dict[str, object], source: s
     for name in defined:
         near = difflib.get_close_matches(name, CONTRACT, n=1, cutoff=0.85)
         if near and name not in CONTRACT and callable(defined[name]) and near[0] not in own:
-            raise ValueError(f"--ops {source}: {name} is not in the contract; did you mean {near[0]}?")
+            raise ValueError(f"ops {source}: {name} is not in the contract; did you mean {near[0]}?")
     if not own:
-        raise ValueError(f"--ops {source}: holds none of the contract's functions, which are {', '.join(CONTRACT)}")
+        raise ValueError(f"ops {source}: holds none of the contract's functions, which are {', '.join(CONTRACT)}")

@@ -127,3 +127,20 @@ import minigpt.checks, minigpt.by_hand, minigpt.optim, minigpt.data
 """
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, encoding="utf-8")
     assert result.returncode == 0, result.stderr
+
+
+def test_a_module_that_imports_the_rest_from_the_reference():
+    """Its own softmax still runs inside the reference's attention: what is only imported is not its own."""
+    from types import SimpleNamespace
+
+    calls = []
+
+    def softmax_forward(x):
+        calls.append(x.shape)
+        return layers.softmax_forward(x)
+
+    module = SimpleNamespace(**{name: getattr(layers, name) for name in layers.__all__} | {"softmax_forward": softmax_forward})
+    ops = load_ops(module)
+    ops.attention_forward(*np.ones((3, 1, 1, 2, 2)))
+    assert len(calls) == 1 and ops.own == ("softmax_forward",)
+    assert load_ops(ops) is ops
