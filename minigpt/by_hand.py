@@ -34,9 +34,7 @@ def rows(x: Array) -> Array:
 
 def softmax_row(x: list[float]) -> list[float]:
     m = max(x)
-    total = 0.0
-    for x_j in x:
-        total += math.exp(x_j - m)
+    total = sum(math.exp(x_j - m) for x_j in x)
     return [math.exp(x_i - m) / total for x_i in x]
 
 

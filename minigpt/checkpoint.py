@@ -2,7 +2,7 @@
 
     runs/demo/step-000400/    config.json  model.safetensors      the model, in Hugging Face's layout (pretrained.py)
                               optimizer.safetensors               AdamW's m and v
-                              training.json                       step, settings, data, versions
+                              training.json                       step, settings, data, ops, versions
                               char_tokenizer.json
 
 A rename either happens or not, so a kill at any moment leaves the newest whole checkpoint or the one before. The random numbers and
@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+import minigpt
 from minigpt.config import GPTConfig
 from minigpt.model import GPT
 from minigpt.optim import AdamWState
@@ -48,10 +49,11 @@ class Checkpoint(NamedTuple):
     data: str  # what --data said
     fingerprint: str  # of the data, to notice when it has changed
     tokenizer: CharTokenizer
+    ops: str  # whose functions ran, as --ops said
 
 
 def save_checkpoint(out: Path, model: GPT, checkpoint: Checkpoint) -> Path:
-    """Write a checkpoint whole or not at all, then drop the older ones. Returns its directory.
+    """Write a checkpoint whole or not at all; the older ones stay, until drop_older. Returns its directory.
 
     A checkpoint of the same step is left as it is: the same run at the same step is the same, bit for bit.
     """
@@ -62,10 +64,21 @@ def save_checkpoint(out: Path, model: GPT, checkpoint: Checkpoint) -> Path:
         part = out / f"{UNFINISHED}{final.name}"
         _write(part, model, checkpoint)
         part.rename(final)
-    for older in checkpoints(out)[:-1]:
-        older.rename(out / f"{UNFINISHED}{older.name}")  # first out of sight: half a deletion must not look like a checkpoint
-    _discard(out)
     return final
+
+
+def drop_older(out: Path, step: int) -> None:
+    """Delete the checkpoints of earlier steps, where there is one of this step."""
+    if (out / f"step-{step:06d}").exists():
+        for older in checkpoints(out):
+            if step_of(older) < step:
+                drop(older)
+
+
+def drop(directory: Path) -> None:
+    """Delete a checkpoint: first out of sight, for half a deletion must not look like a checkpoint."""
+    hidden = directory.rename(directory.parent / f"{UNFINISHED}{directory.name}")
+    shutil.rmtree(hidden)
 
 
 def _write(directory: Path, model: GPT, checkpoint: Checkpoint) -> None:
@@ -74,8 +87,9 @@ def _write(directory: Path, model: GPT, checkpoint: Checkpoint) -> None:
     m, v = checkpoint.optimizer
     moments = {f"m.{name}": array for name, array in m.items()} | {f"v.{name}": array for name, array in v.items()}
     write_tensors(directory / OPTIMIZER, moments)
-    training = {"step": checkpoint.step, "data": checkpoint.data, "fingerprint": checkpoint.fingerprint}
-    write_json(directory / TRAINING, training | {"settings": asdict(checkpoint.settings)})
+    training = {name: getattr(checkpoint, name) for name in ("step", "data", "fingerprint", "ops")}
+    versions = {"minigpt": minigpt.__version__, "numpy": np.__version__}
+    write_json(directory / TRAINING, training | {"settings": asdict(checkpoint.settings), "versions": versions})
     checkpoint.tokenizer.save(directory)
     for file in directory.iterdir():
         with file.open("rb+") as stream:
@@ -93,17 +107,22 @@ def load_checkpoint(out: str | Path) -> Checkpoint:
     state = AdamWState(*({name: moments[f"{kind}.{name}"] for name in params} for kind in "mv"))
     try:
         settings = TrainSettings(**training["settings"])
-        step, data, fingerprint = int(training["step"]), training["data"], training["fingerprint"]
+        step, data, fingerprint, ops = (training[name] for name in ("step", "data", "fingerprint", "ops"))
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{directory / TRAINING}: not what this version of minigpt writes ({error})") from None
-    return Checkpoint(config, params, state, step, settings, data, fingerprint, load_tokenizer(directory))
+    return Checkpoint(config, params, state, step, settings, data, fingerprint, load_tokenizer(directory), ops)
 
 
 def checkpoints(out: str | Path) -> list[Path]:
     """The whole checkpoints of a run, oldest first."""
     out = Path(out)
     found = [path for path in out.iterdir() if re.fullmatch(r"step-\d+", path.name)] if out.is_dir() else []
-    return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
+    return sorted(found, key=step_of)
+
+
+def step_of(directory: Path) -> int:
+    """The step of a checkpoint's directory."""
+    return int(directory.name.removeprefix("step-"))
 
 
 def newest(out: str | Path) -> Path:

@@ -32,12 +32,12 @@ class GPTConfig:
 
     def __post_init__(self):
         for name in ("vocab_size", "block_size", "n_layer", "n_head", "n_embd"):
-            expect.at_least_one("GPTConfig", name, getattr(self, name))
+            object.__setattr__(self, name, expect.whole_number("GPTConfig", name, getattr(self, name)))
         if self.n_embd % self.n_head:
             raise ValueError(f"GPTConfig: n_embd is {self.n_embd}, but must be divisible by n_head = {self.n_head}")
         if not 0.0 <= self.dropout < 1.0:
             raise ValueError(f"GPTConfig: dropout is {self.dropout}, but must be at least 0 and below 1")
-        if self.layer_norm_epsilon <= 0:
+        if not self.layer_norm_epsilon > 0:
             raise ValueError(f"GPTConfig: layer_norm_epsilon is {self.layer_norm_epsilon}, but must be above 0")
         expect.one_of("GPTConfig", "bias", self.bias, (True, False))
         expect.one_of("GPTConfig", "norm", self.norm, ("pre", "post"))
@@ -50,12 +50,12 @@ class GPTConfig:
     def _check_windows(self):
         if self.windows is None:
             return
+        if not isinstance(self.windows, tuple | list):
+            raise TypeError(f"GPTConfig: windows is {self.windows!r}, but must be a tuple with an entry for each layer")
         if len(self.windows) != self.n_layer:
             raise ValueError(f"GPTConfig: windows has {len(self.windows)} entries, but must have n_layer = {self.n_layer}")
-        for window in self.windows:
-            if window is not None:
-                expect.at_least_one("GPTConfig", "windows", window)
-        object.__setattr__(self, "windows", tuple(self.windows))  # a list, as JSON gives it, becomes a tuple
+        windows = [None if w is None else expect.whole_number("GPTConfig", "windows", w) for w in self.windows]
+        object.__setattr__(self, "windows", tuple(windows))  # a list, as JSON gives it, becomes a tuple
 
     def window(self, layer: int) -> int | None:
         """How many keys a query of this layer sees; None: all."""

@@ -7,6 +7,7 @@ Left out: shuffling of documents; texts larger than memory.
 
 import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -71,4 +72,10 @@ def load_data(spec: str, tokenizer: CharTokenizer | None = None) -> "TextData | 
     """
     if spec.partition(":")[0] in tasks.TASKS:
         return tasks.load_task(spec)
-    return TextData(spec, sources.read_source(spec), tokenizer)
+    return TextData(full_name(spec), sources.read_source(spec), tokenizer)
+
+
+def full_name(spec: str) -> str:
+    """A data set's name; of a file or folder, the whole path, so that a run can be resumed from anywhere."""
+    is_name = spec in sources.SOURCES or spec.partition(":")[0] in tasks.TASKS
+    return spec if is_name else str(Path(spec).resolve())

@@ -40,7 +40,7 @@ def generate(
     """
     if num_beams != 1:
         raise NotImplementedError(f"generate: num_beams is {num_beams}, but must be 1: beam search is not there yet")
-    expect.at_least_one("generate", "num_return_sequences", num_return_sequences)
+    expect.whole_number("generate", "num_return_sequences", num_return_sequences)
     if num_return_sequences > 1 and not do_sample:
         raise ValueError(f"generate: num_return_sequences is {num_return_sequences}, but greedy sequences are all the same")
     ids = np.repeat(_expect_prompt(ids), num_return_sequences, axis=0)  # (B * n, T)
@@ -62,7 +62,9 @@ def stream(
 ) -> Iterator[np.ndarray]:
     """The new tokens one at a time, (B,) ints each, as soon as they are known. Arguments as in generate."""
     ids = _expect_prompt(ids)
-    _expect_options(max_new_tokens, temperature, top_k, top_p)
+    expect.whole_number("generate", "max_new_tokens", max_new_tokens)
+    if do_sample:
+        _expect_options(temperature, top_k, top_p)
     rng = np.random.default_rng(seed)
     ended = np.zeros(len(ids), dtype=bool)  # (B,)
     for _ in range(max_new_tokens):
@@ -93,8 +95,10 @@ def probabilities(logits: np.ndarray, temperature: float = 1.0, top_k: int | Non
     """(B, V) logits -> (B, V) probabilities in float64, 0 where top_k or top_p cut."""
     if not np.isfinite(logits).all():
         raise ValueError("probabilities: logits contain NaN or infinity, but must be finite")
-    _expect_options(1, temperature, top_k, top_p)
-    p, _ = softmax_forward(logits.astype(np.float64) / temperature)  # (B, V)
+    _expect_options(temperature, top_k, top_p)
+    logits = logits.astype(np.float64)  # (B, V)
+    logits = logits - logits.max(axis=-1, keepdims=True)  # at most 0: divided by a tiny temperature, -inf and not inf
+    p, _ = softmax_forward(logits / temperature)  # (B, V)
     order = np.argsort(-p, axis=-1, kind="stable")  # (B, V), likeliest first; of equals, the lower id
     ranked = np.take_along_axis(p, order, axis=-1)  # (B, V)
     if top_k is not None:
@@ -119,17 +123,16 @@ def sample(p: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def _expect_prompt(ids: np.ndarray) -> np.ndarray:
     ids = np.asarray(ids)
     expect.rank("generate", "ids", ids, "B T")
-    if ids.shape[1] == 0:
-        raise ValueError("generate: ids has no token, but must have at least one to go on from")
+    if ids.size == 0:
+        raise ValueError(f"generate: ids has shape {ids.shape}, but must have at least one token to go on from")
     expect.integers("generate", ids=ids)
-    return ids
+    return ids.astype(np.int64)
 
 
-def _expect_options(max_new_tokens: int, temperature: float, top_k: int | None, top_p: float | None) -> None:
-    expect.at_least_one("generate", "max_new_tokens", max_new_tokens)
+def _expect_options(temperature: float, top_k: int | None, top_p: float | None) -> None:
     if not (temperature > 0 and np.isfinite(temperature)):
         raise ValueError(f"generate: temperature is {temperature}, but must be above 0 (for the likeliest token, do not sample)")
     if top_k is not None:
-        expect.at_least_one("generate", "top_k", top_k)
+        expect.whole_number("generate", "top_k", top_k)
     if top_p is not None and not 0.0 < top_p <= 1.0:
         raise ValueError(f"generate: top_p is {top_p}, but must be above 0 and at most 1")

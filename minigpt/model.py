@@ -22,7 +22,7 @@ import numpy as np
 from minigpt.config import GPTConfig
 from minigpt.layers import expect
 from minigpt.ops import load_ops
-from minigpt.parameters import initial_parameters
+from minigpt.parameters import expect_parameters, initial_parameters
 
 
 class EmbedCache(NamedTuple):
@@ -88,10 +88,12 @@ class GPT:
         """A freshly initialised model, or one with the given params (which it keeps and does not copy).
 
         ops: "numpy", "numba", the path of a learner's file, or any module that exports functions of the contract.
+        Raises ValueError where params are not those of the config.
         """
         self.config = config
         self.ops = load_ops(ops)
         self.params = initial_parameters(config, seed, dtype) if params is None else params
+        expect_parameters(self.params, config)
 
     # ---- forward
 

@@ -74,6 +74,13 @@ def came_from(ops: ModuleType | SimpleNamespace) -> list[str]:
     return lines
 
 
+def half_pairs(ops: ModuleType | SimpleNamespace) -> list[str]:
+    """Of which pairs a learner has written the forward and not the backward: "gelu", ..."""
+    own = getattr(ops, "own", ())
+    forwards = [name.removesuffix("_forward") for name in own if name.endswith("_forward")]
+    return [name for name in forwards if f"{name}_backward" not in own]
+
+
 def where(function: Callable) -> str:
     """file:line of a function, the file as short as it can be said."""
     function = inspect.unwrap(function)

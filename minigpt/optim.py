@@ -56,6 +56,8 @@ def adamw_step(
         raise ValueError(f"adamw_step: grads has no {sorted(missing)[0]}, but must have every parameter")
     for name, theta in params.items():
         g, m, v = grads[name], state.m[name], state.v[name]
+        if g.shape != theta.shape:
+            raise ValueError(f"adamw_step: grads has {name} of shape {g.shape}, but must have the parameter's: {theta.shape}")
         m += (1.0 - beta1) * (g - m)
         v += (1.0 - beta2) * (g * g - v)
         root_vhat = np.sqrt(v) * (1.0 / math.sqrt(1.0 - beta2**t))
@@ -83,7 +85,7 @@ def clip_grad_norm(grads: Arrays, max_norm: float) -> tuple[Arrays, float]:
     norm = grad_norm(grads)
     if max_norm == 0 or norm <= max_norm:
         return grads, norm
-    return {name: g * (max_norm / norm) for name, g in grads.items()}, norm
+    return {name: g * (float(max_norm) / norm) for name, g in grads.items()}, norm
 
 
 def learning_rate(step: int, max_lr: float, min_lr: float, warmup_iters: int, lr_decay_iters: int) -> float:

@@ -65,3 +65,16 @@ def initial_parameters(config: GPTConfig, seed: int, dtype: type = np.float32) -
             std = 0.02 / math.sqrt(2 * config.n_layer) if name.endswith("c_proj.weight") else 0.02
             params[name] = (std * rng.standard_normal(shape)).astype(dtype)
     return params
+
+
+def expect_parameters(params: dict[str, np.ndarray], config: GPTConfig) -> None:
+    """The names and shapes are those of the config. Else ValueError with the first that is not."""
+    shapes = parameter_shapes(config)
+    for name, shape in shapes.items():
+        if name not in params:
+            raise ValueError(f"GPT: params has no {name}, but must have it: {shape}")
+        if params[name].shape != shape:
+            raise ValueError(f"GPT: params has {name} of shape {params[name].shape}, but must have {shape}")
+    extra = params.keys() - shapes.keys()
+    if extra:
+        raise ValueError(f"GPT: params has {sorted(extra)[0]}, but a model of this config has no such parameter")

@@ -18,6 +18,9 @@ CONFIG, WEIGHTS = "config.json", "model.safetensors"
 ACTIVATION_NAMES = {"gelu": "gelu_new", "gelu_erf": "gelu", "relu": "relu"}  # ours -> Hugging Face's
 OUR_FIELDS = {"bias": True, "norm": "pre", "positions": "learned", "windows": None}  # and what GPT-2 has
 
+# what other GPT-2 checkpoints may ask for, and the only value that this model computes
+UNSUPPORTED = {"scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False, "tie_word_embeddings": True}
+
 
 def save_pretrained(model: GPT, directory: str | Path) -> None:
     """Write the two files, making the directory where needed."""
@@ -34,7 +37,7 @@ def load_pretrained(directory: str | Path) -> tuple[GPTConfig, dict[str, np.ndar
         raise FileNotFoundError(f"{directory}: no such directory; give one that holds {CONFIG} and {WEIGHTS}")
     config = config_from_json(read_json(directory / CONFIG), directory / CONFIG)
     shapes = parameter_shapes(config)
-    tensors = _without_prefix(read_tensors(directory / WEIGHTS))
+    tensors = _plain_names(read_tensors(directory / WEIGHTS), directory / WEIGHTS)
     expect_tensors(tensors, shapes, directory / WEIGHTS)
     return config, {name: tensors[name].astype(np.float32) for name in shapes}
 
@@ -69,6 +72,9 @@ def config_from_json(content: dict, path: Path) -> GPTConfig:
         raise ValueError(f"{path}: has no {missing[0]}; it is not the config of a GPT-2")
     if content.get("n_inner") not in (None, 4 * content["n_embd"]):
         raise ValueError(f"{path}: n_inner is {content['n_inner']}, but must be 4 * n_embd = {4 * content['n_embd']}")
+    for name, wanted in UNSUPPORTED.items():
+        if content.get(name, wanted) != wanted:
+            raise ValueError(f"{path}: {name} is {content[name]}, but only {wanted} is supported")
     activations = {theirs: ours for ours, theirs in ACTIVATION_NAMES.items()}
     activation = content.get("activation_function", "gelu_new")
     if activation not in activations:
@@ -90,11 +96,13 @@ def config_from_json(content: dict, path: Path) -> GPTConfig:
         raise ValueError(f"{path}: {error}") from None
 
 
-def _without_prefix(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _plain_names(tensors: dict[str, np.ndarray], path: Path) -> dict[str, np.ndarray]:
     """Hugging Face's language model says transformer.wte.weight; its masks (attn.bias) and its tied head are no parameters."""
     plain = {name.removeprefix("transformer."): array for name, array in tensors.items()}
-    masks = {name for name, array in plain.items() if name.endswith((".attn.bias", ".attn.masked_bias"))}
-    return {name: array for name, array in plain.items() if name not in masks | {"lm_head.weight"}}
+    head = plain.pop("lm_head.weight", None)
+    if head is not None and not np.array_equal(head, plain.get("wte.weight")):
+        raise ValueError(f"{path}: lm_head.weight is not wte.weight; only a tied head is supported")
+    return {name: array for name, array in plain.items() if not name.endswith((".attn.bias", ".attn.masked_bias"))}
 
 
 def expect_tensors(tensors: dict[str, np.ndarray], shapes: dict[str, tuple], path: Path) -> None:

@@ -11,4 +11,5 @@ PURPOSES = ("batch", "dropout", "evaluation", "sample")
 
 def generator(seed: int, purpose: str, step: int = 0) -> np.random.Generator:
     """The generator of one purpose at one step."""
-    return np.random.default_rng([seed, PURPOSES.index(purpose), step])
+    # counted from 1: NumPy takes [seed, 0, 0] for [seed], which is the generator of the initial weights
+    return np.random.default_rng([seed, PURPOSES.index(purpose) + 1, step + 1])

@@ -3,6 +3,7 @@
 A run is a function of these and the data: the same settings give the same weights, bit for bit, on one machine.
 """
 
+import math
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
@@ -31,19 +32,23 @@ class TrainSettings:
     seed: int = 1337  # of the weights, the batches, dropout and samples
 
     def __post_init__(self):
+        if self.lr_decay_iters is None:
+            self._set("lr_decay_iters", self.max_iters)
         for name in ("batch_size", "grad_accumulation", "max_iters", "eval_interval", "eval_batches", "checkpoint_interval"):
-            expect.at_least_one("TrainSettings", name, getattr(self, name))
-        for name in ("learning_rate",):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"TrainSettings: {name} is {getattr(self, name)}, but must be above 0")
-        for name in ("min_lr", "warmup_iters", "weight_decay", "grad_clip", "sample_length", "seed"):
-            if not getattr(self, name) >= 0:
+            self._set(name, expect.whole_number("TrainSettings", name, getattr(self, name)))
+        for name in ("warmup_iters", "lr_decay_iters", "sample_length", "seed"):
+            self._set(name, expect.whole_number("TrainSettings", name, getattr(self, name), least=0))
+        for name in ("learning_rate", "min_lr", "weight_decay", "grad_clip"):
+            if not (getattr(self, name) >= 0 and math.isfinite(getattr(self, name))):
                 raise ValueError(f"TrainSettings: {name} is {getattr(self, name)}, but must not be negative")
         for name in ("beta1", "beta2"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"TrainSettings: {name} is {getattr(self, name)}, but must be at least 0 and below 1")
-        if self.lr_decay_iters is None:
-            object.__setattr__(self, "lr_decay_iters", self.max_iters)
+        if not self.learning_rate >= self.min_lr:
+            raise ValueError(f"TrainSettings: min_lr is {self.min_lr}, but must not be above learning_rate = {self.learning_rate}")
+
+    def _set(self, name: str, value: int) -> None:
+        object.__setattr__(self, name, value)
 
 
 class Preset(NamedTuple):

@@ -4,10 +4,10 @@ Left out: any format but plain text in UTF-8. Sizes and licences: data/README.md
 """
 
 import hashlib
+import http.client
 import os
 import sysconfig
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -76,7 +76,10 @@ def _read_folder(folder: Path) -> str:
     files = sorted(file for file in folder.rglob("*") if file.suffix in (".txt", ".md", ".rst", ".py") and file.is_file())
     if not files:
         raise ValueError(f"{folder}: holds no .txt, .md, .rst or .py file; give a folder with text in it")
-    return "\n\n".join(read_text(file) for file in files)
+    texts = [read_text(file) for file in files if file.read_bytes().strip()]  # an empty __init__.py is no mistake
+    if not texts:
+        raise ValueError(f"{folder}: its text files are all empty; give a folder with text in it")
+    return "\n\n".join(texts)
 
 
 def _python_docs() -> str:
@@ -134,7 +137,7 @@ def _fetch(name: str, download: Download, path: Path, tries: int, pause: float) 
         try:
             with urllib.request.urlopen(download.url, timeout=30) as response:
                 return response.read()
-        except (urllib.error.URLError, OSError) as error:
+        except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
             problem = error
             if attempt + 1 < tries:
                 time.sleep(pause * 2**attempt)

@@ -101,19 +101,20 @@ class TaskData:
     def whole(self, split: str, batch_size: int, block_size: int) -> Iterator[Batch]:
         """1000 examples, always the same ones: the task has no end."""
         rng = np.random.default_rng(0)
-        for _ in range(0, 1000, batch_size):
-            yield self.batch(split, rng, batch_size, block_size)
+        for first in range(0, 1000, batch_size):
+            yield self.batch(split, rng, min(batch_size, 1000 - first), block_size)
 
 
 def is_held_out(digits: np.ndarray) -> np.ndarray:
     """(N, length) digits -> (N,) bool: a tenth of all prompts, chosen by a checksum, is kept for validation."""
-    weights = np.cumprod(np.full(digits.shape[1], 31)) % 1009  # (length,)
+    weights = np.array([pow(31, place, 1009) for place in range(digits.shape[1])])  # (length,)
     return (digits @ weights) % 1009 % 10 == 0
 
 
 def load_task(spec: str) -> TaskData:
     """A task by name, "reverse" or "reverse:12". Raises ValueError."""
     name, colon, length = spec.partition(":")
+    expect.one_of("data", "task", name, tuple(TASKS))
     task = TASKS[name]
     if colon and not length.isdecimal():
         raise ValueError(f"data {spec}: the length is {length!r}, but must be a whole number, as in {name}:{task.default_length}")

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minigpt.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from minigpt.checkpoint import Checkpoint, checkpoints, drop, drop_older, load_checkpoint, save_checkpoint, step_of
 from minigpt.config import GPTConfig
 from minigpt.data import TextData, load_data
 from minigpt.generate import generate
@@ -42,6 +42,7 @@ class Run:
     settings: TrainSettings
     optimizer: AdamWState
     step: int = 0  # how many steps have been made
+    ops: str = "numpy"  # whose functions run: what --ops said
 
 
 def new_run(out: str | Path, data: TextData | TaskData, model: dict, settings: TrainSettings, ops: object = "numpy") -> Run:
@@ -49,39 +50,53 @@ def new_run(out: str | Path, data: TextData | TaskData, model: dict, settings: T
     config = GPTConfig(vocab_size=data.tokenizer.vocab_size, **model)
     data.expect_block(config.block_size)
     gpt = GPT(config, seed=settings.seed, ops=ops)
-    return Run(Path(out), gpt, data, settings, adamw_init(gpt.params))
+    return Run(Path(out), gpt, data, settings, adamw_init(gpt.params), ops=_ops_name(ops))
 
 
-def resume_run(out: str | Path, ops: object = "numpy") -> Run:
-    """A run from its newest checkpoint. Raises ValueError where the data is not what it was."""
+def _ops_name(ops: object) -> str:
+    """ "numpy", or a learner's file by its whole path; a module that was handed over has its name."""
+    if isinstance(ops, str | Path):
+        return str(Path(ops).resolve()) if Path(ops).exists() else str(ops)
+    return getattr(ops, "__name__", type(ops).__name__)
+
+
+def resume_run(out: str | Path, ops: object = None) -> Run:
+    """A run from its newest checkpoint. ops: None for those that it ran with. Raises ValueError where the data has changed."""
     saved = load_checkpoint(out)
+    ops = saved.ops if ops is None else ops
     data = load_data(saved.data, saved.tokenizer)
     if data.fingerprint != saved.fingerprint:
         raise ValueError(f"data {saved.data}: has changed since {out} was begun; put it back, or begin a new run in another --out")
-    return Run(Path(out), GPT(saved.config, ops=ops, params=saved.params), data, saved.settings, saved.optimizer, saved.step)
+    model = GPT(saved.config, ops=ops, params=saved.params)
+    return Run(Path(out), model, data, saved.settings, saved.optimizer, saved.step, _ops_name(ops))
 
 
 def train(run: Run, max_seconds: float | None = None, show: bool = True) -> bool:
     """Train to the end, to max_seconds, or to Ctrl-C; save in each case. Returns whether the end was reached.
 
-    Raises FloatingPointError where the loss is no longer finite; the checkpoint before stays.
+    Raises FloatingPointError where the loss is no longer finite; the last checkpoint of before stays. Raises ValueError where
+    `out` holds a checkpoint of a later step, which is another run's.
     """
+    if any(step_of(path) > run.step for path in checkpoints(run.out)):
+        raise ValueError(f"{run.out}: holds a checkpoint of a later step than {run.step}; resume it, or train in another directory")
     run.out.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
     with _stop_asked() as asked, _Log(run.out / LOG, run.step) as log, _progress(run, show) as bar:
         while True:
             done = run.step >= run.settings.max_iters
             stop = asked.is_set() or (max_seconds is not None and time.monotonic() - begun >= max_seconds)
-            if done or stop or run.step % run.settings.checkpoint_interval == 0:
-                save(run)
             if done or run.step % run.settings.eval_interval == 0:
                 line = evaluation(run)
                 log.write(line)
                 bar.write(_describe(line))
+            if done or stop or run.step % run.settings.checkpoint_interval == 0:
+                save(run)
             if done or stop:
+                drop_older(run.out, run.step)
                 return done
             before = time.monotonic()
             line = train_step(run)
+            drop_older(run.out, run.step - 1)  # only now: the weights of that checkpoint are known to give a finite loss
             log.write(line)
             tokens = run.settings.batch_size * run.settings.grad_accumulation * run.model.config.block_size
             speed = tokens / (time.monotonic() - before)
@@ -103,20 +118,30 @@ def train_step(run: Run) -> dict:
     clipped, norm = clip_grad_norm(total, s.grad_clip)
     loss = sum(losses) / len(losses)
     if not (math.isfinite(loss) and math.isfinite(norm)):
-        raise FloatingPointError(
-            f"the loss is {loss} and the gradient's norm {norm} at step {run.step}: training has diverged. Try a lower "
-            f"--learning-rate than {s.learning_rate}; the last checkpoint in {run.out} is untouched"
-        )
+        raise diverged(run, f"the loss is {loss} and the gradient's norm {norm}")
     lr = learning_rate(run.step, s.learning_rate, s.min_lr, s.warmup_iters, s.lr_decay_iters)
     adamw_step(run.model.params, clipped, run.optimizer, run.step + 1, lr, s.beta1, s.beta2, 1e-8, s.weight_decay)
     run.step += 1
     return {"step": run.step - 1, "loss": loss, "lr": lr, "grad_norm": norm}
 
 
+def diverged(run: Run, what: str) -> FloatingPointError:
+    """The error of a run that can not go on. A checkpoint of these very weights is dropped where there is one of before."""
+    saved = checkpoints(run.out)
+    if len(saved) > 1 and step_of(saved[-1]) == run.step:
+        drop(saved[-1])
+    return FloatingPointError(
+        f"{what} at step {run.step}: training has diverged. Begin again with a lower --learning-rate than "
+        f"{run.settings.learning_rate}; the last good checkpoint is still in {run.out}"
+    )
+
+
 def evaluation(run: Run) -> dict:
-    """Train and val loss, each on its own fixed batches, and a sample. Returns the log's line."""
+    """Train and val loss, each on its own fixed batches, and a sample. Returns the log's line. Raises FloatingPointError."""
     s = run.settings
     line = {"step": run.step, "train_loss": estimate_loss(run, "train"), "val_loss": estimate_loss(run, "val")}
+    if not math.isfinite(line["train_loss"] + line["val_loss"]):
+        raise diverged(run, f"the losses are {line['train_loss']} and {line['val_loss']}")
     if s.sample_length:
         line["sample"] = training_sample(run)
     return line
@@ -147,19 +172,20 @@ def mean_loss(model: GPT, batches: Iterator[tuple[np.ndarray, np.ndarray]]) -> f
 
 def perplexity(loss: float) -> float:
     """Among how many equally likely tokens the model wavers: e^loss, the loss being in nats."""
-    return math.exp(loss)
+    return math.exp(loss) if loss < 700 else math.inf
 
 
 def training_sample(run: Run) -> str:
     """What the model writes at this point, begun as the validation text begins, or a task's example."""
     rng = generator(run.settings.seed, "sample", run.step)
+    seed = int(rng.integers(2**31))
     if isinstance(run.data, TaskData):
         prompt, answer = run.data.examples("val", rng, 1)
         ids = generate(run.model, prompt, answer.shape[1])
         right = "right" if (ids[0, prompt.shape[1] :] == answer[0]).all() else f"wrong: {run.data.tokenizer.decode(answer[0])}"
         return f"{run.data.tokenizer.decode(ids[0])}  {right}"
     prompt = run.data.tokens["val"][None, :1]
-    ids = generate(run.model, prompt, run.settings.sample_length, do_sample=True, temperature=0.8, seed=run.step)
+    ids = generate(run.model, prompt, run.settings.sample_length, do_sample=True, temperature=0.8, seed=seed)
     return run.data.tokenizer.decode(ids[0, 1:])
 
 
@@ -167,7 +193,7 @@ def save(run: Run) -> Path:
     """Write a checkpoint."""
     data, model = run.data, run.model
     checkpoint = Checkpoint(
-        model.config, model.params, run.optimizer, run.step, run.settings, data.name, data.fingerprint, data.tokenizer
+        model.config, model.params, run.optimizer, run.step, run.settings, data.name, data.fingerprint, data.tokenizer, run.ops
     )
     return save_checkpoint(run.out, model, checkpoint)
 
@@ -200,8 +226,9 @@ def read_log(path: Path) -> list[dict]:
     for number, line in enumerate(content.split("\n")[:-1], start=1):  # what follows the last line end is empty, or cut off
         try:
             lines.append(json.loads(line))
-        except ValueError as error:
-            raise ValueError(f"{path}, line {number}: not JSON ({error}); the log is damaged, delete the line") from None
+            lines[-1]["step"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path}, line {number}: not a line of a log ({error}); delete the line") from None
     return lines
 
 

@@ -10,7 +10,7 @@ from safetensors.numpy import load_file, save_file
 
 from minigpt import GPT, GPTConfig
 from minigpt import checkpoint as checkpoint_module
-from minigpt.checkpoint import checkpoints, load_checkpoint, newest
+from minigpt.checkpoint import checkpoints, drop_older, load_checkpoint, newest
 from minigpt.train import resume_run, save, train
 
 CONFIG = GPTConfig(vocab_size=7, block_size=5, n_layer=2, n_head=3, n_embd=6, dropout=0.2)
@@ -110,6 +110,8 @@ def test_damaged_files_are_named(tiny_run, file, kind, message):
         ({"model_type": "llama"}, "model_type is 'llama'"),
         ({"activation_function": "swiglu"}, "activation_function is 'swiglu'"),
         ({"n_inner": 99}, "n_inner is 99"),
+        ({"scale_attn_by_inverse_layer_idx": True}, "scale_attn_by_inverse_layer_idx is True, but only False"),
+        ({"tie_word_embeddings": False}, "tie_word_embeddings is False"),
         ({"n_head": 5}, r"n_embd is 6, but must be divisible by n_head = 5"),
         ({"n_layer": "two"}, "n_layer is 'two'"),
     ],
@@ -163,12 +165,14 @@ def test_a_kill_at_any_moment_leaves_a_whole_checkpoint(tiny_run, monkeypatch, a
             patch.setattr(owner, name, counted(getattr(owner, name)))
         with suppress(Killed):
             save(run)
+            drop_older(run.out, run.step)
     loaded = load_checkpoint(run.out)
     expected = old if loaded.step == 0 else run.model.params
     assert loaded.step in (0, 5)
     for name, array in expected.items():
         np.testing.assert_array_equal(loaded.params[name], array)
     save(run)  # and the next save clears up
+    drop_older(run.out, run.step)
     assert [path.name for path in run.out.iterdir() if path.is_dir()] == ["step-000005"]
 
 
@@ -178,6 +182,53 @@ def test_a_half_written_checkpoint_is_not_one(tiny_run):
     shutil.copytree(directory, run.out / ".unfinished-step-000009")
     assert newest(run.out) == directory
     assert checkpoints(run.out) == [directory]
+
+
+def test_a_checkpoint_of_the_same_step_is_never_out_of_reach(tiny_run, monkeypatch):
+    """A resumed run saves the step that it begins with once more; nothing may be renamed or deleted on the way."""
+    run = tiny_run()
+    save(run)
+    monkeypatch.setattr(checkpoint_module.Path, "rename", None)
+    monkeypatch.setattr(checkpoint_module, "save_pretrained", None)
+    assert save(run).name == "step-000000"
+    drop_older(run.out, run.step)
+    assert load_checkpoint(run.out).step == 0
+
+
+def test_a_run_does_not_overwrite_a_later_one(tiny_run):
+    train(tiny_run(), show=False)
+    with pytest.raises(ValueError, match="holds a checkpoint of a later step than 0"):
+        train(tiny_run(), show=False)
+
+
+def test_a_diverged_checkpoint_gives_way_to_the_one_before(tiny_run):
+    """Weights that were saved and then found to give NaN are dropped; the checkpoint before them is there."""
+    run = tiny_run(checkpoint_interval=1, eval_interval=100)
+    train(run, max_seconds=0.0, show=False)
+    run.model.params["wte.weight"][:] = np.nan  # as if the first step had gone wrong
+    run.step = 1
+    with pytest.raises(FloatingPointError, match="last good checkpoint"):
+        train(run, show=False)
+    assert load_checkpoint(run.out).step == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t | {"lm_head.weight": np.zeros_like(t["wte.weight"])}, "only a tied head"),
+    ],
+)
+def test_weights_of_another_architecture(tmp_path, change, message):
+    GPT(CONFIG).save_pretrained(tmp_path)
+    save_file(change(load_file(tmp_path / "model.safetensors")), tmp_path / "model.safetensors")
+    with pytest.raises(ValueError, match=message):
+        GPT.from_pretrained(tmp_path)
+
+
+def test_numpy_integers_are_as_good_as_pythons(tmp_path):
+    config = GPTConfig(np.int64(7), np.int8(5), 1, np.int16(2), np.int8(64))
+    GPT(config).save_pretrained(tmp_path)
+    assert GPT.from_pretrained(tmp_path).config == config
 
 
 def test_no_checkpoint(tmp_path):

@@ -89,6 +89,36 @@ def test_windows_from_json_are_a_tuple():
     assert replace(SMALL, windows=[None, 4]).windows == alternating(2, 4) == (None, 4)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda p: p.pop("h.1.mlp.c_fc.bias"), r"params has no h\.1\.mlp\.c_fc\.bias"),
+        (lambda p: p.update({"wte.weight": np.zeros((12, 12))}), r"wte\.weight of shape \(12, 12\), but must have \(11, 12\)"),
+        (lambda p: p.update({"lm_head.weight": np.zeros((11, 12))}), r"params has lm_head\.weight"),
+    ],
+)
+def test_parameters_of_another_model(change, message):
+    params = initial_parameters(SMALL, 0)
+    change(params)
+    with pytest.raises(ValueError, match=message):
+        GPT(SMALL, params=params)
+
+
+@pytest.mark.parametrize(
+    ("ids", "error", "message"),
+    [
+        (np.zeros((2, 9), dtype=int), ValueError, "T = 9 tokens, but must have 1 .. 8"),
+        (np.zeros((2, 0), dtype=int), ValueError, "T = 0 tokens"),
+        (np.zeros(5, dtype=int), ValueError, "ids has 1 axes"),
+        (np.zeros((2, 5)), TypeError, "ids has dtype float64"),
+        (np.full((2, 5), 11), IndexError, r"ids contains 11, but must be in 0 \.\. 10"),
+    ],
+)
+def test_wrong_ids(ids, error, message):
+    with pytest.raises(error, match=message):
+        GPT(SMALL).forward(ids)
+
+
 # ---- the ledger
 
 CONFIGS = {

@@ -64,8 +64,10 @@ def checks_of(own: Iterable[str], checks: Iterable[Check]) -> list[Check]:
     """The checks of a learner's functions. A forward whose backward is the reference's is checked by itself alone: its cache is
     the learner's own affair until there is a backward to read it."""
     own = set(own)
+    inside = ("model.pytorch_pre_learned", "model.pytorch_post_sinusoidal")  # and then inside the whole model
     alone = {f"{name.removesuffix('_forward')}_backward" for name in own if name.endswith("_forward")} - own
-    return [check for check in checks if own & set(check.functions) and not alone & set(check.functions)]
+    fitting = [check for check in checks if own & set(check.functions) and not alone & set(check.functions)]
+    return fitting + [check for check in checks if check.name in inside and not alone and fitting]
 
 
 def _fits(check: Check, word: str) -> bool:

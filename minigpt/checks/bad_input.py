@@ -11,6 +11,8 @@ x = np.ones((2, 5, 6))
 vector, matrix = np.ones(6), np.ones((6, 4))
 ids = np.zeros((2, 5), dtype=np.int64)
 heads = np.ones((2, 3, 5, 4))
+for shared in (x, vector, matrix, ids, heads):
+    shared.setflags(write=False)  # code that writes into its inputs must not spoil the next check
 
 # function -> (what is wrong, arguments, the error, the argument that the message must name)
 BAD = {

@@ -138,6 +138,9 @@ def _attention(rng: np.random.Generator) -> list[Case]:
         Case("window 2", whole | {"window": 2}, wrt),
         Case("window 2, Tq=3 Tk=5", last | {"window": 2}, wrt),
         Case("window 2, not causal", whole | {"causal": False, "window": 2}, wrt),
+        Case("window 3, Tq=3 Tk=5", last | {"window": 3}, wrt),
+        Case("not causal, Tq=3 Tk=5", last | {"causal": False}, wrt),
+        Case("window 2, not causal, Tq=3 Tk=5", last | {"causal": False, "window": 2}, wrt),
         Case("dropout", last | {"dropout_p": 0.4}, wrt, seed=3),
     ]
 
@@ -183,8 +186,10 @@ CASES: dict[str, Callable[[np.random.Generator], list[Case]]] = {
 SMALL = {"vocab_size": 7, "block_size": 8, "n_layer": 2, "n_head": 3, "n_embd": 6}
 MODELS = {
     "pre_learned": GPTConfig(**SMALL),
-    "pre_sinusoidal": GPTConfig(**SMALL, positions="sinusoidal", activation="gelu_erf", bias=False),
+    "pre_sinusoidal": GPTConfig(**SMALL, positions="sinusoidal", activation="gelu_erf", bias=False, layer_norm_epsilon=0.05),
     "post_learned": GPTConfig(**SMALL, norm="post"),
     "post_sinusoidal": GPTConfig(**SMALL, norm="post", positions="sinusoidal", activation="relu"),
+    "dropout": GPTConfig(**SMALL, dropout=0.3),
+    "post_dropout": GPTConfig(**SMALL, dropout=0.3, norm="post", positions="sinusoidal"),
     "windows": GPTConfig(**SMALL, windows=(None, 2), layer_norm_epsilon=0.1),
 }

@@ -12,7 +12,7 @@ from minigpt.parameters import parameter_shapes
 
 # Besides MODELS, dropout with a fixed mask. It can leave a token one channel alone, where layer norm
 # bends so sharply that differences err; a larger eps keeps it smooth.
-GRADIENT_MODELS = MODELS | {
+GRADIENT_MODELS = {kind: config for kind, config in MODELS.items() if not config.dropout} | {
     "dropout": GPTConfig(**SMALL, dropout=0.3, windows=(3, None), layer_norm_epsilon=0.1),
     "post_dropout": GPTConfig(**SMALL, dropout=0.3, norm="post", bias=False, layer_norm_epsilon=0.1),
 }

@@ -17,7 +17,6 @@ COMMANDS = {
     "data": "list, get and show data sets",
     "config": "the published models, and what a model costs: parameters, bytes, FLOPs",
 }
-EXPECTED = (ValueError, TypeError, IndexError, OSError, NotImplementedError, FloatingPointError, ImportError)
 
 
 class Parser(argparse.ArgumentParser):
@@ -42,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except EXPECTED as error:
+    except Exception as error:  # MINIGPT_TRACEBACK=1 shows where it came from
         if os.environ.get("MINIGPT_TRACEBACK"):
             raise
         print(f"minigpt {args.command}: error: {describe(error)}", file=sys.stderr)
@@ -51,7 +50,9 @@ def main(argv: list[str] | None = None) -> int:
 
 def describe(error: Exception) -> str:
     """An error in one line; with file and line where it came out of a learner's file."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(str(error).split())
+    if not isinstance(error, ValueError | TypeError | OSError | NotImplementedError | FloatingPointError) or not text:
+        text = f"{type(error).__name__}: {text}"  # such as KeyError, whose message is a key alone
     place, traceback = "", error.__traceback__
     while traceback:
         if traceback.tb_frame.f_globals.get("__name__", "").startswith("learner_"):

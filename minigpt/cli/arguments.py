@@ -47,10 +47,10 @@ def windows(text: str) -> tuple[int | None, ...]:
     return tuple(None if part.strip() == "none" else whole(1)(part) for part in text.split(","))
 
 
-def add_ops(parser: argparse.ArgumentParser) -> None:
+def add_ops(parser: argparse.ArgumentParser, default: str | None = "numpy") -> None:
     parser.add_argument(
         "--ops",
-        default="numpy",
+        default=default,
         metavar="WHICH",
         help="whose functions run: numpy (the reference), or the path of your own .py file or folder (default: numpy)",
     )

@@ -36,11 +36,10 @@ def run(args: argparse.Namespace) -> int:
     directory = newest(args.run_dir)
     model = GPT.from_pretrained(directory, ops=args.ops)
     spec = args.data or read_json(directory / TRAINING)["data"]
-    data = load_data(spec, load_tokenizer(directory))
-    if data.tokenizer.vocab_size != model.config.vocab_size:
-        raise ValueError(
-            f"--data {spec}: has {data.tokenizer.vocab_size} tokens, but the model in {directory} knows {model.config.vocab_size}"
-        )
+    tokenizer = load_tokenizer(directory)
+    data = load_data(spec, tokenizer)
+    if data.tokenizer.symbols != tokenizer.symbols:
+        raise ValueError(f"--data {spec}: its characters are {data.tokenizer.symbols!a}, but the model knows {tokenizer.symbols!a}")
     loss = whole_loss(model, data, args.split)
     print(f"{loss:.4f} nats per token: {args.split} split of {spec}, by {directory}")
     nothing = math.log(model.config.vocab_size)

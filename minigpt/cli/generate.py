@@ -10,8 +10,6 @@ The same --seed writes the same text.
 import argparse
 import sys
 
-import numpy as np
-
 from minigpt.checkpoint import newest
 from minigpt.cli.arguments import add_ops, number, whole
 from minigpt.generate import stream
@@ -47,6 +45,8 @@ def run(args: argparse.Namespace) -> int:
     prompt = tokenizer.symbols[0] if args.prompt is None else args.prompt  # a line end comes first where there is one
     if not prompt:
         raise ValueError("--prompt is empty, but must have at least one character to go on from")
+    if args.greedy and args.num_return_sequences > 1:
+        raise ValueError("--num-return-sequences: greedy texts are all the same; leave out --greedy")
     if args.stop == "":
         raise ValueError("--stop is empty, but must have at least one character")
     for n in range(args.num_return_sequences):
@@ -73,11 +73,9 @@ def write(
     """Print the prompt and what follows, as it is made. Of what could be the beginning of `stop`, nothing is shown too early."""
     ids = tokenizer.encode(prompt)[None]  # (1, T)
     print(prompt, end="", flush=True)
-    new: list[int] = []
-    shown = 0
+    text, shown = "", 0
     for token in stream(model, ids, max_new_tokens, do_sample, temperature, top_k, top_p, seed=seed):
-        new.append(int(token[0]))
-        text = tokenizer.decode(new)
+        text += tokenizer.decode(token)
         if stop and stop in text:
             sys.stdout.write(text[shown : text.index(stop)])
             sys.stdout.flush()
@@ -86,7 +84,7 @@ def write(
         sys.stdout.write(text[shown:safe])
         sys.stdout.flush()
         shown = max(shown, safe)
-    sys.stdout.write(tokenizer.decode(np.array(new))[shown:])
+    sys.stdout.write(text[shown:])
 
 
 def held_back(text: str, stop: str | None) -> int:

@@ -10,18 +10,21 @@ change it. Ctrl-C saves first.
 """
 
 import argparse
+import shlex
 import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
+
 from minigpt.checkpoint import checkpoints
 from minigpt.cli.arguments import add_fields, add_ops, given, number
 from minigpt.config import GPTConfig
-from minigpt.data import load_data
-from minigpt.ops import came_from
+from minigpt.data import TextData, full_name, load_data
+from minigpt.ops import came_from, half_pairs
 from minigpt.settings import PRESETS, TrainSettings
-from minigpt.tasks import TASKS
+from minigpt.tasks import TASKS, TaskData
 from minigpt.train import LOG, Run, new_run, perplexity, read_log, resume_run, train, whole_loss
 
 
@@ -33,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out; its settings hold")
     parser.add_argument("--max-seconds", type=number(0.0), metavar="X", help="save and stop after so many seconds")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    add_ops(parser)
+    add_ops(parser, default=None)
     add_fields(parser, GPTConfig, "the model (each flag's default is the preset's)", leave_out=("vocab_size",))
     add_fields(parser, TrainSettings, "the training (each flag's default is the preset's)")
 
@@ -66,15 +69,19 @@ def begun(args: argparse.Namespace) -> Run:
     train_fields = preset.train | changed
     if "max_iters" in changed and "lr_decay_iters" not in changed:
         train_fields = train_fields | {"lr_decay_iters": None}  # the cosine ends where the training does
+    if "learning_rate" in changed and "min_lr" not in changed:
+        scale = changed["learning_rate"] / preset.train["learning_rate"]
+        train_fields = train_fields | {"min_lr": preset.train["min_lr"] * scale}  # the same fraction of the highest
     settings = TrainSettings(**train_fields)
-    return new_run(args.out, load_data(args.data or preset.data), preset.model | given(args, GPTConfig), settings, args.ops)
+    data = load_data(args.data or preset.data)
+    return new_run(args.out, data, preset.model | given(args, GPTConfig), settings, args.ops or "numpy")
 
 
 def resumed(args: argparse.Namespace) -> Run:
     """A run from its checkpoint. A flag that contradicts the run is an error: it would not be the same run."""
     training = resume_run(args.out, args.ops)
     was = asdict(training.settings) | asdict(training.model.config) | {"data": training.data.name}
-    asked = given(args, TrainSettings) | given(args, GPTConfig) | ({"data": args.data} if args.data else {})
+    asked = given(args, TrainSettings) | given(args, GPTConfig) | ({"data": full_name(args.data)} if args.data else {})
     for name, value in asked.items():
         if was[name] != value:
             flag = "--" + name.replace("_", "-")
@@ -91,6 +98,8 @@ def announce(training: Run) -> None:
     print(f"run    {training.out}, step {training.step} of {training.settings.max_iters}")
     for line in came_from(training.model.ops):
         print(f"yours  {line}")
+    for name in half_pairs(training.model.ops):
+        print(f"note   {name}_backward is the reference's: your {name}_forward must return the reference's cache")
     sys.stdout.flush()
 
 
@@ -108,8 +117,15 @@ def report(training: Run, done: bool, seconds: float) -> None:
     print(f"checkpoint  {checkpoints(out)[-1]}")
     print(f"log         {out / LOG}")
     draw(training)
-    prompt = '"12345678="' if training.data.name.partition(":")[0] in TASKS else '"The "'
-    print(f"let it write: minigpt generate {out} --prompt {prompt}")
+    print(f"let it write: minigpt generate {out} --prompt {shlex.quote(example_prompt(training.data))}")
+
+
+def example_prompt(data: TextData | TaskData) -> str:
+    """Something the model can go on from: a task's prompt, or the first letters of the validation text."""
+    if isinstance(data, TaskData):
+        return data.tokenizer.decode(data.examples("val", np.random.default_rng(0), 1)[0][0])
+    words = data.tokenizer.decode(data.tokens["val"][:200]).split()
+    return f"{words[0]} " if words and " " in data.tokenizer.symbols else data.tokenizer.symbols[-1]
 
 
 def draw(training: Run) -> None:

@@ -6,8 +6,8 @@
     out = P v
 
 Source: Vaswani et al. 2017, equation 1; the mask before the softmax: section 3.2.3; why sqrt(hs): section 3.2.1, footnote 4 (a
-product of hs terms of variance 1 has variance hs, and a softmax of large numbers hardly learns). Dropout on P: GPT-1's code.
-Windows: Child et al. 2019 ("locally banded"), used in every other layer of GPT-3 (Brown et al. 2020, section 2.1).
+sum of hs products of unit variance has variance hs, and a softmax of large numbers hardly learns). Dropout on P: GPT-1's code.
+Windows: Child et al. 2019; every other layer of GPT-3 is "locally banded" (Brown et al. 2020, section 2.1).
 By hand, index by index: minigpt/by_hand.py.
 Left out: tiles. This one stores all of P, Tq x Tk numbers a head.
 """
@@ -102,9 +102,10 @@ def _expect_attention(q: np.ndarray, k: np.ndarray, v: np.ndarray, window: int |
         expect.last_axis("attention", name, array)
     B, nh, Tq, hs = q.shape
     Tk = k.shape[2]
+    expect.whole_number("attention", "q's Tq", Tq)
     expect.shape("attention", "k", k, (B, nh, Tk, hs), "(B, nh, Tk, hs), all but Tk as in q")
     expect.shape("attention", "v", v, k.shape, "one value for each key")
     if Tq > Tk:
         raise ValueError(f"attention: q has Tq = {Tq} queries, but must have at most Tk = {Tk}, the number of keys in k")
     if window is not None:
-        expect.at_least_one("attention", "window", window)
+        expect.whole_number("attention", "window", window)

@@ -41,7 +41,7 @@ def cross_entropy_forward(logits: np.ndarray, targets: np.ndarray, ignore_index:
     counted = targets != ignore_index  # (...)
     expect.ids_below("cross_entropy", "targets", targets[counted], logits.shape[-1], "the vocabulary")
     if not counted.any():
-        raise ValueError(f"cross_entropy: targets are all {ignore_index} (ignore_index), but at least one must count")
+        raise ValueError(f"cross_entropy: targets hold nothing but {ignore_index} (ignore_index), but at least one must count")
 
     shifted = logits - logits.max(axis=-1, keepdims=True)  # (..., V), at most 0
     e = np.exp(shifted)  # (..., V)
@@ -62,6 +62,6 @@ def cross_entropy_backward(dloss: float, cache: CrossEntropyCache) -> np.ndarray
     dlogits = p.copy()  # (..., V)
     y = np.where(counted, targets, 0)[..., None]  # (..., 1)
     np.put_along_axis(dlogits, y, np.take_along_axis(p, y, axis=-1) - 1.0, axis=-1)
-    dlogits *= counted[..., None]  # a target that does not count pulls on nothing
+    dlogits[~counted] = 0.0  # a target that does not count pulls on nothing, even where its logits are NaN
     dlogits *= float(dloss) / int(counted.sum())  # Python floats: a NumPy float64 would promote float32
     return dlogits

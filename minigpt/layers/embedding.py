@@ -30,8 +30,9 @@ def embedding_forward(ids: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, 
     expect.integers("embedding", ids=ids)
     expect.floats("embedding", weight=weight)
     expect.rank("embedding", "weight", weight, "V C")
+    expect.last_axis("embedding", "weight", weight)
     expect.ids_below("embedding", "ids", ids, weight.shape[0], "the rows of weight")
-    return weight[ids], EmbeddingCache(ids, weight)  # (B, T, C)
+    return weight.take(ids, axis=0), EmbeddingCache(ids, weight)  # (B, T, C)
 
 
 def embedding_backward(dout: np.ndarray, cache: EmbeddingCache) -> np.ndarray:

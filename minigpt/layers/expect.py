@@ -19,6 +19,8 @@ def floats(function: str, **arrays: np.ndarray | None) -> None:
             raise TypeError(f"{function}: {name} is a {type(array).__name__}, but must be a NumPy array of floats")
         if not np.issubdtype(array.dtype, np.floating):
             raise TypeError(f"{function}: {name} has dtype {array.dtype}, but must be a float dtype such as float32")
+        if not array.dtype.isnative:
+            raise TypeError(f"{function}: {name} has dtype {array.dtype}, but must have this machine's byte order")
     first, *others = given
     for name in others:
         if given[name].dtype != given[first].dtype:
@@ -71,14 +73,15 @@ def ids_below(function: str, name: str, ids: np.ndarray, size: int, of: str) -> 
         raise IndexError(f"{function}: {name} contains {wrong}, but must be in 0 .. {size - 1}, {of}")
 
 
-def at_least_one(function: str, name: str, value: int) -> None:
-    """A whole number, 1 or more. Else TypeError or ValueError."""
+def whole_number(function: str, name: str, value: int, least: int = 1) -> int:
+    """A whole number, `least` or more, as a Python int (a NumPy int8 would overflow). Else TypeError or ValueError."""
     try:
-        operator.index(value)
+        whole = operator.index(value)
     except TypeError:
         raise TypeError(f"{function}: {name} is {value!r}, but must be a whole number") from None
-    if value < 1:
-        raise ValueError(f"{function}: {name} is {value}, but must be at least 1")
+    if whole < least:
+        raise ValueError(f"{function}: {name} is {whole}, but must be at least {least}")
+    return whole
 
 
 def one_of(function: str, name: str, value: object, choices: tuple) -> None:

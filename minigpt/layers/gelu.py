@@ -37,7 +37,8 @@ def gelu_forward(x: np.ndarray, approximate: str = "tanh") -> tuple[np.ndarray, 
     expect.floats("gelu", x=x)
     expect.one_of("gelu", "approximate", approximate, ("tanh", "none"))
     if approximate == "tanh":
-        half = np.tanh(SQRT_2_OVER_PI * x * (1.0 + 0.044715 * (x * x)))  # x * x, for x**3 is a slow call of pow
+        z = np.clip(x, -10.0, 10.0)  # beyond, tanh is +-1 to the last digit, and the square of a huge x would overflow
+        half = np.tanh(SQRT_2_OVER_PI * z * (1.0 + 0.044715 * (z * z)))  # z * z, for z**3 is a slow call of pow
         out = 0.5 * x * (1.0 + half)
     else:
         half = 0.5 * (1.0 + erf(x * math.sqrt(0.5)))
@@ -51,11 +52,13 @@ def gelu_backward(dout: np.ndarray, cache: GeluCache) -> np.ndarray:
     expect.same_as_out("gelu", dout, x.shape, x.dtype)
     if approximate == "tanh":
         # out = x/2 (1 + t), t = tanh(u), u = sqrt(2/pi) (x + 0.044715 x^3)
-        du_dx = SQRT_2_OVER_PI * (1.0 + (3 * 0.044715) * (x * x))
+        z = np.clip(x, -10.0, 10.0)
+        du_dx = SQRT_2_OVER_PI * (1.0 + (3 * 0.044715) * (z * z))
         dt_dx = (1.0 - half * half) * du_dx
         return dout * (0.5 * (1.0 + half) + 0.5 * x * dt_dx)
     # out = x Phi(x), and Phi' is the bell curve phi(x) = exp(-x^2 / 2) / sqrt(2 pi)
-    phi = np.exp(-0.5 * (x * x)) * (1.0 / math.sqrt(2.0 * math.pi))
+    z = np.clip(x, -40.0, 40.0)  # beyond, phi is 0 in every dtype
+    phi = np.exp(-0.5 * (z * z)) * (1.0 / math.sqrt(2.0 * math.pi))
     return dout * (half + x * phi)
 
 

@@ -32,6 +32,7 @@ def linear_forward(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = 
     expect.floats("linear", x=x, weight=weight, bias=bias)
     expect.last_axis("linear", "x", x)
     expect.rank("linear", "weight", weight, "in out")
+    expect.last_axis("linear", "weight", weight)
     n_in, n_out = weight.shape
     expect.shape("linear", "weight", weight, (x.shape[-1], n_out), f"(in, out), and x ends in {x.shape[-1]}")
     expect.shape("linear", "bias", bias, (n_out,), "(out,), one for each column of weight")

@@ -20,6 +20,9 @@ class MultiHeadAttentionCache(NamedTuple):
     """What the backward pass needs of the forward pass."""
 
     attention: AttentionCache
+    n_head: int
+    shape: tuple[int, int, int]  # (B, T, C)
+    dtype: np.dtype
 
 
 def multi_head_attention_forward(
@@ -38,24 +41,24 @@ def multi_head_attention_forward(
     expect.floats("multi_head_attention", qkv=qkv)
     expect.rank("multi_head_attention", "qkv", qkv, "B T 3C")
     expect.last_axis("multi_head_attention", "qkv", qkv)
-    expect.at_least_one("multi_head_attention", "n_head", n_head)
+    n_head = expect.whole_number("multi_head_attention", "n_head", n_head)
     if qkv.shape[-1] % (3 * n_head):
         raise ValueError(
             f"multi_head_attention: qkv ends in {qkv.shape[-1]}, but must end in 3C with C divisible by n_head = {n_head}"
         )
     q, k, v = split_heads(qkv, n_head)  # each (B, nh, T, hs)
     heads, attention_cache = attention_forward(q, k, v, causal, window, dropout_p, rng)  # (B, nh, T, hs)
-    return merge_heads(heads), MultiHeadAttentionCache(attention_cache)  # (B, T, C)
+    out = merge_heads(heads)  # (B, T, C)
+    return out, MultiHeadAttentionCache(attention_cache, n_head, out.shape, out.dtype)
 
 
 def multi_head_attention_backward(dout: np.ndarray, cache: MultiHeadAttentionCache) -> np.ndarray:
     """Gradient of multi_head_attention_forward: dqkv (B, T, 3C)."""
-    (attention_cache,) = cache
-    B, nh, T, hs = attention_cache[0].shape  # q
-    expect.same_as_out("multi_head_attention", dout, (B, T, nh * hs), attention_cache[0].dtype)
+    attention_cache, nh, (B, T, C), dtype = cache
+    expect.same_as_out("multi_head_attention", dout, (B, T, C), dtype)
 
     # out = merge(heads): a rearrangement, so its gradient is the rearrangement back
-    dheads = dout.reshape(B, T, nh, hs).transpose(0, 2, 1, 3)  # (B, nh, T, hs)
+    dheads = dout.reshape(B, T, nh, C // nh).transpose(0, 2, 1, 3)  # (B, nh, T, hs)
     # heads = attention(q, k, v)
     dq, dk, dv = attention_backward(dheads, attention_cache)  # each (B, nh, T, hs)
     # q, k, v = split(qkv)

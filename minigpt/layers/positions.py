@@ -19,8 +19,8 @@ def sinusoidal_positions(T: int, C: int) -> np.ndarray:
 
     Raises ValueError where C is odd, for sines and cosines come in pairs.
     """
-    expect.at_least_one("sinusoidal_positions", "T", T)
-    expect.at_least_one("sinusoidal_positions", "C", C)
+    expect.whole_number("sinusoidal_positions", "T", T)
+    expect.whole_number("sinusoidal_positions", "C", C)
     if C % 2:
         raise ValueError(f"sinusoidal_positions: C is {C}, but must be even: sines and cosines come in pairs")
     pos = np.arange(T)[:, None]  # (T, 1)

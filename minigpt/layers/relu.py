@@ -18,16 +18,17 @@ class ReluCache(NamedTuple):
     """What the backward pass needs of the forward pass."""
 
     positive: np.ndarray  # x's shape, bool
+    dtype: np.dtype  # x's
 
 
 def relu_forward(x: np.ndarray) -> tuple[np.ndarray, ReluCache]:
     """max(x, 0), element by element. x: any shape, float. Returns out, of x's shape and dtype. Raises TypeError."""
     expect.floats("relu", x=x)
-    return np.maximum(x, 0.0), ReluCache(x > 0)
+    return np.maximum(x, 0.0), ReluCache(x > 0, x.dtype)
 
 
 def relu_backward(dout: np.ndarray, cache: ReluCache) -> np.ndarray:
     """Gradient of relu_forward: dx. At x = 0, where there is none, it is 0 (as in PyTorch)."""
-    (positive,) = cache
-    expect.same_as_out("relu", dout, positive.shape, dout.dtype)
+    positive, dtype = cache
+    expect.same_as_out("relu", dout, positive.shape, dtype)
     return dout * positive  # out = x where positive, else a constant

@@ -114,18 +114,36 @@ def random_parameters(config: GPTConfig, rng: np.random.Generator) -> Arrays:
     }
 
 
-def torch_block(x: torch.Tensor, p: dict[str, torch.Tensor], i: int, config: GPTConfig) -> torch.Tensor:
+def torch_dropout(x: torch.Tensor, p: float, rng: np.random.Generator | None) -> torch.Tensor:
+    """The mask is drawn as minigpt.layers.dropout says; where masks are drawn, and in which order, is what the numbers fix:
+    after the embedding, then in each block on the attention weights, after c_proj, after the MLP."""
+    if rng is None or p == 0:
+        return x
+    return x * torch.from_numpy(rng.random(tuple(x.shape), dtype=np.float32) >= p) / (1 - p)
+
+
+def torch_block(x: torch.Tensor, p: dict[str, torch.Tensor], i: int, config: GPTConfig, rng=None) -> torch.Tensor:
     def norm(x, name):
         return F.layer_norm(x, (config.n_embd,), p[f"h.{i}.{name}.weight"], p.get(f"h.{i}.{name}.bias"), config.layer_norm_epsilon)
 
     def linear(x, name):
         return torch_linear(x, p[f"h.{i}.{name}.weight"], p.get(f"h.{i}.{name}.bias"))
 
+    def heads(qkv):
+        if rng is None:
+            return torch_multi_head_attention(qkv, config.n_head, True, config.window(i))
+        B, T, C3 = qkv.shape
+        q, k, v = (part.view(B, T, config.n_head, -1).transpose(1, 2) for part in qkv.split(C3 // 3, dim=2))
+        scores = q @ k.transpose(2, 3) / (q.shape[-1] ** 0.5)
+        weights = scores.masked_fill(torch.ones(T, T).triu(1) > 0, -torch.inf).softmax(-1)
+        return (torch_dropout(weights, config.dropout, rng) @ v).transpose(1, 2).reshape(B, T, C3 // 3)
+
     def attention(x):
-        return linear(torch_multi_head_attention(linear(x, "attn.c_attn"), config.n_head, True, config.window(i)), "attn.c_proj")
+        return torch_dropout(linear(heads(linear(x, "attn.c_attn")), "attn.c_proj"), config.dropout, rng)
 
     def mlp(x):
-        return linear(torch_activation(linear(x, "mlp.c_fc"), config.activation), "mlp.c_proj")
+        out = linear(torch_activation(linear(x, "mlp.c_fc"), config.activation), "mlp.c_proj")
+        return torch_dropout(out, config.dropout, rng)
 
     if config.norm == "pre":
         x = x + attention(norm(x, "ln_1"))
@@ -134,12 +152,13 @@ def torch_block(x: torch.Tensor, p: dict[str, torch.Tensor], i: int, config: GPT
     return norm(x + mlp(x), "ln_2")
 
 
-def torch_gpt(ids: torch.Tensor, p: dict[str, torch.Tensor], config: GPTConfig) -> torch.Tensor:
+def torch_gpt(ids: torch.Tensor, p: dict[str, torch.Tensor], config: GPTConfig, rng=None) -> torch.Tensor:
     T = ids.shape[1]
     x = F.embedding(ids, p["wte.weight"])
     x = x + (p["wpe.weight"][:T] if config.positions == "learned" else torch_positions(T, config.n_embd))
+    x = torch_dropout(x, config.dropout, rng)
     for i in range(config.n_layer):
-        x = torch_block(x, p, i, config)
+        x = torch_block(x, p, i, config, rng)
     if config.norm == "pre":
         x = F.layer_norm(x, (config.n_embd,), p["ln_f.weight"], p.get("ln_f.bias"), config.layer_norm_epsilon)
     return F.linear(x, p["wte.weight"])
@@ -170,7 +189,7 @@ def gpt_numbers(config: GPTConfig) -> Arrays:
     ids, targets = rng.integers(0, 7, (2, 5)), rng.integers(0, 7, (2, 5))
     targets[0, 1] = -1
     p = {name: tensor(value) for name, value in params.items()}
-    logits = torch_gpt(torch.from_numpy(ids), p, config)
+    logits = torch_gpt(torch.from_numpy(ids), p, config, np.random.default_rng(5) if config.dropout else None)
     loss = torch_cross_entropy(logits, torch.from_numpy(targets))
     loss.backward()
     numbers = {"ids": ids, "targets": targets, "logits": logits.detach().numpy(), "loss": loss.detach().numpy()}
