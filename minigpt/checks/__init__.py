@@ -12,6 +12,7 @@ from minigpt import layers
 from minigpt.checks.bad_input import bad_input_checks
 from minigpt.checks.core import Check, Line, Report, perform
 from minigpt.checks.data_checks import DATA
+from minigpt.checks.edges import EDGES
 from minigpt.checks.generic import generic_checks
 from minigpt.checks.golden_numbers import golden_checks, golden_model_checks
 from minigpt.checks.model_checks import model_checks
@@ -24,13 +25,23 @@ __all__ = ["ALL_CHECKS", "BAD_INPUT_CHECKS", "LAYER_CHECKS", "LIBRARY_CHECKS", "
 __all__ += ["checks_of", "library", "perform", "select"]
 
 BAD_INPUT_CHECKS = bad_input_checks()
-LAYER_CHECKS = golden_checks() + generic_checks() + property_checks() + BAD_INPUT_CHECKS
+LAYER_CHECKS = golden_checks() + generic_checks() + property_checks() + EDGES + BAD_INPUT_CHECKS
 LIBRARY_CHECKS = golden_model_checks() + model_checks() + OPTIMIZER + DATA + TRAINING + SAMPLING
 ALL_CHECKS = LAYER_CHECKS + LIBRARY_CHECKS
 LIBRARY = ("parameters", "model", "optim", "settings", "data", "tasks", "train", "generate")  # whose functions they call
 
 # by_hand is float64 whatever comes in, and leaves the checking of arguments to layers/; large arrays are not for loops.
-NOT_ASKED_OF_BY_HAND = (".float32", ".float32_backward", ".bad_input", ".bad_dout", ".dropout", "dropout.properties", ".extreme")
+NOT_ASKED_OF_BY_HAND = (
+    ".float32",
+    ".float32_backward",
+    ".bad_input",
+    ".bad_dout",
+    ".dropout",
+    "dropout.properties",
+    ".extreme",
+    ".edges",
+    ".digits",
+)
 
 
 def asked_of_by_hand(check: Check) -> bool:

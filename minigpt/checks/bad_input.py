@@ -18,6 +18,7 @@ for shared in (x, vector, matrix, ids, heads):
 BAD = {
     "softmax_forward": [
         ("ints", (np.arange(3),), TypeError, "x"),
+        ("another machine's bytes", (np.ones(3, np.dtype("f8").newbyteorder()),), TypeError, "x"),
         ("a list", ([1.0, 2.0],), TypeError, "x"),
         ("no axis", (np.array(1.0),), ValueError, "x"),
         ("an empty row", (np.ones((2, 0)),), ValueError, "x"),
@@ -69,6 +70,8 @@ BAD = {
     "attention_forward": [
         ("Tq > Tk", (heads, heads[:, :, :4], heads[:, :, :4]), ValueError, "q"),
         ("3 axes", (heads[0], heads[0], heads[0]), ValueError, "q"),
+        ("keys of another batch", (heads, heads[:1], heads[:1]), ValueError, "k"),
+        ("one head of keys", (heads, heads[:, :1], heads[:, :1]), ValueError, "k"),
         ("another head size", (heads, heads[..., :3], heads[..., :3]), ValueError, "k"),
         ("fewer values than keys", (heads, heads, heads[:, :, :4]), ValueError, "v"),
         ("window of 0", (heads, heads, heads, True, 0), ValueError, "window"),
@@ -78,6 +81,7 @@ BAD = {
     "multi_head_attention_forward": [
         ("3C that heads do not divide", (np.ones((2, 5, 21)), 2), ValueError, "qkv"),
         ("2 axes", (np.ones((5, 18)), 3), ValueError, "qkv"),
+        ("heads divide it, 3 does not", (np.ones((2, 5, 8)), 2), ValueError, "qkv"),
         ("no head", (np.ones((2, 5, 18)), 0), ValueError, "n_head"),
         ("ints", (np.ones((2, 5, 18), dtype=int), 3), TypeError, "qkv"),
     ],
@@ -85,6 +89,7 @@ BAD = {
         ("an unknown activation", (x, np.ones((6, 8)), None, np.ones((8, 6)), None, "swish"), ValueError, "activation"),
         ("a fc_weight of another C", (x, np.ones((5, 8)), None, np.ones((8, 6)), None), ValueError, "fc_weight"),
         ("a proj_weight of another F", (x, np.ones((6, 8)), None, np.ones((7, 6)), None), ValueError, "proj_weight"),
+        ("two float dtypes", (x, np.ones((6, 8), np.float32), None, np.ones((8, 6)), None), TypeError, "fc_weight"),
         ("a short fc_bias", (x, np.ones((6, 8)), np.ones(7), np.ones((8, 6)), None), ValueError, "fc_bias"),
         ("a long proj_bias", (x, np.ones((6, 8)), None, np.ones((8, 6)), np.ones(7)), ValueError, "proj_bias"),
     ],
@@ -142,6 +147,7 @@ def _wrong_dout(name: str, arguments: tuple) -> list[tuple]:
     return [
         ("dout of another shape", attempt(lambda out: np.ones((*out.shape, 2))), ValueError, "dout"),
         ("dout of ints", attempt(lambda out: np.ones(out.shape, dtype=int)), TypeError, "dout"),
+        ("dout of another float", attempt(lambda out: np.ones(out.shape, dtype=np.float32)), TypeError, "dout"),
     ]
 
 

@@ -114,7 +114,6 @@ def _unchanged(subject, config, params, ids, targets):
         "second": second["wte.weight"],
         "order": list(first) == list(params),
         "dtypes": {str(g.dtype) for g in small.backward(kept32).values()} | {str(loss32.dtype)},
-        "targets": np.array_equal(ids, ids) and targets[1, 2] == -1,
     }
 
 
@@ -132,10 +131,17 @@ def _evaluation_is_plain(subject, config, params, ids, targets):
 
 
 def _start(subject, config):
-    params = subject.initial_parameters(config, 0)
+    params = subject.initial_parameters(config, 3)
     ids = np.random.default_rng(0).integers(0, config.vocab_size, (4, 32))
     loss, _ = subject.GPT(config, params=params).loss(ids[:, :-1], ids[:, 1:])
-    return {"params": params, "loss": loss}
+    model = subject.GPT(config, seed=3, dtype=np.float64)
+    return {
+        "params": params,
+        "loss": loss,
+        "other": subject.initial_parameters(config, 4)["wte.weight"],
+        "model": model.params,
+        "plain": list(subject.initial_parameters(replace(config, bias=False), 3)),
+    }
 
 
 def _start_lines(got, config) -> list[Line]:
@@ -145,12 +151,45 @@ def _start_lines(got, config) -> list[Line]:
         std = {1: 0.0, 2: 0.02}[value.ndim] / (math.sqrt(2 * config.n_layer) if name.endswith("c_proj.weight") else 1)
         lines.append(equal(f"initial {name}: std", value.std(), std, 0.06, floor=1e-6))
         lines.append(equal(f"initial {name}: mean", value.mean(), float(".ln_" in f".{name}" and "weight" in name), 2e-3))
+    wte = params["wte.weight"]
+    lines.append(equal("initial parameters of GPT(seed=3)", got["model"]["wte.weight"], wte, 1e-7))
+    lines.append(true("dtype of GPT(dtype=float64)", got["model"]["wte.weight"].dtype == np.float64, wte.dtype, "float64"))
+    lines.append(true("initial parameters of another seed", not np.array_equal(got["other"], wte), "the same or not", "others"))
+    lines.append(true("initial tails, in std", 3.3 < np.abs(wte).max() / 0.02 < 6, np.abs(wte).max() / 0.02, "3.3 to 6: normal"))
+    biases = [name for name in got["plain"] if name.endswith(".bias")]
+    lines.append(true("biases with bias=False", not biases, biases[:1] or "none", "none"))
     same_shape = [params[f"h.{i}.mlp.c_fc.weight"] for i in range(3)]
     lines.append(
         true("initial matrices", not np.array_equal(same_shape[0], same_shape[1]), "equal or not", "different in each layer")
     )
     lines.append(true("initial dtype", all(v.dtype == np.float32 for v in params.values()), "as drawn", "float32"))
     return lines
+
+
+def _refused(subject, config, params, ids, targets):
+    """What the model raises for input that it cannot take."""
+    long = np.zeros((2, config.block_size + 1), dtype=np.int64)
+    sinusoidal = replace(config, positions="sinusoidal")
+    attempts = {
+        "T above block_size": (ValueError, "T = 9", lambda: subject.GPT(config, params=params).forward(long)),
+        "T above block_size, sinusoidal": (ValueError, "T = 9", lambda: subject.GPT(sinusoidal).forward(long)),
+        "no token": (ValueError, "T = 0", lambda: subject.GPT(config).forward(long[:, :0])),
+        "one axis": (ValueError, "ids", lambda: subject.GPT(config).forward(long[0])),
+        "float ids": (TypeError, "ids", lambda: subject.GPT(config).forward(ids + 0.5)),
+        "an id of V": (IndexError, "ids", lambda: subject.GPT(config).forward(ids + config.vocab_size)),
+        "no parameter": (ValueError, "wte.weight", lambda: subject.GPT(config, params={})),
+        "targets of another shape": (ValueError, "targets", lambda: subject.GPT(config).loss(ids, targets[:1])),
+    }
+    outputs = {}
+    for label, (error, part, attempt) in attempts.items():
+        try:
+            attempt()
+            outputs[label] = (False, "no error", f"{error.__name__} naming {part}")
+        except Exception as raised:  # which one it is, is the result
+            right = isinstance(raised, error) and part in str(raised)
+            outputs[label] = (right, f"{type(raised).__name__}: {raised}"[:90], f"{error.__name__} naming {part}")
+    block = subject.GPT(config, params=params).forward(np.zeros((1, config.block_size), dtype=np.int64))[0]
+    return outputs | {"T of block_size": (block.shape[1] == config.block_size, block.shape, "let through")}
 
 
 def model_checks() -> list[Check]:
@@ -191,6 +230,14 @@ def model_checks() -> list[Check]:
                 true("gradients' names", got["order"], got["order"], "those of params, in order"),
                 true("float32 model", got["dtypes"] == {"float32"}, got["dtypes"], "float32"),
             ],
+        ),
+        Check(
+            "model.bad_input",
+            "GPT: bad input raises an error that says what was wrong",
+            ("GPT",),
+            _inputs("pre_learned"),
+            _refused,
+            lambda got, **inputs: [true(f"GPT, {label}", *facts) for label, facts in got.items()],
         ),
         Check(
             "model.dropout",

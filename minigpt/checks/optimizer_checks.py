@@ -12,6 +12,24 @@ def _adamw_step(subject, theta, g, **options):
     return params["w"]
 
 
+def _adamw_twice(subject):
+    """Two steps with the defaults, of Kingma and Ba: betas 0.9 and 0.999, eps 1e-8, no decay."""
+    params = {"w": np.array([[1.0]])}
+    state = subject.adamw_init(params)
+    for t, g in ((1, 1e-7), (2, -3e-7)):
+        subject.adamw_step(params, {"w": np.array([[g]])}, state, t, 0.1)
+    return params["w"]
+
+
+def _refused(subject, t, grads) -> bool:
+    params = {"w": np.ones(2)}
+    try:
+        subject.adamw_step(params, grads, subject.adamw_init(params), t, 0.1)
+    except ValueError:
+        return True
+    return False
+
+
 def _adamw_facts(subject):
     usual = {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.01}
     return {
@@ -19,6 +37,8 @@ def _adamw_facts(subject):
         "decay": _adamw_step(subject, [[1.0, -2.0]], [[0.0, 0.0]], **usual | {"lr": 0.1, "weight_decay": 0.5}),
         "vector": _adamw_step(subject, [1.0, -2.0], [0.0, 0.0], **usual | {"lr": 0.1, "weight_decay": 0.5}),
         "small": _adamw_step(subject, [[0.0]], [[1e-8]], **usual),
+        "defaults": _adamw_twice(subject),
+        "refused": [_refused(subject, t, grads) for t, grads in ((0, {"w": np.ones(2)}), (1, {}), (1, {"w": np.ones(1)}))],
     }
 
 
@@ -34,7 +54,9 @@ def _adamw_torch(subject, arrays):
         outputs |= {f"after/{t}/{name}": value.copy() for name, value in params.items()}
     single = {name: arrays[f"start/{name}"].astype(np.float32) for name in ("matrix", "vector")}
     subject.adamw_step(single, dict(single), subject.adamw_init(single), 1, 0.1, weight_decay=0.1)
-    return outputs | {"untouched": untouched, "dtypes": {str(value.dtype) for value in single.values()}}
+    memory = subject.adamw_init(single)
+    dtypes = {str(value.dtype) for arrays in (single, memory.m, memory.v) for value in arrays.values()}
+    return outputs | {"untouched": untouched, "dtypes": dtypes}
 
 
 def _adamw_torch_lines(got, arrays) -> list[Line]:
@@ -46,6 +68,7 @@ def _adamw_torch_lines(got, arrays) -> list[Line]:
 def _clip(subject):
     big = {"a": np.array([3.0]), "b": np.array([[4.0]])}
     small = {"a": np.array([0.3]), "b": np.array([[0.4]])}
+    huge, _ = subject.clip_grad_norm({"a": np.array([1e30, 0], np.float32)}, np.float64(2.0))
     (clipped, norm), (kept, _), (unclipped, _) = (subject.clip_grad_norm(g, c) for g, c in ((big, 1.0), (small, 1.0), (big, 0.0)))
     return {
         "clipped": [clipped["a"][0], clipped["b"][0, 0]],
@@ -53,11 +76,18 @@ def _clip(subject):
         "kept": kept["a"],
         "big": big["a"],
         "off": unclipped["a"],
+        "huge": huge["a"],
     }
 
 
 def _schedule(subject):
     return {"rates": np.array([subject.learning_rate(step, 1e-3, 1e-4, 10, 110) for step in (0, 4, 9, 10, 60, 110, 500)])}
+
+
+def _two_default_steps() -> float:
+    theta = 1.0 - 0.1 * 1e-7 / (1e-7 + 1e-8)
+    m, v = (0.9 * 0.1 * 1e-7 + 0.1 * -3e-7) / (1 - 0.81), (0.999 * 0.001 * 1e-14 + 0.001 * 9e-14) / (1 - 0.999**2)
+    return theta - 0.1 * m / (v**0.5 + 1e-8)
 
 
 OPTIMIZER = [
@@ -71,6 +101,10 @@ OPTIMIZER = [
             equal("adamw after one step", got["golden"], [[0.9989900000999999]], 1e-12),
             equal("adamw with no gradient: decay alone", got["decay"], [[0.95, -1.9]], 1e-12),
             equal("adamw with no gradient: a vector", got["vector"], [1.0, -2.0], 0.0),
+            equal("adamw with its defaults, two steps", got["defaults"], [[_two_default_steps()]], 1e-12),
+            true(
+                "adamw refuses t = 0, a missing and a misshapen gradient", all(got["refused"]), got["refused"], "each a ValueError"
+            ),
             equal("adamw where |g| = eps", got["small"], [[-5e-4]], 1e-9, floor=1e-4),
         ],
     ),
@@ -94,6 +128,8 @@ OPTIMIZER = [
             equal("a gradient of norm 0.5", got["kept"], [0.3], 0.0),
             equal("the gradient that was handed in", got["big"], [3.0], 0.0),
             equal("clipping turned off", got["off"], [3.0], 0.0),
+            equal("a float32 gradient of 1e30 clipped to 2", got["huge"], [2.0, 0.0], 1e-6),
+            true("its dtype", got["huge"].dtype == np.float32, got["huge"].dtype, "float32"),
         ],
     ),
     Check(

@@ -13,6 +13,8 @@ def _filters(subject):
     return {
         "top_p": p([0.4, 0.3, 0.2, 0.1], top_p=0.8),
         "top_p small": p([0.1, 0.9], top_p=0.5),
+        "top_p exactly": p([0.5, 0.25, 0.25], top_p=0.5),
+        "cold": p([0.2, 0.5, 0.3], temperature=1e-310),
         "top_k": p([0.1, 0.4, 0.2, 0.3], top_k=2),
         "top_k ties": p([0.25, 0.25, 0.25, 0.25], top_k=2),
         "temperature": p([0.7, 0.2, 0.1], temperature=0.5),
@@ -25,6 +27,8 @@ def _filter_lines(got) -> list[Line]:
     return [
         equal("top_p = 0.8 of .4 .3 .2 .1", got["top_p"], [4 / 9, 3 / 9, 2 / 9, 0], 1e-12),
         equal("top_p = 0.5 of .1 .9", got["top_p small"], [0, 1], 1e-12),
+        equal("top_p = 0.5 of .5 .25 .25", got["top_p exactly"], [1, 0, 0], 1e-12),
+        equal("temperature 1e-310", got["cold"], [0, 1, 0], 0.0),
         equal("top_k = 2 of .1 .4 .2 .3", got["top_k"], [0, 4 / 7, 0, 3 / 7], 1e-12),
         equal("top_k = 2 of four equal ones", got["top_k ties"], [0.5, 0.5, 0, 0], 1e-12),
         equal("temperature 0.5 of .7 .2 .1", got["temperature"], squares / squares.sum(), 1e-12),
@@ -52,6 +56,28 @@ class _Counter:
         return 9.0 * np.eye(12)[(ids + 1) % 12], None
 
 
+class _Flat(_Counter):
+    """A model to which every token is equally likely."""
+
+    def forward(self, ids, rng=None):
+        return np.zeros((*ids.shape, 12)), None
+
+
+class _Broken(_Counter):
+    """A model whose logits are NaN."""
+
+    def forward(self, ids, rng=None):
+        return np.full((*ids.shape, 12), np.nan), None
+
+
+def _raises(subject, model, prompt) -> bool:
+    try:
+        subject.generate(model, prompt, 1)
+    except ValueError:
+        return True
+    return False
+
+
 def _generation(subject):
     model, short = _Counter(), _Counter(block_size=4)
     prompt = np.array([[3, 4], [7, 2]])
@@ -65,6 +91,10 @@ def _generation(subject):
         "same seed": np.array_equal(sampled[0], sampled[1]),
         "other seed": not np.array_equal(sampled[0], sampled[2]),
         "several": subject.generate(model, prompt, 2, do_sample=True, temperature=5.0, num_return_sequences=3, seed=3),
+        "cut": subject.generate(model, prompt, 4, do_sample=True, temperature=50.0, top_p=1e-9),
+        "flat": subject.generate(_Flat(), prompt, 14, do_sample=True)[0, 2:],
+        "nan": _raises(subject, _Broken(), prompt),
+        "greedy, temperature 0": subject.generate(model, prompt, 4, temperature=0.0),
         "top_k 1": subject.generate(model, prompt, 4, do_sample=True, top_k=1),
     }
 
@@ -80,6 +110,10 @@ def _generation_lines(got) -> list[Line]:
         true("another seed, other tokens", got["other seed"], got["other seed"], "True"),
         equal("3 sequences of each of 2 prompts", got["several"][:, :2], [[3, 4]] * 3 + [[7, 2]] * 3, 0.0),
         true("they differ", len({tuple(row) for row in got["several"][:3].tolist()}) > 1, "all equal or not", "different ones"),
+        equal("top_p near 0 is greedy", got["cut"], got["greedy"], 0.0),
+        true("tokens of a flat model", len(set(got["flat"].tolist())) > 4, got["flat"].tolist(), "others at each step"),
+        true("NaN logits refused", got["nan"], got["nan"], "True"),
+        equal("greedy does not look at the temperature", got["greedy, temperature 0"], got["greedy"], 0.0),
         equal("top_k = 1 is greedy", got["top_k 1"], got["greedy"], 0.0),
     ]
 

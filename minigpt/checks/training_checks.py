@@ -6,6 +6,7 @@ import numpy as np
 
 from minigpt.checks.core import Check, Line, equal, true
 from minigpt.config import GPTConfig
+from minigpt.randomness import generator
 
 
 def _losses(subject):
@@ -18,6 +19,7 @@ def _losses(subject):
         "together": model.loss(ids, targets)[0],
         "apart": subject.mean_loss(model, iter([(ids[:2], targets[:2]), (ids[2:], targets[2:])])),
         "perplexity": subject.perplexity(math.log(50)),
+        "endless": subject.perplexity(1000.0),
     }
 
 
@@ -52,9 +54,11 @@ class _Watched:
     def __init__(self, data):
         self.data, self.tokenizer, self.expect_block = data, data.tokenizer, data.expect_block
         self.draws: list[float] = []
+        self.splits: list[str] = []
 
     def batch(self, split, rng, batch_size, block_size):
         self.draws.append(float(rng.random()))
+        self.splits.append(split)
         return self.data.batch(split, rng, batch_size, block_size)
 
 
@@ -103,19 +107,101 @@ def _steps_lines(got) -> list[Line]:
     ]
 
 
-def _third_step(subject):
-    """Three steps of the trainer without clipping or decay, and where AdamW's formula puts wte in the third."""
-    settings = subject.TrainSettings(batch_size=4, grad_clip=0.0, warmup_iters=5, max_iters=9, weight_decay=0.0)
-    model = {"block_size": 16, "n_layer": 1, "n_head": 2, "n_embd": 8}
-    run = subject.new_run("unused", subject.load_task("reverse"), model, settings)
-    for _ in range(2):
-        subject.train_step(run)
-    before = run.model.params["wte.weight"].astype(np.float64).copy()
-    subject.train_step(run)
-    m, v = run.optimizer.m["wte.weight"].astype(np.float64), run.optimizer.v["wte.weight"].astype(np.float64)
-    lr = subject.learning_rate(2, 1e-3, 1e-4, 5, 9)
-    wanted = before - lr * (m / (1 - 0.9**3)) / (np.sqrt(v / (1 - 0.99**3)) + 1e-8)
-    return {"got": run.model.params["wte.weight"], "wanted": wanted}
+WRITTEN_OUT = {"batch_size": 3, "grad_accumulation": 2, "grad_clip": 0.5, "weight_decay": 0.3, "seed": 3}
+WRITTEN_OUT |= {"learning_rate": 1e-2, "min_lr": 2e-3, "warmup_iters": 1, "lr_decay_iters": 4, "max_iters": 9}
+RATES = [5e-3, 1e-2, 8e-3, 4e-3, 2e-3]  # of its first five steps, by pocket calculator
+
+
+def _written_out(subject):
+    """Five steps of the trainer in float64, and the same five with every formula written out once more."""
+    settings = subject.TrainSettings(**WRITTEN_OUT)
+    shape = {"block_size": 16, "n_layer": 1, "n_head": 2, "n_embd": 8, "dropout": 0.2, "bias": False}
+    data = subject.load_task("reverse")
+    run = subject.new_run("unused", data, shape, settings)
+    start = subject.initial_parameters(run.model.config, 3)
+    seeded = all(np.array_equal(start[name], value) for name, value in run.model.params.items())
+    run.model.params = {name: value.astype(np.float64) for name, value in start.items()}
+    run.optimizer = subject.adamw_init(run.model.params)
+    lines = [subject.train_step(run) for _ in RATES]
+    theta = {name: value.astype(np.float64) for name, value in start.items()}
+    m, v = ({name: 0.0 for name in theta} for _ in range(2))
+    losses, norms = [], []
+    for step, lr in enumerate(RATES):
+        loss, grads = _mean_gradient(subject, run.model.config, theta, data, step)
+        norm = np.sqrt(sum(np.square(g).sum() for g in grads.values()))
+        losses.append(loss)
+        norms.append(norm)
+        for name, g in grads.items():
+            g = g * min(1.0, 0.5 / norm)
+            m[name] = 0.9 * m[name] + 0.1 * g
+            v[name] = 0.99 * v[name] + 0.01 * g**2
+            mhat, vhat = m[name] / (1 - 0.9 ** (step + 1)), v[name] / (1 - 0.99 ** (step + 1))
+            decay = 0.3 if theta[name].ndim == 2 else 0.0
+            theta[name] = theta[name] - lr * decay * theta[name] - lr * mhat / (np.sqrt(vhat) + 1e-8)
+    return {"lines": lines, "params": run.model.params, "theta": theta, "losses": losses, "norms": norms, "seeded": seeded}
+
+
+def _mean_gradient(subject, config, theta, data, step: int) -> tuple[float, dict]:
+    """Loss and gradients of the two batches of a step, averaged, dropout drawn from its own generator for each."""
+    model = subject.GPT(config, params=theta)
+    results = []
+    for n in (2 * step, 2 * step + 1):
+        ids, targets = data.batch("train", generator(3, "batch", n), 3, config.block_size)
+        loss, cache = model.loss(ids, targets, generator(3, "dropout", n))
+        results.append((float(loss), model.backward(cache)))
+    (loss, grads), (other_loss, other_grads) = results
+    return (loss + other_loss) / 2, {name: (grads[name] + other_grads[name]) / 2 for name in grads}
+
+
+def _written_out_lines(got) -> list[Line]:
+    lines = got["lines"]
+    return [
+        true("weights of the run's seed", got["seeded"], got["seeded"], "True"),
+        equal("learning rates", np.array([line["lr"] for line in lines]), RATES, 1e-12, 1e-6),
+        equal("losses", np.array([line["loss"] for line in lines]), got["losses"], 1e-9),
+        equal("gradient norms, before clipping", np.array([line["grad_norm"] for line in lines]), got["norms"], 1e-9),
+        *(equal(f"{name} after five steps", got["params"][name], value, 1e-9, 1e-3) for name, value in got["theta"].items()),
+    ]
+
+
+def _evaluations(subject):
+    """What the evaluations ask their data for, and whether they report what they measure."""
+    settings = subject.TrainSettings(batch_size=4, eval_batches=3, sample_length=0, max_iters=9)
+    data = _Watched(subject.load_task("reverse"))
+    run = subject.new_run("unused", data, {"block_size": 16, "n_layer": 1, "n_head": 2, "n_embd": 8}, settings)
+    losses = {split: subject.estimate_loss(run, split) for split in ("train", "val")}
+    first, data.draws, data.splits = (data.draws, data.splits), [], []
+    run.step = 5
+    line = subject.evaluation(run)
+    training = [float(generator(settings.seed, "batch", n).random()) for n in range(50)]
+    whole: list[str] = []
+    data.whole = lambda split, batch_size, block_size: (
+        whole.append(split) or iter([data.data.batch(split, np.random.default_rng(0), 2, 16)])
+    )
+    for split in ("train", "val"):
+        subject.whole_loss(run.model, data, split)
+    return {
+        "losses": losses,
+        "line": line,
+        "first": first,
+        "second": (data.draws, data.splits),
+        "training": training,
+        "whole": whole,
+    }
+
+
+def _evaluation_lines(got) -> list[Line]:
+    draws, splits = got["first"]
+    return [
+        true("splits asked for", splits == 3 * ["train"] + 3 * ["val"], splits, "3 of train, 3 of val"),
+        true("batches of an evaluation", len(set(draws[:3])) == 3, draws[:3], "3 different ones"),
+        true("batches at a later step", got["second"] == got["first"], "the same or not", "the same"),
+        true("batches of training among them", not set(draws) & set(got["training"]), "some or none", "none"),
+        equal("train loss reported", got["line"]["train_loss"], got["losses"]["train"], 0.0),
+        equal("validation loss reported", got["line"]["val_loss"], got["losses"]["val"], 0.0),
+        equal("step reported", got["line"]["step"], 5, 0.0),
+        true("whole splits asked for", got["whole"] == ["train", "val"], got["whole"], "train, val"),
+    ]
 
 
 TRAINING = [
@@ -128,12 +214,20 @@ TRAINING = [
         judge=_steps_lines,
     ),
     Check(
-        "train.third_step",
-        "training: the third step is AdamW's with t = 3",
-        ("new_run", "train_step", "TrainSettings", "load_task", "learning_rate"),
+        "train.written_out",
+        "training: five steps, with dropout, accumulation, clipping, decay and schedule, equal the formulas written out",
+        ("new_run", "train_step", "TrainSettings", "load_task", "GPT", "initial_parameters", "adamw_init"),
         inputs=lambda rng: {},
-        call=_third_step,
-        judge=lambda got: [equal("wte after the third step", got["got"], got["wanted"], 1e-6, floor=1e-2)],
+        call=_written_out,
+        judge=_written_out_lines,
+    ),
+    Check(
+        "train.evaluation",
+        "evaluation: the same batches at every step, of the split that is asked for, none of them training's",
+        ("new_run", "estimate_loss", "evaluation", "whole_loss", "TrainSettings", "load_task"),
+        inputs=lambda rng: {},
+        call=_evaluations,
+        judge=_evaluation_lines,
     ),
     Check(
         "train.losses",
@@ -144,6 +238,7 @@ TRAINING = [
         judge=lambda got: [
             equal("loss of two batches of different size", got["apart"], got["together"], 1e-12),
             equal("perplexity of ln 50", got["perplexity"], 50.0, 1e-12),
+            equal("perplexity of 1000 nats", got["endless"], np.inf, 0.0),
         ],
     ),
     Check(

@@ -93,7 +93,7 @@ CROSS_ENTROPY = [
     Variant(
         "layers.cross_entropy/ignored_pulls",
         "ignored targets pull on the logits all the same",
-        (("    dlogits *= counted[..., None]", "    dlogits *= 1.0"),),
+        (("dlogits[~counted] = 0.0", "pass"),),
         "cross_entropy.ignored",
     ),
     Variant(
@@ -113,6 +113,18 @@ CROSS_ENTROPY = [
         "the maximum is not subtracted, and exp overflows",
         (("shifted = logits - logits.max(axis=-1, keepdims=True)", "shifted = logits - 0.0"),),
         "cross_entropy.extreme",
+    ),
+    Variant(
+        "layers.cross_entropy/capped",
+        "a loss is at most 1000",
+        (("loss = -log_p[..., 0][counted].mean()", "loss = -np.maximum(log_p[..., 0][counted], -1000.0).mean()"),),
+        "cross_entropy.edges",
+    ),
+    Variant(
+        "layers.cross_entropy/ignored_by_product",
+        "an ignored row's gradient is multiplied by 0, which NaN survives",
+        (("dlogits[~counted] = 0.0", "dlogits *= counted[..., None]"),),
+        "cross_entropy.edges",
     ),
 ]
 
@@ -252,7 +264,7 @@ ACTIVATIONS = [
     Variant(
         "layers.gelu/constant_044715",
         "the constant is 0.44715, forward and backward",
-        (("x * (1.0 + 0.044715 * (x * x))", "x * (1.0 + 0.44715 * (x * x))"), ("(3 * 0.044715)", "(3 * 0.44715)")),
+        (("(1.0 + 0.044715 * (z * z))", "(1.0 + 0.44715 * (z * z))"), ("(3 * 0.044715)", "(3 * 0.44715)")),
         "gelu.golden",
         "BUGS 25",
     ),
@@ -266,7 +278,7 @@ ACTIVATIONS = [
     Variant(
         "layers.gelu/sigmoid_form",
         "x sigmoid(1.702 x) is called GELU",
-        (("half = np.tanh(SQRT_2_OVER_PI * x * (1.0 + 0.044715 * (x * x)))", "half = np.tanh(0.851 * x)"),),
+        (("half = np.tanh(SQRT_2_OVER_PI * z * (1.0 + 0.044715 * (z * z)))", "half = np.tanh(0.851 * x)"),),
         "gelu.golden",
         "BUGS 27",
     ),
@@ -297,7 +309,12 @@ ACTIVATIONS = [
     Variant(
         "layers.gelu/always_tanh",
         "the exact form is asked for, and the tanh form computed",
-        (('    if approximate == "tanh":\n        half', "    if True:\n        half"),),
+        (
+            (
+                '    if approximate == "tanh":\n        z = np.clip(x, -10.0, 10.0)  #',
+                "    if True:\n        z = np.clip(x, -10.0, 10.0)  #",
+            ),
+        ),
         "gelu.golden",
     ),
     Variant(
@@ -317,7 +334,7 @@ ACTIVATIONS = [
     Variant(
         "layers.relu/one_at_zero",
         "the gradient at 0 is 1",
-        (("ReluCache(x > 0)", "ReluCache(x >= 0)"),),
+        (("ReluCache(x > 0, x.dtype)", "ReluCache(x >= 0, x.dtype)"),),
         "relu.zero",
     ),
     Variant(
@@ -325,6 +342,24 @@ ACTIVATIONS = [
         "negative gradients are cut as well (guided backpropagation)",
         (("return dout * positive", "return np.maximum(dout, 0.0) * positive"),),
         "relu.gradient",
+    ),
+    Variant(
+        "layers.gelu/overflowing_square",
+        "the square of a huge x overflows, and its gradient is NaN",
+        (("        z = np.clip(x, -10.0, 10.0)\n        du_dx", "        z = x\n        du_dx"),),
+        "gelu.digits",
+    ),
+    Variant(
+        "layers.gelu/short_erf",
+        "erf is cut off at 4.5 and fitted by a short polynomial",
+        (("np.minimum(np.abs(x), 6.0)", "np.minimum(np.abs(x), 4.5)"),),
+        "gelu.digits",
+    ),
+    Variant(
+        "layers.relu/any_dout",
+        "an upstream gradient of another dtype is let through",
+        (('"relu", dout, positive.shape, dtype)', '"relu", dout, positive.shape, dout.dtype)'),),
+        "relu.bad_dout",
     ),
 ]
 
@@ -350,7 +385,7 @@ EMBEDDING = [
     Variant(
         "layers.embedding/scaled",
         "the rows are multiplied by sqrt(C), as in Vaswani et al. and not in GPT",
-        (("return weight[ids], Emb", "return weight[ids] * weight.shape[1] ** 0.5, Emb"),),
+        (("return weight.take(ids, axis=0), Emb", "return weight.take(ids, axis=0) * weight.shape[1] ** 0.5, Emb"),),
         "embedding.values",
     ),
     Variant(
@@ -358,6 +393,23 @@ EMBEDDING = [
         "an id of -1 silently reads the last row",
         (('    expect.ids_below("embedding", "ids", ids, weight.shape[0], "the rows of weight")\n', ""),),
         "embedding.bad_input",
+    ),
+    Variant(
+        "layers.embedding/small_ids",
+        "ids are held in one byte",
+        (("np.add.at(dweight, ids.reshape(-1),", "np.add.at(dweight, ids.reshape(-1).astype(np.uint8),"),),
+        "embedding.edges",
+    ),
+    Variant(
+        "layers.embedding/window_onto_the_table",
+        "ids in order are answered by a view of the table",
+        (
+            (
+                "return weight.take(ids, axis=0), Emb",
+                "return (weight[: len(ids)] if np.array_equal(ids, np.arange(len(ids))) else weight.take(ids, axis=0)), Emb",
+            ),
+        ),
+        "embedding.edges",
     ),
 ]
 
@@ -401,6 +453,12 @@ POSITIONS = [
         "the wavelengths are spaced by 1/(C/2 - 1), as in tensor2tensor's code",
         (("(-np.arange(0, C, 2) / C)", "(-np.arange(C // 2) / max(C // 2 - 1, 1))"),),
         "sinusoidal_positions.golden",
+    ),
+    Variant(
+        "layers.positions/come_again",
+        "positions begin again after 64",
+        (("pos = np.arange(T)[:, None]", "pos = np.arange(T)[:, None] % 64"),),
+        "sinusoidal_positions.long",
     ),
 ]
 
@@ -635,6 +693,47 @@ ATTENTION = [
         (("    if Tq > Tk:\n", "    if False:\n"),),
         "attention.bad_input",
     ),
+    Variant(
+        "layers.attention/half_dropout",
+        "dropout on the weights is half as strong as asked",
+        (("dropout_forward(p, dropout_p, rng)", "dropout_forward(p, dropout_p / 2, rng)"),),
+        "attention.edges",
+    ),
+    Variant(
+        "layers.attention/one_mask_for_all_heads",
+        "all heads share one dropout mask",
+        (
+            (
+                "dropped, dropout_cache = dropout_forward(p, dropout_p, rng)",
+                "dropped, dropout_cache = dropout_forward(p, dropout_p, rng)\n    if dropout_p > 0:\n        dropout_cache = dropout_cache._replace(keep=dropout_cache.keep[:, :1] & np.ones(p.shape, bool))\n        dropped = dropout_backward(p, dropout_cache)",
+            ),
+        ),
+        "attention.edges",
+    ),
+    Variant(
+        "layers.attention/broadcast_keys",
+        "keys of one head are spread over all heads, and get a gradient of the wrong shape",
+        (('(B, nh, Tk, hs), "(B', '(*k.shape[:2], Tk, hs), "(B'),),
+        "attention.bad_input",
+    ),
+    Variant(
+        "layers.attention/mask_minus_1e9",
+        "hidden scores are -1e9, which huge scores can beat",
+        (("scores = np.where(visible, scores, -np.inf)", "scores = np.where(visible, scores, -1e9)"),),
+        "attention.edges",
+    ),
+    Variant(
+        "layers.attention/window_of_three",
+        "no window shows more than 2 keys",
+        (("np.abs(at - j) < window", "np.abs(at - j) < min(window, 2)"),),
+        "attention.values",
+    ),
+    Variant(
+        "layers.attention/causal_when_rectangular",
+        "with Tq < Tk the mask is causal, asked for or not",
+        (("    if causal:\n", "    if causal or Tq < Tk:\n"),),
+        "attention.values",
+    ),
 ]
 
 SPLIT = "qkv.reshape(B, T, 3, n_head, C3 // (3 * n_head)).transpose(2, 0, 3, 1, 4)"
@@ -674,7 +773,7 @@ HEADS = [
     Variant(
         "layers.multi_head_attention/dheads_by_reshape",
         "the upstream gradient is split by reshape alone",
-        (("dout.reshape(B, T, nh, hs).transpose(0, 2, 1, 3)", "dout.reshape(B, nh, T, hs)"),),
+        (("dout.reshape(B, T, nh, C // nh).transpose(0, 2, 1, 3)", "dout.reshape(B, nh, T, C // nh)"),),
         "multi_head_attention.gradient",
     ),
     Variant(
@@ -688,6 +787,12 @@ HEADS = [
         "the window is not passed on",
         (("causal, window, dropout_p, rng)  # (B, nh", "causal, None, dropout_p, rng)  # (B, nh"),),
         "multi_head_attention.values",
+    ),
+    Variant(
+        "layers.multi_head_attention/three_not_checked",
+        "a last axis that is no 3C is let through",
+        (("if qkv.shape[-1] % (3 * n_head):", "if qkv.shape[-1] % n_head:"),),
+        "multi_head_attention.bad_input",
     ),
 ]
 

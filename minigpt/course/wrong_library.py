@@ -160,6 +160,82 @@ MODEL = [
         ),
         "model.pure",
     ),
+    Variant(
+        "model/weak_dropout",
+        "dropout strikes out half of what it should",
+        (("x, 0.0 if rng is None else self.config.dropout, rng)", "x, 0.0 if rng is None else 0.5 * self.config.dropout, rng)"),),
+        "model.pytorch_dropout",
+    ),
+    Variant(
+        "model/no_embedding_dropout",
+        "there is no dropout after the embedding",
+        (("self._dropout_forward(tokens + positions, rng)", "self._dropout_forward(tokens + positions, None)"),),
+        "model.pytorch_dropout",
+    ),
+    Variant(
+        "model/no_mlp_dropout",
+        "there is no dropout after the MLP",
+        (("self._dropout_forward(mlp, rng)", "self._dropout_forward(mlp, None)"),),
+        "model.pytorch_dropout",
+    ),
+    Variant(
+        "model/no_attention_dropout",
+        "there is no dropout on the attention weights",
+        (("dropout_p = 0.0 if rng is None else self.config.dropout", "dropout_p = 0.0"),),
+        "model.pytorch_dropout",
+    ),
+    Variant(
+        "model/same_mask_everywhere",
+        "every dropout draws the same mask",
+        (
+            (
+                "return self.ops.dropout_forward(x, 0.0 if rng is None else self.config.dropout, rng)",
+                "return self.ops.dropout_forward(x, 0.0 if rng is None else self.config.dropout, None if rng is None else np.random.default_rng(5))",
+            ),
+        ),
+        "model.pytorch_dropout",
+    ),
+    Variant(
+        "model/any_length",
+        "texts longer than the block are let through",
+        (("if not 1 <= T <= self.config.block_size:", "if T < 1:"),),
+        "model.bad_input",
+    ),
+    Variant(
+        "model/one_token_less",
+        "a text of exactly block_size tokens is refused",
+        (("1 <= T <= self.config.block_size", "1 <= T < self.config.block_size"),),
+        "model.bad_input",
+    ),
+    Variant(
+        "model/seed_ignored",
+        "every model starts from seed 0",
+        (("initial_parameters(config, seed, dtype)", "initial_parameters(config, 0, dtype)"),),
+        "model.start",
+    ),
+    Variant(
+        "model/dtype_ignored",
+        "every model is float32",
+        (("initial_parameters(config, seed, dtype)", "initial_parameters(config, seed)"),),
+        "model.start",
+    ),
+    Variant(
+        "model/eps_with_bias_only",
+        "without biases, layer norm's eps is 1e-5 whatever the config says",
+        (
+            (
+                "x, weight, bias, self.config.layer_norm_epsilon)",
+                "x, weight, bias, self.config.layer_norm_epsilon if bias is not None else 1e-5)",
+            ),
+        ),
+        "model.pytorch_pre_sinusoidal",
+    ),
+    Variant(
+        "model/parameters_unchecked",
+        "parameters of another model are let through",
+        (("        expect_parameters(self.params, config)\n", ""),),
+        "model.bad_input",
+    ),
 ]
 
 PARAMETERS = [
@@ -186,6 +262,24 @@ PARAMETERS = [
         "parameters/equal_layers",
         "each matrix is drawn from a generator of the same seed: all layers start equal",
         (("rng.standard_normal(shape)", "np.random.default_rng(seed).standard_normal(shape)"),),
+        "model.start",
+    ),
+    Variant(
+        "parameters/uniform",
+        "weights are uniform, not normal",
+        (("std * rng.standard_normal(shape)", "std * 3**0.5 * rng.uniform(-1.0, 1.0, shape)"),),
+        "model.start",
+    ),
+    Variant(
+        "parameters/seed_ignored",
+        "the seed is not used",
+        (("np.random.default_rng(seed)", "np.random.default_rng(0)"),),
+        "model.start",
+    ),
+    Variant(
+        "parameters/biases_stay",
+        "bias=False leaves biases in the layer norms",
+        (('if config.bias or not name.endswith(".bias")', 'if config.bias or not name.endswith("c_fc.bias")'),),
         "model.start",
     ),
 ]
@@ -265,7 +359,7 @@ OPTIM = [
         "every tensor is clipped by its own norm, which turns the gradient's direction",
         (
             (
-                "    return {name: g * (max_norm / norm) for name, g in grads.items()}, norm",
+                "    return {name: g * (float(max_norm) / norm) for name, g in grads.items()}, norm",
                 "    return {name: g * min(1.0, max_norm / grad_norm({name: g})) for name, g in grads.items()}, norm",
             ),
         ),
@@ -283,7 +377,7 @@ OPTIM = [
         "clipping writes into the gradients it was given",
         (
             (
-                "    return {name: g * (max_norm / norm) for name, g in grads.items()}, norm",
+                "    return {name: g * (float(max_norm) / norm) for name, g in grads.items()}, norm",
                 "    for g in grads.values():\n        g *= max_norm / norm\n    return grads, norm",
             ),
         ),
@@ -318,6 +412,41 @@ OPTIM = [
             ),
         ),
         "schedule.golden",
+    ),
+    Variant(
+        "optim/norm_in_float32",
+        "the norm's squares are summed in float32, and overflow",
+        (("np.square(g, dtype=np.float64)", "np.square(g)"),),
+        "clip.golden",
+    ),
+    Variant(
+        "optim/missing_gradient",
+        "a parameter without a gradient fails late, and half the parameters have moved",
+        (
+            ("    if missing:", "    if False:"),
+            ("g, m, v = grads[name], state", "g, m, v = grads.get(name, np.zeros_like(theta)), state"),
+        ),
+        "adamw.golden",
+    ),
+    Variant(
+        "optim/broadcast_gradient",
+        "a gradient of another shape is spread over the parameter",
+        (("        if g.shape != theta.shape:", "        if False:"),),
+        "adamw.golden",
+    ),
+    Variant(
+        "optim/float64_state",
+        "m and v are float64 where the parameters are float32",
+        (
+            (
+                "{name: np.zeros_like(array) for name, array in params.items()},\n        {name: np",
+                "{name: np.zeros(array.shape) for name, array in params.items()},\n        {name: np",
+            ),
+        ),
+        "adamw.pytorch",
+    ),
+    Variant(
+        "optim/other_defaults", "beta2's default is 0.99", (("beta2: float = 0.999,", "beta2: float = 0.99,"),), "adamw.golden"
     ),
 ]
 
@@ -389,6 +518,41 @@ DATA = [
         (("np.divmod(a[:, i] + b[:, i] + carry, 10)", "np.divmod(a[:, i] + b[:, i], 10)"),),
         "data.tasks",
     ),
+    Variant(
+        "data/whole_is_validation",
+        "the whole of the training part is measured on the validation part",
+        (
+            (
+                "        tokens = self.tokens[split]\n        if len(tokens) < 2:",
+                '        tokens = self.tokens["val"]\n        if len(tokens) < 2:',
+            ),
+        ),
+        "data.text",
+    ),
+    Variant(
+        "tasks/five_digits",
+        "only the digits 0 to 4 are drawn",
+        (("rng.integers(0, 10, (n, self.length))", "rng.integers(0, 5, (n, self.length))"),),
+        "data.tasks",
+    ),
+    Variant(
+        "tasks/whole_of_training",
+        "the evaluation measures prompts of the training split",
+        (("yield self.batch(split, rng, min", "yield self.batch('train', rng, min"),),
+        "data.tasks",
+    ),
+    Variant(
+        "tasks/half_held_out",
+        "half of all prompts are kept from training",
+        (("% 1009 % 10 == 0", "% 1009 % 2 == 0"),),
+        "data.tasks",
+    ),
+    Variant(
+        "tasks/last_batch_full",
+        "the whole split has more examples than it says",
+        (("min(batch_size, 1000 - first)", "batch_size"),),
+        "data.tasks",
+    ),
 ]
 
 TRAIN = [
@@ -427,7 +591,7 @@ TRAIN = [
         "train/t_is_always_one",
         "AdamW is told at every step that it is the first",
         (("run.optimizer, run.step + 1, lr", "run.optimizer, 1, lr"),),
-        "train.third_step",
+        "train.written_out",
     ),
     Variant(
         "train/unclipped",
@@ -454,6 +618,78 @@ TRAIN = [
         (("total += float(model.loss(ids, targets)[0])", "total += float(model.loss(ids, targets, np.random.default_rng(0))[0])"),),
         "train.losses",
     ),
+    Variant("train/no_decay", "the weight decay is not passed on", (("1e-8, s.weight_decay)", "1e-8, 0.0)"),), "train.written_out"),
+    Variant(
+        "train/cosine_to_zero",
+        "the schedule's min_lr is not passed on",
+        (("s.learning_rate, s.min_lr, s.warmup_iters", "s.learning_rate, 0.0, s.warmup_iters"),),
+        "train.written_out",
+    ),
+    Variant(
+        "train/cosine_to_the_end",
+        "the cosine ends at max_iters, not at lr_decay_iters",
+        (("s.warmup_iters, s.lr_decay_iters)", "s.warmup_iters, s.max_iters)"),),
+        "train.written_out",
+    ),
+    Variant(
+        "train/no_dropout",
+        "there is no dropout in training",
+        (('run.model.loss(ids, targets, generator(s.seed, "dropout", n))', "run.model.loss(ids, targets)"),),
+        "train.written_out",
+    ),
+    Variant(
+        "train/same_mask_each_step",
+        "every step draws the same dropout masks",
+        (('generator(s.seed, "dropout", n)', 'generator(s.seed, "dropout")'),),
+        "train.written_out",
+    ),
+    Variant(
+        "train/clipped_before_the_mean",
+        "each batch's gradient is clipped, and not their mean",
+        (
+            (
+                "        total = grads if total",
+                "        grads, _ = clip_grad_norm(grads, s.grad_clip / s.grad_accumulation)\n        total = grads if total",
+            ),
+        ),
+        "train.written_out",
+    ),
+    Variant(
+        "train/unseeded_weights",
+        "the run's seed does not reach the weights",
+        (("GPT(config, seed=settings.seed, ops=ops)", "GPT(config, ops=ops)"),),
+        "train.written_out",
+    ),
+    Variant(
+        "train/validation_is_training",
+        "the validation loss is the training loss",
+        (('"val_loss": estimate_loss(run, "val")', '"val_loss": estimate_loss(run, "train")'),),
+        "train.evaluation",
+    ),
+    Variant(
+        "train/one_evaluation_batch",
+        "one batch is evaluated, however many were asked for",
+        (("for i in range(s.eval_batches))", "for i in range(1))"),),
+        "train.evaluation",
+    ),
+    Variant(
+        "train/moving_evaluation",
+        "each evaluation draws other batches: its losses cannot be compared",
+        (('generator(s.seed, "evaluation", i)', 'generator(s.seed, "evaluation", i + run.step)'),),
+        "train.evaluation",
+    ),
+    Variant(
+        "train/evaluation_on_training_batches",
+        "the evaluation draws the very batches of training",
+        (('generator(s.seed, "evaluation", i)', 'generator(s.seed, "batch", i)'),),
+        "train.evaluation",
+    ),
+    Variant(
+        "train/whole_is_validation",
+        "the whole of any split is that of validation",
+        (("data.whole(split, batch_size", "data.whole('val', batch_size"),),
+        "train.evaluation",
+    ),
 ]
 
 GENERATE = [
@@ -467,14 +703,14 @@ GENERATE = [
     Variant(
         "generate/temperature_on_probabilities",
         "the temperature divides probabilities, which the scaling back to 1 undoes",
-        (("softmax_forward(logits.astype(np.float64) / temperature)", "softmax_forward(logits.astype(np.float64))"),),
+        (("softmax_forward(logits / temperature)", "softmax_forward(logits)"),),
         "sampling.filters",
         "BUGS 63",
     ),
     Variant(
         "generate/temperature_multiplies",
         "logits are multiplied by the temperature",
-        (("logits.astype(np.float64) / temperature", "logits.astype(np.float64) * temperature"),),
+        (("softmax_forward(logits / temperature)", "softmax_forward(logits * temperature)"),),
         "sampling.filters",
     ),
     Variant(
@@ -547,6 +783,36 @@ GENERATE = [
             ),
         ),
         "sampling.generate",
+    ),
+    Variant(
+        "generate/top_p_exactly",
+        "a set that reaches p exactly gets one token more",
+        (("ranked[before >= top_p] = 0.0", "ranked[before > top_p] = 0.0"),),
+        "sampling.filters",
+    ),
+    Variant(
+        "generate/top_p_lost",
+        "top_p is not passed on",
+        (("probabilities(logits, temperature, top_k, top_p), rng)", "probabilities(logits, temperature, top_k, None), rng)"),),
+        "sampling.generate",
+    ),
+    Variant(
+        "generate/same_number_each_step",
+        "every step draws the same random number",
+        (("temperature, top_k, top_p), rng) if", "temperature, top_k, top_p), np.random.default_rng(seed)) if"),),
+        "sampling.generate",
+    ),
+    Variant(
+        "generate/nan_is_a_token",
+        "NaN logits give a token like any others",
+        (("    if not np.isfinite(last).all():", "    if False:"), ("    if not np.isfinite(logits).all():", "    if False:")),
+        "sampling.generate",
+    ),
+    Variant(
+        "generate/cold_overflow",
+        "logits are divided by the temperature before their maximum is subtracted",
+        (("    logits = logits - logits.max(axis=-1, keepdims=True)", "    logits = logits + 800.0"),),
+        "sampling.filters",
     ),
 ]
 
