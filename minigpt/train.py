@@ -54,10 +54,11 @@ def new_run(out: str | Path, data: TextData | TaskData, model: dict, settings: T
 
 
 def _ops_name(ops: object) -> str:
-    """ "numpy", or a learner's file by its whole path; a module that was handed over has its name."""
+    """What --ops would have to say: a learner's file by its whole path; a module that was handed over by its name."""
     if isinstance(ops, str | Path):
         return str(Path(ops).resolve()) if Path(ops).exists() else str(ops)
-    return getattr(ops, "__name__", type(ops).__name__)
+    name = getattr(ops, "__name__", type(ops).__name__)
+    return {"minigpt.layers": "numpy", "minigpt.by_hand": "by_hand"}.get(name, name)
 
 
 def resume_run(out: str | Path, ops: object = None) -> Run:

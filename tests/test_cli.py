@@ -116,6 +116,8 @@ def test_demo_runs(tmp_path, capsys, monkeypatch):
     printed = said(capsys, "demo", "--max-seconds", "1")
     assert "stopped at step" in printed and (tmp_path / "runs/demo/loss.png").exists()
     said(capsys, "demo", "--max-seconds", "0")  # a second one replaces it
+    said(capsys, "demo", "--max-seconds", "0", "--out", "mine")
+    assert "holds a run already" in refused(capsys, "demo", "--max-seconds", "0", "--out", "mine")  # and nothing else
 
 
 def test_check_on_a_right_and_a_wrong_file(tmp_path, capsys):

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TEXT
+from conftest import TEXT, TINY_MODEL
 
 from minigpt.checkpoint import checkpoints, load_checkpoint, newest
 from minigpt.settings import PRESETS, TrainSettings, field_help
-from minigpt.train import LOG, read_log, resume_run, train, whole_loss
+from minigpt.train import LOG, new_run, read_log, resume_run, train, whole_loss
 
 
 def params_of(out: Path) -> dict[str, np.ndarray]:
@@ -73,6 +73,17 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tiny_run, stopped_at, monkeyp
         == load_checkpoint(whole.out).optimizer.v["wte.weight"].tobytes()
     )
     assert (part.out / LOG).read_text() == (whole.out / LOG).read_text()
+
+
+def test_a_resumed_run_has_the_ops_that_it_began_with(tiny_run, tmp_path):
+    mine = tmp_path / "mine.py"
+    mine.write_text("from minigpt import layers\ndef relu_forward(x):\n    return layers.relu_forward(x)\n", encoding="utf-8")
+    base = tiny_run("base")
+    run = new_run(tmp_path / "run", base.data, TINY_MODEL | {"activation": "relu"}, base.settings, ops=mine)
+    train(run, max_seconds=0.0, show=False)
+    resumed = resume_run(run.out)
+    assert resumed.ops == str(mine) and resumed.model.ops.own == ("relu_forward",)
+    assert resume_run(run.out, ops="numpy").ops == "numpy"
 
 
 def test_max_seconds_saves_and_can_go_on(tiny_run):
