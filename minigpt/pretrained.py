@@ -150,7 +150,7 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
         return load_file(path)
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{path}: not a whole .safetensors file ({path.stat().st_size} bytes: {error}); it is cut off, or damaged"
+            f"{path}: not a whole .safetensors file ({path.stat().st_size} bytes: {error}); it is cut off, damaged, or of bfloat16"
         ) from None
 
 

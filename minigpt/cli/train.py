@@ -121,11 +121,10 @@ def report(training: Run, done: bool, seconds: float) -> None:
 
 
 def example_prompt(data: TextData | TaskData) -> str:
-    """Something the model can go on from: a task's prompt, or the first letters of the validation text."""
+    """Something the model can go on from: a task's prompt, or text of characters that it knows."""
     if isinstance(data, TaskData):
         return data.tokenizer.decode(data.examples("val", np.random.default_rng(0), 1)[0][0])
-    words = data.tokenizer.decode(data.tokens["val"][:200]).split()
-    return f"{words[0]} " if words and " " in data.tokenizer.symbols else data.tokenizer.symbols[-1]
+    return "The " if set("The ") <= set(data.tokenizer.symbols) else data.tokenizer.decode(data.tokens["val"][:5])
 
 
 def draw(training: Run) -> None:
