@@ -34,10 +34,11 @@ class TextData:
         """Both parts are long enough for a block and the token after it. Else ValueError, with the longest block there can be."""
         for split, tokens in self.tokens.items():
             if len(tokens) < block_size + 1:
+                longest = min(map(len, self.tokens.values())) - 1
+                cure = f", or a block_size of at most {longest}" if longest >= 1 else ""
                 raise ValueError(
                     f"data {self.name}: its {split} part has {len(tokens)} tokens, but block_size = {block_size} needs at least "
-                    f"{block_size + 1}: use a longer text, or a block_size of at most "
-                    f"{max(0, min(map(len, self.tokens.values())) - 1)}"
+                    f"{block_size + 1}: use a longer text{cure}"
                 )
 
     def batch(self, split: str, rng: np.random.Generator, batch_size: int, block_size: int) -> Batch:
@@ -72,6 +73,9 @@ def load_data(spec: str, tokenizer: CharTokenizer | None = None) -> "TextData | 
     """
     if spec.partition(":")[0] in tasks.TASKS:
         return tasks.load_task(spec)
+    if spec not in sources.SOURCES and not Path(spec).exists():
+        names = ", ".join([*sources.SOURCES, *tasks.TASKS])
+        raise FileNotFoundError(f"data {spec}: neither a name of `minigpt data list` ({names}) nor a file or folder")
     return TextData(full_name(spec), sources.read_source(spec), tokenizer)
 
 

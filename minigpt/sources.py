@@ -44,9 +44,7 @@ def read_source(spec: str) -> str:
     path = Path(spec)
     if path.is_dir():
         return _read_folder(path)
-    if path.exists():
-        return read_text(path)
-    raise FileNotFoundError(f"data {spec}: neither a name of `minigpt data list` ({', '.join(SOURCES)}) nor a file or folder")
+    return read_text(path)
 
 
 def read_text(path: Path) -> str:
