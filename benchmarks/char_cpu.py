@@ -10,7 +10,11 @@ import argparse
 import time
 
 import numpy as np
-import torch
+
+try:
+    import torch
+except ImportError:
+    raise SystemExit("benchmarks.char_cpu needs PyTorch: pip install -e '.[torch]'") from None
 
 from benchmarks.torch_gpt import TorchGPT
 from minigpt.data import load_data

@@ -27,7 +27,7 @@ class GPTConfig:
     norm: str = "pre"  # "pre": x + f(LN(x)) and a last LN (GPT-2); "post": LN(x + f(x)) (Vaswani et al., GPT-1)
     positions: str = "learned"  # "learned": a table wpe (GPT); "sinusoidal": sines and cosines (Vaswani et al.)
     activation: str = "gelu"  # "gelu": tanh form (GPT-2); "gelu_erf": exact form (nanoGPT); "relu"
-    windows: tuple[int | None, ...] | None = None  # for each layer, how many keys a query sees; None: all
+    windows: tuple[int | None, ...] | None = None  # for each layer, how many keys a query sees, or none for all, as in none,16
     layer_norm_epsilon: float = 1e-5  # what keeps layer norm from dividing by 0
 
     def __post_init__(self):

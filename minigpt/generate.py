@@ -1,6 +1,6 @@
 """Generation: the model's next-token probabilities, reshaped and drawn from, one token after another.
 
-    p = softmax(logits / temperature)                          below 1: bolder; above 1: wilder
+    p = softmax(logits / temperature)                          below 1: safer; above 1: wilder
     top_k: only the k likeliest tokens                         Fan, Lewis and Dauphin 2018, section 5.4
     top_p: only the smallest set whose probabilities reach p   Holtzman et al. 2020, section 3.1 ("nucleus")
 

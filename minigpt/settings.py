@@ -72,8 +72,8 @@ PRESETS = {
         "about a minute on two cores, on text that every Python brings along",
         data="python-docs",
         model=dict(block_size=64, n_layer=2, n_head=4, n_embd=128),
-        train=dict(batch_size=8, max_iters=900, learning_rate=4e-3, min_lr=4e-4, warmup_iters=40, eval_interval=150)
-        | dict(eval_batches=20, checkpoint_interval=300, sample_length=100),
+        train=dict(batch_size=8, max_iters=750, learning_rate=4e-3, min_lr=4e-4, warmup_iters=40, eval_interval=150)
+        | dict(eval_batches=20, checkpoint_interval=250, sample_length=100),
     ),
     "task": Preset(
         "for the generated tasks: about a minute",

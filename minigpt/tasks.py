@@ -53,7 +53,7 @@ def _add(digits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 TASKS = {
     "reverse": Task("digits backwards; reverse:12 for 12 of them", 8, _reverse),
     "sort": Task("digits in order; sort:12 for 12 of them", 8, _sort),
-    "add": Task("two numbers and their sum, last digit first; add:6 for 6 digits in all", 6, _add),
+    "add": Task("two numbers of two digits and their sum, last digit first; add:6 for three digits, in 2500 steps", 4, _add),
 }
 
 

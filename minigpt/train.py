@@ -65,7 +65,10 @@ def resume_run(out: str | Path, ops: object = None) -> Run:
     """A run from its newest checkpoint. ops: None for those that it ran with. Raises ValueError where the data has changed."""
     saved = load_checkpoint(out)
     ops = saved.ops if ops is None else ops
-    data = load_data(saved.data, saved.tokenizer)
+    try:
+        data = load_data(saved.data, saved.tokenizer)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"the text that {out} was trained on is gone; put it back ({error})") from None
     if data.fingerprint != saved.fingerprint:
         raise ValueError(f"data {saved.data}: has changed since {out} was begun; put it back, or begin a new run in another --out")
     model = GPT(saved.config, ops=ops, params=saved.params)
@@ -82,7 +85,8 @@ def train(run: Run, max_seconds: float | None = None, show: bool = True) -> bool
         raise ValueError(f"{run.out}: holds a checkpoint of a later step than {run.step}; resume it, or train in another directory")
     run.out.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
-    with _stop_asked() as asked, _Log(run.out / LOG, run.step) as log, _progress(run, show) as bar:
+    quiet = np.errstate(over="ignore", invalid="ignore")  # a loss that is not finite is an error of its own
+    with quiet, _stop_asked() as asked, _Log(run.out / LOG, run.step) as log, _progress(run, show) as bar:
         while True:
             done = run.step >= run.settings.max_iters
             stop = asked.is_set() or (max_seconds is not None and time.monotonic() - begun >= max_seconds)
@@ -259,7 +263,7 @@ def _progress(run: Run, show: bool):
     from tqdm import tqdm
 
     off = None if show else True  # None: off where stderr is no terminal
-    return tqdm(total=run.settings.max_iters, initial=run.step, unit="step", ascii=True, dynamic_ncols=True, disable=off)
+    return tqdm(total=run.settings.max_iters, initial=run.step, unit=" step", ascii=" #", dynamic_ncols=True, disable=off)
 
 
 def _describe(line: dict) -> str:

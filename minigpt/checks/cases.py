@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minigpt.checks.core import pair
 from minigpt.config import GPTConfig
 
 B, T, C, NH, HS, V, F = 2, 5, 6, 3, 4, 7, 8
@@ -27,7 +28,7 @@ class Case(NamedTuple):
         arguments = self.arguments | changed
         if self.seed is not None:
             arguments = arguments | {"rng": np.random.default_rng(self.seed)}
-        return getattr(subject, f"{function}_forward")(**arguments)
+        return pair(f"{function}_forward", getattr(subject, f"{function}_forward")(**arguments))
 
     def backward(self, subject: object, function: str, dout: object, cache: object) -> dict[str, np.ndarray]:
         """The gradients by name of the argument. Raises ValueError where their number is wrong."""

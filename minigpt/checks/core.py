@@ -5,8 +5,7 @@ returns arrays by name, judge(outputs, **inputs) says of each tensor what was go
 hidden tests are the same checks with another seed; a grader runs `call` in one process and `judge` in another.
 """
 
-import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,10 +66,16 @@ def perform(check: Check, subject: object, seed: int = 0) -> Report:
 
 
 def _story(error: Exception) -> str:
-    """An error with the place it came from: the deepest frame that is not in the checks or in a library."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "minigpt/checks" not in Path(frame.filename).as_posix()]
-    place = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
+    """An error and its place: the last line of a learner's file on the way to it, or else the last one outside the checks."""
+    own, other, step = None, None, error.__traceback__
+    while step:
+        place = f"{Path(step.tb_frame.f_code.co_filename).name}:{step.tb_lineno}, in {step.tb_frame.f_code.co_name}"
+        if step.tb_frame.f_globals.get("__name__", "").startswith("learner_"):
+            own = place
+        elif "minigpt/checks" not in Path(step.tb_frame.f_code.co_filename).as_posix():
+            other = place
+        step = step.tb_next
+    place = f" ({own or other})" if own or other else ""
     return f"{type(error).__name__}: {' '.join(str(error).split())}{place}"
 
 
@@ -106,7 +111,7 @@ def _form(got: object, want: np.ndarray) -> str:
         return f"is a {type(got).__name__}, but must be an array"
     if np.shape(got) != want.shape:
         return f"has shape {np.shape(got)}, but must be {want.shape}"
-    if np.isnan(np.asarray(got, dtype=np.float64)).any() and not np.isnan(want.astype(np.float64)).any():
+    if np.isnan(np.asarray(got, dtype=np.float64)).any():
         return f"contains NaN ({int(np.isnan(got).sum())} of {np.size(got)})"
     return ""
 
@@ -125,10 +130,16 @@ def none(tensor: str, got: object) -> Line:
     return true(tensor, got is None, _short(got), "None")
 
 
-def first(result: Iterable) -> np.ndarray:
+def first(result: tuple) -> np.ndarray:
     """The output of a forward function, without its cache."""
-    out, _ = result
-    return out
+    return pair("forward", result)[0]
+
+
+def pair(function: str, result: object) -> tuple:
+    """What a forward returned, if it is a pair. Else TypeError: a forgotten cache is the likeliest mistake of all."""
+    if not (isinstance(result, tuple) and len(result) == 2):
+        raise TypeError(f"the {function} returned a {type(result).__name__}, but must return a pair: out, cache")
+    return result
 
 
 def numerical_gradient(f: Callable[[np.ndarray], float], x: np.ndarray, h: float = 6e-6) -> np.ndarray:

@@ -17,6 +17,7 @@ from minigpt.checks.core import Check, Line, equal, none, numerical_gradient, tr
 
 FLOOR = 1e-3  # below this size, a gradient's error is absolute: some true gradients are 0
 Cases = list[Case]
+PROMOTED = "Is there an np.sqrt(2) or the like? It is a float64, and promotes float32: use math.sqrt, or float(...)"
 
 
 def generic_checks() -> list[Check]:
@@ -126,7 +127,7 @@ def _line32(name: str, got: object, exact: np.ndarray | None, numpy32: np.ndarra
         return none(name, got)
     dtype = getattr(got, "dtype", type(got).__name__)
     if dtype != np.float32:
-        return Line(name, str(dtype), "float32", np.inf, 0.0, f"has dtype {dtype}, but must be float32, as the inputs are")
+        return Line(name, str(dtype), "float32", np.inf, 0.0, f"has dtype {dtype}, but must be float32. {PROMOTED}")
     scale = float(np.abs(exact).max()) + 1.0
     allowed = 2 * float(np.abs(numpy32 - exact).max()) + 8 * float(np.finfo(np.float32).eps) * scale
     return equal(name, got / np.float32(scale), exact / scale, allowed / scale)

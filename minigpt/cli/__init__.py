@@ -55,8 +55,9 @@ def describe(error: Exception) -> str:
         text = f"{type(error).__name__}: {text}"  # such as KeyError, whose message is a key alone
     place, traceback = "", error.__traceback__
     while traceback:
-        if traceback.tb_frame.f_globals.get("__name__", "").startswith("learner_"):
-            place = f" ({Path(traceback.tb_frame.f_code.co_filename).name}:{traceback.tb_lineno}, in {type(error).__name__})"
+        frame = traceback.tb_frame
+        if frame.f_globals.get("__name__", "").startswith("learner_"):
+            place = f" ({Path(frame.f_code.co_filename).name}:{traceback.tb_lineno}, in {frame.f_code.co_name})"
         traceback = traceback.tb_next
     return text + place
 

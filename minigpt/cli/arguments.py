@@ -7,7 +7,10 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import get_args, get_type_hints
 
+from minigpt.layers.mlp import ACTIVATIONS
 from minigpt.settings import field_help
+
+CHOICES = {"norm": ("pre", "post"), "positions": ("learned", "sinusoidal"), "activation": ACTIVATIONS}
 
 
 def whole(least: int) -> Callable[[str], int]:
@@ -52,7 +55,7 @@ def add_ops(parser: argparse.ArgumentParser, default: str | None = "numpy") -> N
         "--ops",
         default=default,
         metavar="WHICH",
-        help="whose functions run: numpy (the reference), or the path of your own .py file or folder (default: numpy)",
+        help="whose functions run: numpy (the reference, the default), by_hand (loops, slow), or the path of your own .py file",
     )
 
 
@@ -68,7 +71,9 @@ def add_fields(parser: argparse.ArgumentParser, owner: type, title: str, leave_o
         if hints[field.name] is bool:
             group.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=text)
         else:
-            group.add_argument(flag, type=_type(field.name, hints[field.name]), metavar=_letter(hints[field.name]), help=text)
+            choices, letter = CHOICES.get(field.name), "N,N,..." if field.name == "windows" else _letter(hints[field.name])
+            metavar = None if choices else letter
+            group.add_argument(flag, type=_type(field.name, hints[field.name]), choices=choices, metavar=metavar, help=text)
 
 
 def given(args: argparse.Namespace, owner: type) -> dict:

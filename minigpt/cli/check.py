@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="a function or a check (default: all)")
     parser.add_argument("--seed", type=whole(0), default=0, metavar="N", help="of the random inputs (default: 0)")
     parser.add_argument("--strict", action="store_true", help="your own functions must also reject bad input")
+    parser.add_argument("--list", action="store_true", help="print the names of the checks, and what each proves")
     parser.add_argument("--failures", action="store_true", help="print only what fails, and the sum")
     add_ops(parser)
 
@@ -32,6 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     calls: Counter[str] = Counter()
     chosen = checks.select(args.names)
+    if args.list:
+        for check in chosen:
+            print(f"{check.name:40s} {check.about}")
+        return 0
     if args.ops == "by_hand":
         subject, chosen = load_ops("by_hand"), [check for check in chosen if checks.asked_of_by_hand(check)]
     elif args.ops in ("numpy", "numba"):
@@ -39,13 +44,14 @@ def run(args: argparse.Namespace) -> int:
     else:
         subject, chosen = own_subject(args, chosen, calls)
     if not chosen:
-        raise ValueError("no check fits: the names given and the functions to check have nothing in common")
+        raise ValueError(f"no check of {' '.join(args.names)} fits: --ops {args.ops} holds {', '.join(calls) or 'none of them'}")
     begun = time.perf_counter()
     reports = []
     for check in chosen:
         reports.append(checks.perform(check, subject, args.seed))
         show(reports[-1], args.failures)
-    uncalled = [name for name, count in calls.items() if count == 0]
+    asked = {function for check in chosen for function in check.functions}
+    uncalled = [name for name, count in calls.items() if count == 0 and name in asked]
     return conclude(reports, uncalled, time.perf_counter() - begun)
 
 
@@ -88,12 +94,14 @@ def conclude(reports: list[checks.Report], uncalled: list[str], seconds: float) 
     failed = [report.check.name for report in reports if not report.passed]
     tensors = sum(len(report.lines) for report in reports)
     gradients = [line.error for report in reports for line in report.lines if ".gradient" in report.check.name]
-    if gradients:
+    if gradients and max(gradients) < float("inf"):
         worst = f"largest relative error {max(gradients):.1e} (at most 1e-06)"
         print(f"gradients: {len(gradients)} tensors by central differences, {worst}")
     print(f"{len(reports)} checks, {tensors} tensors, {len(failed)} checks failed, {seconds:.1f} s")
-    if uncalled:
-        raise ValueError(f"{', '.join(uncalled)} was never called by a check: nothing of it was tested")
+    never = f"never called by a check: {', '.join(uncalled)}" if uncalled else ""
     if failed:
-        raise ValueError(f"{len(failed)} of {len(reports)} checks failed: {', '.join(failed)}")
+        more = f"; {never}" if never else ""
+        raise ValueError(f"{len(failed)} of {len(reports)} checks failed: {', '.join(failed)}{more}")
+    if uncalled:
+        raise ValueError(f"{never}: nothing of that was tested")
     return 0

@@ -2,7 +2,7 @@
 
   minigpt generate runs/demo --prompt "The "               draws each character from the model's probabilities
   minigpt generate runs/demo --greedy                      always the likeliest character: soon repeats itself
-  minigpt generate runs/demo --temperature 0.5 --top-p 0.9   bolder, and never from the unlikely tail
+  minigpt generate runs/demo --temperature 0.5 --top-p 0.9   safer, and never from the unlikely tail
 
 The same --seed writes the same text.
 """
@@ -19,7 +19,7 @@ from minigpt.tokenizer import CharTokenizer, load_tokenizer
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_dir", metavar="RUN", help="a run of `minigpt train`, or a checkpoint's directory")
-    parser.add_argument("--prompt", metavar="TEXT", help="what it goes on from (default: a line end, or the first symbol it knows)")
+    parser.add_argument("--prompt", metavar="TEXT", help="what it goes on from (default: The, with a space; for a task: digits)")
     parser.add_argument("--max-new-tokens", type=whole(1), default=300, metavar="N", help="how much it writes (default: 300)")
     parser.add_argument("--greedy", action="store_true", help="always the likeliest token; the next three do not matter then")
     parser.add_argument(
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=number(0.0, open_below=True),
         default=0.8,
         metavar="X",
-        help="below 1 bolder, above 1 wilder (default: 0.8)",
+        help="below 1 safer, above 1 wilder (default: 0.8)",
     )
     parser.add_argument("--top-k", type=whole(1), metavar="K", help="only the K likeliest tokens")
     parser.add_argument(
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     directory = newest(args.run_dir)
     model, tokenizer = GPT.from_pretrained(directory, ops=args.ops), load_tokenizer(directory)
-    prompt = tokenizer.symbols[0] if args.prompt is None else args.prompt  # a line end comes first where there is one
+    prompt = default_prompt(tokenizer) if args.prompt is None else args.prompt
     if not prompt:
         raise ValueError("--prompt is empty, but must have at least one character to go on from")
     if args.greedy and args.num_return_sequences > 1:
@@ -56,6 +56,12 @@ def run(args: argparse.Namespace) -> int:
         )  # fmt: skip
         print()
     return 0
+
+
+def default_prompt(tokenizer: CharTokenizer) -> str:
+    """Something to go on from, of characters that the model knows."""
+    known = (prompt for prompt in ("The ", "12345678=") if set(prompt) <= set(tokenizer.symbols))
+    return next(known, tokenizer.symbols[-1])
 
 
 def write(
@@ -72,9 +78,10 @@ def write(
 ) -> None:
     """Print the prompt and what follows, as it is made. Of what could be the beginning of `stop`, nothing is shown too early."""
     ids = tokenizer.encode(prompt)[None]  # (1, T)
-    print(prompt, end="", flush=True)
     text, shown = "", 0
     for token in stream(model, ids, max_new_tokens, do_sample, temperature, top_k, top_p, seed=seed):
+        if not text:  # only now: an error in the first step comes before any text
+            print(prompt, end="", flush=True)
         text += tokenizer.decode(token)
         if stop and stop in text:
             sys.stdout.write(text[shown : text.index(stop)])

@@ -20,6 +20,7 @@ import numpy as np
 
 from minigpt.checkpoint import checkpoints
 from minigpt.cli.arguments import add_fields, add_ops, given, number
+from minigpt.cli.generate import default_prompt
 from minigpt.config import GPTConfig
 from minigpt.data import TextData, full_name, load_data
 from minigpt.ops import came_from, half_pairs
@@ -43,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     args.out = args.out or Path("runs") / default_preset(args)
+    if args.out.exists() and not args.out.is_dir():
+        raise ValueError(f"--out {args.out}: is a file, but must be a directory, or the name of one to make")
     training = resumed(args) if args.resume and checkpoints(args.out) else begun(args)
     announce(training)
     begun_at = time.monotonic()
@@ -107,13 +110,12 @@ def report(training: Run, done: bool, seconds: float) -> None:
     """What came out, where it is, and what to do next."""
     out = training.out
     print(f"trained for {seconds:.0f} s, with the evaluations")
-    if not done:
+    if done:
+        loss = whole_loss(training.model, training.data, "val")
+        print(f"validation loss {loss:.4f} nats per token on the whole split, perplexity {perplexity(loss):.2f}")
+    else:
         print(f"stopped at step {training.step} of {training.settings.max_iters}, saved in {checkpoints(out)[-1]}")
         print(f"go on with: minigpt train --out {out} --resume")
-        draw(training)
-        return
-    loss = whole_loss(training.model, training.data, "val")
-    print(f"validation loss {loss:.4f} nats per token on the whole split, perplexity {perplexity(loss):.2f}")
     print(f"checkpoint  {checkpoints(out)[-1]}")
     print(f"log         {out / LOG}")
     draw(training)
@@ -124,7 +126,7 @@ def example_prompt(data: TextData | TaskData) -> str:
     """Something the model can go on from: a task's prompt, or text of characters that it knows."""
     if isinstance(data, TaskData):
         return data.tokenizer.decode(data.examples("val", np.random.default_rng(0), 1)[0][0])
-    return "The " if set("The ") <= set(data.tokenizer.symbols) else data.tokenizer.decode(data.tokens["val"][:5])
+    return default_prompt(data.tokenizer)
 
 
 def draw(training: Run) -> None:
