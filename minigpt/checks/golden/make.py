@@ -17,8 +17,8 @@ import torch
 from torch.nn import functional as F
 
 from minigpt.checks.cases import CASES, MODELS, SMALL, Case
+from minigpt.checks.model_checks import random_parameters
 from minigpt.config import GPTConfig
-from minigpt.parameters import parameter_shapes
 
 Arrays = dict[str, np.ndarray]
 
@@ -104,14 +104,6 @@ def case_numbers(prefix: str, case: Case, torch_function: Callable, rng: np.rand
     inputs = {f"{prefix}/in/{name}": value for name, value in case.arguments.items() if isinstance(value, np.ndarray)}
     gradients = {f"{prefix}/d{name}": arguments[name].grad.numpy() for name in case.wrt}
     return inputs | gradients | {f"{prefix}/out": out.detach().numpy(), f"{prefix}/dout": np.asarray(dout)}
-
-
-def random_parameters(config: GPTConfig, rng: np.random.Generator) -> Arrays:
-    """Everything random and of size 1: gains off 1, biases off 0."""
-    return {
-        name: 0.5 * rng.standard_normal(shape) + name.endswith(("ln_1.weight", "ln_2.weight"))
-        for name, shape in parameter_shapes(config).items()
-    }
 
 
 def torch_dropout(x: torch.Tensor, p: float, rng: np.random.Generator | None) -> torch.Tensor:
