@@ -130,6 +130,11 @@ def none(tensor: str, got: object) -> Line:
     return true(tensor, got is None, _short(got), "None")
 
 
+def both(name: str) -> tuple[str, str]:
+    """The names of a pair of functions."""
+    return f"{name}_forward", f"{name}_backward"
+
+
 def first(result: tuple) -> np.ndarray:
     """The output of a forward function, without its cache."""
     return pair("forward", result)[0]

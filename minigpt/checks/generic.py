@@ -13,7 +13,7 @@ import numpy as np
 
 from minigpt import by_hand, layers
 from minigpt.checks.cases import CASES, Case
-from minigpt.checks.core import Check, Line, equal, none, numerical_gradient, true
+from minigpt.checks.core import Check, Line, both, equal, none, numerical_gradient, true
 
 FLOOR = 1e-3  # below this size, a gradient's error is absolute: some true gradients are 0
 Cases = list[Case]
@@ -24,9 +24,8 @@ def generic_checks() -> list[Check]:
     """Six checks for each pair of functions. A dropout's values are not among them: every right mask is as good as another."""
     checks = []
     for function, cases in CASES.items():
-        forward, both = (f"{function}_forward",), (f"{function}_forward", f"{function}_backward")
         for kind, (about, functions, call, judge) in KINDS.items():
-            names = forward if functions == "forward" else both
+            names = both(function)[:1] if functions == "forward" else both(function)
             checks.append(Check(f"{function}.{kind}", f"{function}: {about}", names, _inputs(function, cases), call, judge))
     return checks
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from minigpt.checks.cases import CASES, MODELS
-from minigpt.checks.core import Check, Line, equal, first
+from minigpt.checks.core import Check, Line, both, equal, first
 
 GELU_X = np.array([-3, -2, -1, -0.5, 0, 0.5, 1, 2, 3])
 # fmt: off
@@ -165,8 +165,7 @@ def _torch_check(function: str) -> Check:
     def judge(outputs, cases):
         return [equal(name, got, numbers("layers")[name], 1e-9) for name, got in outputs.items()]
 
-    both = (f"{function}_forward", f"{function}_backward")
-    return Check(f"{function}.pytorch", f"{function}: as in PyTorch, forward and backward", both, cases, call, judge)
+    return Check(f"{function}.pytorch", f"{function}: as in PyTorch, forward and backward", both(function), cases, call, judge)
 
 
 def _model_check(kind: str) -> Check:

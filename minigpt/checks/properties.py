@@ -8,14 +8,10 @@ import math
 import numpy as np
 
 from minigpt.checks.cases import B, C, T, V
-from minigpt.checks.core import Check, Line, equal, first, true
+from minigpt.checks.core import Check, Line, both, equal, first, true
 from minigpt.checks.properties_attention import ATTENTION, COMPOSED, DROPOUT
 
 EXTREME = np.array([1000.0, 1001.0, 999.0])
-
-
-def _both(name: str) -> tuple[str, str]:
-    return f"{name}_forward", f"{name}_backward"
 
 
 # ---- softmax
@@ -30,7 +26,7 @@ SOFTMAX = [
     Check(
         "softmax.sums",
         "softmax: every row of p sums to 1, every row of dx to 0",
-        _both("softmax"),
+        both("softmax"),
         inputs=lambda rng: {"x": 3 * rng.standard_normal((B, T, V)), "dout": rng.standard_normal((B, T, V))},
         call=_softmax_sums,
         judge=lambda got, x, dout: [
@@ -111,7 +107,7 @@ CROSS_ENTROPY = [
     Check(
         "cross_entropy.ignored",
         "cross_entropy: a target of -1 neither costs nor pulls, and is not counted in the mean",
-        _both("cross_entropy"),
+        both("cross_entropy"),
         inputs=_ignored_inputs,
         call=_cross_entropy_ignored,
         judge=lambda got, logits, other, targets: [
@@ -124,7 +120,7 @@ CROSS_ENTROPY = [
     Check(
         "cross_entropy.extreme",
         "cross_entropy: a sure mistake costs its logit, not infinity",
-        _both("cross_entropy"),
+        both("cross_entropy"),
         inputs=lambda rng: {"logits": np.array([[0.0, 1000.0], [0.0, 1000.0]]), "targets": np.array([0, 1])},
         call=_cross_entropy_extreme,
         judge=lambda got, logits, targets: [
@@ -135,7 +131,7 @@ CROSS_ENTROPY = [
     Check(
         "cross_entropy.scaled",
         "cross_entropy: the gradient is proportional to dloss, and one cache serves twice",
-        _both("cross_entropy"),
+        both("cross_entropy"),
         inputs=lambda rng: {"logits": rng.standard_normal((T, V)), "targets": rng.integers(0, V, T)},
         call=_cross_entropy_scaled,
         judge=lambda got, logits, targets: [equal("cross_entropy dlogits for dloss = 3", got["thrice"], 3 * got["once"], 1e-12)],
@@ -176,7 +172,7 @@ LAYER_NORM = [
     Check(
         "layer_norm.invariant",
         "layer_norm: mean 0 and variance 1; moving and stretching x changes nothing; dx sums to 0",
-        _both("layer_norm"),
+        both("layer_norm"),
         inputs=lambda rng: {"x": rng.standard_normal((B, T, C)) + 2, "gain": rng.standard_normal((B, T, C))},
         call=_layer_norm_facts,
         judge=lambda got, x, gain: [
@@ -233,7 +229,7 @@ ACTIVATIONS = [
     Check(
         "gelu.symmetry",
         "gelu: gelu(x) - gelu(-x) = x, and so for the slopes; finite where x is large",
-        _both("gelu"),
+        both("gelu"),
         inputs=lambda rng: {"x": 3 * rng.standard_normal((T, C))},
         call=_gelu_facts,
         judge=_gelu_lines,
@@ -241,7 +237,7 @@ ACTIVATIONS = [
     Check(
         "relu.zero",
         "relu: 0 at 0, and no gradient there",
-        _both("relu"),
+        both("relu"),
         inputs=lambda rng: {},
         call=_relu_zero,
         judge=lambda got: [equal("relu", got["out"], [0, 0, 2]), equal("relu dx", got["dx"], [0, 0, 7])],
@@ -261,7 +257,7 @@ EMBEDDING = [
     Check(
         "embedding.repeated",
         "embedding: a token that occurs twice gets both gradients, one that does not occur gets none",
-        _both("embedding"),
+        both("embedding"),
         inputs=lambda rng: {
             "ids": np.array([[2, 2, 0]]),
             "weight": rng.standard_normal((4, 2)),

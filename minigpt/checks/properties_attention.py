@@ -5,12 +5,7 @@ import math
 import numpy as np
 
 from minigpt.checks.cases import HS, NH, B, C, T
-from minigpt.checks.core import Check, Line, equal, first, true
-
-
-def _both(name: str) -> tuple[str, str]:
-    return f"{name}_forward", f"{name}_backward"
-
+from minigpt.checks.core import Check, Line, both, equal, first, true
 
 # ---- dropout
 
@@ -65,7 +60,7 @@ DROPOUT = [
     Check(
         "dropout.properties",
         "dropout: keeps 1 - p, scaled by 1/(1 - p); the gradient through the same mask; the seed fixes it; float32 stays",
-        _both("dropout"),
+        both("dropout"),
         inputs=lambda rng: {"x": 1 + rng.random((100, 200))},
         call=_dropout_facts,
         judge=_dropout_lines,
@@ -192,7 +187,7 @@ ATTENTION = [
     Check(
         "attention.extreme",
         "attention: scores of 1e4 overflow nothing, and what is hidden weighs exactly 0",
-        _both("attention"),
+        both("attention"),
         inputs=_qkv,
         call=_attention_extreme,
         judge=lambda got, q, k, v: [
@@ -216,7 +211,7 @@ ATTENTION = [
     Check(
         "attention.dropout",
         "attention: dropout on the weights has the right mean, and keeps float32",
-        _both("attention"),
+        both("attention"),
         inputs=lambda rng: _qkv(rng) | {"dout": rng.standard_normal((B, NH, T, HS))},
         call=_attention_dropout,
         judge=lambda got, q, k, v, dout: [
