@@ -22,14 +22,14 @@ def load_ops(ops: str | Path | ModuleType | SimpleNamespace) -> ModuleType | Sim
     """The functions to run. ops: "numpy", "by_hand", "numba", the path of a file or folder of a learner's, or any module.
 
     A function that a module only imports from the reference is the reference's. Raises ValueError (no function of the contract
-    in it, a misspelt one), FileNotFoundError, NotImplementedError (numba).
+    in it, a misspelt one), FileNotFoundError, ImportError (numba, where Numba or our package `kernels` is not installed).
     """
     if ops == "numpy":
         return layers
     if ops == "by_hand":
         return importlib.import_module("minigpt.by_hand")
     if ops == "numba":
-        raise NotImplementedError("ops 'numba': the kernels are not there yet; use 'numpy'")
+        return load_kernels()
     if isinstance(ops, str | Path):
         return overlay(functions_at(Path(ops)))
     if ops is layers or hasattr(ops, "own"):  # the reference, or laid over it already
@@ -39,6 +39,29 @@ def load_ops(ops: str | Path | ModuleType | SimpleNamespace) -> ModuleType | Sim
         return ops
     _expect_some(own, getattr(ops, "__dict__", {}), getattr(ops, "__name__", repr(ops)))
     return overlay(own)
+
+
+def load_kernels() -> ModuleType:
+    """The package `kernels`. Raises ImportError where Numba is missing, or another distribution's `kernels` stands in its place."""
+    if importlib.util.find_spec("numba") is None:
+        raise ImportError("ops 'numba': Numba is not installed; install it (pip install numba), or use ops 'numpy'")
+    module = importlib.import_module("kernels")
+    if not hasattr(module, "attention_forward"):
+        raise ImportError(
+            f"ops 'numba': the package `kernels` found at {getattr(module, '__file__', None)} is not minigpt's but another "
+            "distribution's (Hugging Face has one of that name): uninstall that one, or install minigpt before it on sys.path"
+        )
+    return module
+
+
+def default_ops() -> str:
+    """"numba" where Numba is installed, else "numpy"."""
+    return "numba" if importlib.util.find_spec("numba") else "numpy"
+
+
+def optimizer(ops: ModuleType | SimpleNamespace) -> ModuleType:
+    """The module whose adamw_step and grad_norm go with these functions: the kernels have their own."""
+    return ops if hasattr(ops, "adamw_step") else importlib.import_module("minigpt.optim")
 
 
 def overlay(own: dict[str, Callable]) -> SimpleNamespace:

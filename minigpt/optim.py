@@ -44,26 +44,36 @@ def adamw_step(
     beta2: float = 0.999,
     eps: float = 1e-8,
     weight_decay: float = 0.0,
+    grad_scale: float = 1.0,
 ) -> None:
     """One step of AdamW, in place: params and state change, grads do not. t counts the steps, from 1.
 
-    Raises ValueError where t is below 1 or grads lacks a parameter.
+    grad_scale multiplies every gradient as it is read (clip_scale). Raises ValueError where t is below 1 or grads lacks a parameter.
     """
-    if t < 1:
-        raise ValueError(f"adamw_step: t is {t}, but must be at least 1: the first step is step 1")
-    missing = params.keys() - grads.keys()
-    if missing:
-        raise ValueError(f"adamw_step: grads has no {sorted(missing)[0]}, but must have every parameter")
+    expect_adamw(params, grads, t)
     for name, theta in params.items():
         g, m, v = grads[name], state.m[name], state.v[name]
-        if g.shape != theta.shape:
-            raise ValueError(f"adamw_step: grads has {name} of shape {g.shape}, but must have the parameter's: {theta.shape}")
+        if grad_scale != 1.0:
+            g = g * float(grad_scale)
         m += (1.0 - beta1) * (g - m)
         v += (1.0 - beta2) * (g * g - v)
         root_vhat = np.sqrt(v) * (1.0 / math.sqrt(1.0 - beta2**t))
         if weight_decay and is_decayed(theta):
             theta *= 1.0 - lr * weight_decay
         theta -= (lr / (1.0 - beta1**t)) * m / (root_vhat + eps)
+
+
+def expect_adamw(params: Arrays, grads: Arrays, t: int) -> None:
+    """Raises ValueError where adamw_step can not take these."""
+    if t < 1:
+        raise ValueError(f"adamw_step: t is {t}, but must be at least 1: the first step is step 1")
+    missing = params.keys() - grads.keys()
+    if missing:
+        raise ValueError(f"adamw_step: grads has no {sorted(missing)[0]}, but must have every parameter")
+    for name, theta in params.items():
+        g = grads[name]
+        if g.shape != theta.shape:
+            raise ValueError(f"adamw_step: grads has {name} of shape {g.shape}, but must have the parameter's: {theta.shape}")
 
 
 def is_decayed(theta: np.ndarray) -> bool:
@@ -83,9 +93,13 @@ def clip_grad_norm(grads: Arrays, max_norm: float) -> tuple[Arrays, float]:
     Returns new arrays where it clips, the same ones where it does not. max_norm = 0 turns clipping off.
     """
     norm = grad_norm(grads)
-    if max_norm == 0 or norm <= max_norm:
-        return grads, norm
-    return {name: g * (float(max_norm) / norm) for name, g in grads.items()}, norm
+    scale = clip_scale(norm, max_norm)
+    return (grads if scale == 1.0 else {name: g * scale for name, g in grads.items()}), norm
+
+
+def clip_scale(norm: float, max_norm: float) -> float:
+    """The one factor that clip_grad_norm applies: adamw_step can apply it as it reads, and no array is copied."""
+    return 1.0 if max_norm == 0 or norm <= max_norm else float(max_norm) / norm
 
 
 def learning_rate(step: int, max_lr: float, min_lr: float, warmup_iters: int, lr_decay_iters: int) -> float:

@@ -24,7 +24,8 @@ from minigpt.config import GPTConfig
 from minigpt.data import TextData, load_data
 from minigpt.generate import generate
 from minigpt.model import GPT
-from minigpt.optim import AdamWState, adamw_init, adamw_step, clip_grad_norm, learning_rate
+from minigpt.optim import AdamWState, adamw_init, clip_scale, learning_rate
+from minigpt.ops import optimizer
 from minigpt.randomness import generator
 from minigpt.settings import TrainSettings
 from minigpt.tasks import TaskData
@@ -120,12 +121,14 @@ def train_step(run: Run) -> dict:
         grads = run.model.backward(cache, 1.0 / s.grad_accumulation)  # the mean over batches, not their sum
         total = grads if total is None else {name: total[name] + g for name, g in grads.items()}
         losses.append(float(loss))
-    clipped, norm = clip_grad_norm(total, s.grad_clip)
+    optim = optimizer(run.model.ops)
+    norm = optim.grad_norm(total)
     loss = sum(losses) / len(losses)
     if not (math.isfinite(loss) and math.isfinite(norm)):
         raise diverged(run, f"the loss is {loss} and the gradient's norm {norm}")
     lr = learning_rate(run.step, s.learning_rate, s.min_lr, s.warmup_iters, s.lr_decay_iters)
-    adamw_step(run.model.params, clipped, run.optimizer, run.step + 1, lr, s.beta1, s.beta2, 1e-8, s.weight_decay)
+    scale = clip_scale(norm, s.grad_clip)
+    optim.adamw_step(run.model.params, total, run.optimizer, run.step + 1, lr, s.beta1, s.beta2, 1e-8, s.weight_decay, scale)
     run.step += 1
     return {"step": run.step - 1, "loss": loss, "lr": lr, "grad_norm": norm}
 

@@ -64,7 +64,7 @@ def attention_forward(
     window: how many keys a query sees, its own included, or None for all. dropout_p, rng: dropout on the weights.
     Returns out (B, nh, Tq, hs), of q's dtype, and the cache. Raises TypeError, ValueError.
     """
-    _expect_attention(q, k, v, window)
+    expect_attention(q, k, v, window)
     scale = 1.0 / math.sqrt(q.shape[-1])
     scores = (q @ k.swapaxes(-1, -2)) * scale  # (B, nh, Tq, hs) @ (B, nh, hs, Tk) -> (B, nh, Tq, Tk)
     visible = attention_mask(q.shape[2], k.shape[2], causal, window)  # (Tq, Tk)
@@ -95,7 +95,8 @@ def attention_backward(dout: np.ndarray, cache: AttentionCache) -> tuple[np.ndar
     return dq, dk, dv
 
 
-def _expect_attention(q: np.ndarray, k: np.ndarray, v: np.ndarray, window: int | None) -> None:
+def expect_attention(q: np.ndarray, k: np.ndarray, v: np.ndarray, window: int | None) -> None:
+    """Raises TypeError, ValueError where attention_forward can not take these."""
     expect.floats("attention", q=q, k=k, v=v)
     for name, array in (("q", q), ("k", k), ("v", v)):
         expect.rank("attention", name, array, "B nh T hs")

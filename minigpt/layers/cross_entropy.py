@@ -34,14 +34,8 @@ def cross_entropy_forward(logits: np.ndarray, targets: np.ndarray, ignore_index:
     >>> round(float(cross_entropy_forward(np.zeros((3, 7)), np.array([0, 3, 6]))[0]), 6)  # knows nothing: ln 7
     1.94591
     """
-    expect.floats("cross_entropy", logits=logits)
-    expect.last_axis("cross_entropy", "logits", logits)
-    expect.integers("cross_entropy", targets=targets)
-    expect.shape("cross_entropy", "targets", targets, logits.shape[:-1], "one for each row of logits")
+    expect_cross_entropy(logits, targets, ignore_index)
     counted = targets != ignore_index  # (...)
-    expect.ids_below("cross_entropy", "targets", targets[counted], logits.shape[-1], "the vocabulary")
-    if not counted.any():
-        raise ValueError(f"cross_entropy: targets hold nothing but {ignore_index} (ignore_index), but at least one must count")
 
     shifted = logits - logits.max(axis=-1, keepdims=True)  # (..., V), at most 0
     e = np.exp(shifted)  # (..., V)
@@ -65,3 +59,15 @@ def cross_entropy_backward(dloss: float, cache: CrossEntropyCache) -> np.ndarray
     dlogits[~counted] = 0.0  # a target that does not count pulls on nothing, even where its logits are NaN
     dlogits *= float(dloss) / int(counted.sum())  # Python floats: a NumPy float64 would promote float32
     return dlogits
+
+
+def expect_cross_entropy(logits: np.ndarray, targets: np.ndarray, ignore_index: int) -> None:
+    """Raises TypeError, ValueError, IndexError where cross_entropy_forward can not take these."""
+    expect.floats("cross_entropy", logits=logits)
+    expect.last_axis("cross_entropy", "logits", logits)
+    expect.integers("cross_entropy", targets=targets)
+    expect.shape("cross_entropy", "targets", targets, logits.shape[:-1], "one for each row of logits")
+    counted = targets != ignore_index  # (...)
+    expect.ids_below("cross_entropy", "targets", targets[counted], logits.shape[-1], "the vocabulary")
+    if not counted.any():
+        raise ValueError(f"cross_entropy: targets hold nothing but {ignore_index} (ignore_index), but at least one must count")

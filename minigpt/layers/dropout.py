@@ -30,14 +30,9 @@ def dropout_forward(x: np.ndarray, p: float, rng: np.random.Generator | None) ->
     Returns out, of x's shape and dtype, and the cache. Raises TypeError, ValueError.
     """
     expect.floats("dropout", x=x)
-    if not 0.0 <= p < 1.0:
-        raise ValueError(f"dropout: p is {p}, but must be at least 0 and below 1")
-    if p == 0.0:
+    keep = dropout_mask(x.shape, p, rng)
+    if keep is None:
         return x, DropoutCache(None, 0.0, x.shape, x.dtype)
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"dropout: rng is a {type(rng).__name__}, but must be a numpy.random.Generator where p > 0")
-    # float32 numbers for every dtype: the same seed then gives the same mask in float32 and in float64
-    keep = rng.random(x.shape, dtype=np.float32) >= p
     return x * keep * (1.0 / (1.0 - float(p))), DropoutCache(keep, float(p), x.shape, x.dtype)
 
 
@@ -48,3 +43,15 @@ def dropout_backward(dout: np.ndarray, cache: DropoutCache) -> np.ndarray:
     if keep is None:
         return dout
     return dout * keep * (1.0 / (1.0 - p))  # out = x * keep / (1 - p)
+
+
+def dropout_mask(shape: tuple[int, ...], p: float, rng: np.random.Generator | None) -> np.ndarray | None:
+    """Which numbers stay: bools of the given shape, or None where p = 0. Raises TypeError, ValueError."""
+    if not 0.0 <= p < 1.0:
+        raise ValueError(f"dropout: p is {p}, but must be at least 0 and below 1")
+    if p == 0.0:
+        return None
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"dropout: rng is a {type(rng).__name__}, but must be a numpy.random.Generator where p > 0")
+    # float32 numbers for every dtype: the same seed then gives the same mask in float32 and in float64
+    return rng.random(shape, dtype=np.float32) >= p

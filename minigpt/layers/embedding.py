@@ -27,11 +27,7 @@ def embedding_forward(ids: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, 
     ids: (B, T) ints in 0 .. V - 1 (any shape works); weight: (V, C) float. Returns out (B, T, C) and the cache.
     Raises TypeError, ValueError, IndexError (an id outside the table, with the id).
     """
-    expect.integers("embedding", ids=ids)
-    expect.floats("embedding", weight=weight)
-    expect.rank("embedding", "weight", weight, "V C")
-    expect.last_axis("embedding", "weight", weight)
-    expect.ids_below("embedding", "ids", ids, weight.shape[0], "the rows of weight")
+    expect_embedding(ids, weight)
     return weight.take(ids, axis=0), EmbeddingCache(ids, weight)  # (B, T, C)
 
 
@@ -46,3 +42,12 @@ def embedding_backward(dout: np.ndarray, cache: EmbeddingCache) -> np.ndarray:
     dweight = np.zeros_like(weight)  # (V, C)
     np.add.at(dweight, ids.reshape(-1), dout.reshape(-1, C))
     return dweight
+
+
+def expect_embedding(ids: np.ndarray, weight: np.ndarray) -> None:
+    """Raises TypeError, ValueError, IndexError where embedding_forward can not take these."""
+    expect.integers("embedding", ids=ids)
+    expect.floats("embedding", weight=weight)
+    expect.rank("embedding", "weight", weight, "V C")
+    expect.last_axis("embedding", "weight", weight)
+    expect.ids_below("embedding", "ids", ids, weight.shape[0], "the rows of weight")

@@ -34,12 +34,7 @@ def layer_norm_forward(
     x: (..., C) float; weight: (C,); bias: (C,) or None. Returns out (..., C), of x's dtype, and the cache.
     Raises TypeError, ValueError.
     """
-    expect.floats("layer_norm", x=x, weight=weight, bias=bias)
-    expect.last_axis("layer_norm", "x", x)
-    expect.shape("layer_norm", "weight", weight, x.shape[-1:], f"(C,), and x ends in C = {x.shape[-1]}")
-    expect.shape("layer_norm", "bias", bias, x.shape[-1:], f"(C,), and x ends in C = {x.shape[-1]}")
-    if eps < 0:
-        raise ValueError(f"layer_norm: eps is {eps}, but must not be negative")
+    expect_layer_norm(x, weight, bias, eps)
     centred = x - x.mean(axis=-1, keepdims=True)  # (..., C)
     var = np.square(centred).mean(axis=-1, keepdims=True)  # (..., 1)
     rstd = 1.0 / np.sqrt(var + float(eps))  # (..., 1)
@@ -65,3 +60,13 @@ def layer_norm_backward(dout: np.ndarray, cache: LayerNormCache) -> tuple[np.nda
     along_xhat = (dxhat * xhat).mean(axis=-1, keepdims=True)  # (..., 1)
     dx = rstd * (dxhat - along_one - xhat * along_xhat)  # (..., C)
     return dx, dweight, dbias
+
+
+def expect_layer_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, eps: float) -> None:
+    """Raises TypeError, ValueError where layer_norm_forward can not take these."""
+    expect.floats("layer_norm", x=x, weight=weight, bias=bias)
+    expect.last_axis("layer_norm", "x", x)
+    expect.shape("layer_norm", "weight", weight, x.shape[-1:], f"(C,), and x ends in C = {x.shape[-1]}")
+    expect.shape("layer_norm", "bias", bias, x.shape[-1:], f"(C,), and x ends in C = {x.shape[-1]}")
+    if eps < 0:
+        raise ValueError(f"layer_norm: eps is {eps}, but must not be negative")

@@ -29,13 +29,8 @@ def linear_forward(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = 
     x: (..., in) float; weight: (in, out); bias: (out,) or None. Returns out (..., out), of x's dtype, and the cache.
     Raises TypeError, ValueError.
     """
-    expect.floats("linear", x=x, weight=weight, bias=bias)
-    expect.last_axis("linear", "x", x)
-    expect.rank("linear", "weight", weight, "in out")
-    expect.last_axis("linear", "weight", weight)
+    expect_linear(x, weight, bias)
     n_in, n_out = weight.shape
-    expect.shape("linear", "weight", weight, (x.shape[-1], n_out), f"(in, out), and x ends in {x.shape[-1]}")
-    expect.shape("linear", "bias", bias, (n_out,), "(out,), one for each column of weight")
     rows = x.reshape(-1, n_in) @ weight  # (N, out): one large product is faster than one for each leading index
     out = rows.reshape(*x.shape[:-1], n_out)  # (..., out)
     if bias is not None:
@@ -56,3 +51,14 @@ def linear_backward(dout: np.ndarray, cache: LinearCache) -> tuple[np.ndarray, n
     dweight = x_rows.T @ dout_rows  # (in, N) @ (N, out) -> (in, out)
     dbias = dout_rows.sum(axis=0) if has_bias else None  # (out,)
     return dx, dweight, dbias
+
+
+def expect_linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None) -> None:
+    """Raises TypeError, ValueError where linear_forward can not take these."""
+    expect.floats("linear", x=x, weight=weight, bias=bias)
+    expect.last_axis("linear", "x", x)
+    expect.rank("linear", "weight", weight, "in out")
+    expect.last_axis("linear", "weight", weight)
+    n_out = weight.shape[1]
+    expect.shape("linear", "weight", weight, (x.shape[-1], n_out), f"(in, out), and x ends in {x.shape[-1]}")
+    expect.shape("linear", "bias", bias, (n_out,), "(out,), one for each column of weight")

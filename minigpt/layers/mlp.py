@@ -42,7 +42,7 @@ def mlp_forward(
     activation: "gelu" (the tanh form), "gelu_erf" (the exact form) or "relu".
     Returns out (..., C), of x's dtype, and the cache. Raises TypeError, ValueError.
     """
-    _expect_mlp(x, fc_weight, fc_bias, proj_weight, proj_bias, activation)
+    expect_mlp(x, fc_weight, fc_bias, proj_weight, proj_bias, activation)
     wide, fc_cache = linear_forward(x, fc_weight, fc_bias)  # (..., F)
     if activation == "relu":
         bent, activation_cache = relu_forward(wide)  # (..., F)
@@ -65,7 +65,8 @@ def mlp_backward(dout: np.ndarray, cache: MlpCache) -> tuple:
     return dx, dfc_weight, dfc_bias, dproj_weight, dproj_bias
 
 
-def _expect_mlp(x, fc_weight, fc_bias, proj_weight, proj_bias, activation) -> None:
+def expect_mlp(x, fc_weight, fc_bias, proj_weight, proj_bias, activation) -> None:
+    """Raises TypeError, ValueError where mlp_forward can not take these."""
     expect.one_of("mlp", "activation", activation, ACTIVATIONS)
     expect.floats("mlp", x=x, fc_weight=fc_weight, fc_bias=fc_bias, proj_weight=proj_weight, proj_bias=proj_bias)
     expect.last_axis("mlp", "x", x)

@@ -38,14 +38,7 @@ def multi_head_attention_forward(
     qkv: (B, T, 3C) float, q then k then v, head h owning channels h*hs .. (h+1)*hs of each. The rest as in attention_forward.
     Returns out (B, T, C), of qkv's dtype, and the cache. Raises TypeError, ValueError.
     """
-    expect.floats("multi_head_attention", qkv=qkv)
-    expect.rank("multi_head_attention", "qkv", qkv, "B T 3C")
-    expect.last_axis("multi_head_attention", "qkv", qkv)
-    n_head = expect.whole_number("multi_head_attention", "n_head", n_head)
-    if qkv.shape[-1] % (3 * n_head):
-        raise ValueError(
-            f"multi_head_attention: qkv ends in {qkv.shape[-1]}, but must end in 3C with C divisible by n_head = {n_head}"
-        )
+    n_head = expect_multi_head_attention(qkv, n_head)
     q, k, v = split_heads(qkv, n_head)  # each (B, nh, T, hs)
     heads, attention_cache = attention_forward(q, k, v, causal, window, dropout_p, rng)  # (B, nh, T, hs)
     out = merge_heads(heads)  # (B, T, C)
@@ -63,6 +56,19 @@ def multi_head_attention_backward(dout: np.ndarray, cache: MultiHeadAttentionCac
     dq, dk, dv = attention_backward(dheads, attention_cache)  # each (B, nh, T, hs)
     # q, k, v = split(qkv)
     return np.concatenate([merge_heads(dq), merge_heads(dk), merge_heads(dv)], axis=-1)  # (B, T, 3C)
+
+
+def expect_multi_head_attention(qkv: np.ndarray, n_head: int) -> int:
+    """n_head as an int. Raises TypeError, ValueError where multi_head_attention_forward can not take these."""
+    expect.floats("multi_head_attention", qkv=qkv)
+    expect.rank("multi_head_attention", "qkv", qkv, "B T 3C")
+    expect.last_axis("multi_head_attention", "qkv", qkv)
+    n_head = expect.whole_number("multi_head_attention", "n_head", n_head)
+    if qkv.shape[-1] % (3 * n_head):
+        raise ValueError(
+            f"multi_head_attention: qkv ends in {qkv.shape[-1]}, but must end in 3C with C divisible by n_head = {n_head}"
+        )
+    return n_head
 
 
 def split_heads(qkv: np.ndarray, n_head: int) -> np.ndarray:

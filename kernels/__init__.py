@@ -1,0 +1,50 @@
+"""The contract of minigpt.layers in Numba: float32, two threads as good as twice one, nothing stored that can be made anew.
+
+    tile.py          the register tile that every product is made of
+    matmul.py        panels, blocks, shares; epilogues
+    flash.py         attention without the T x T scores
+    linear.py        linear layer and MLP           layer_norm.py, softmax.py, embedding.py, elementwise.py, optim.py
+    vector_math.py   exp and the two GELUs          memory.py   workspaces          jit.py   how Numba compiles and caches
+    ladder/          the way here, rung by rung
+
+Same names, shapes, errors and numbers as the reference, and float32 only. No BLAS: its threads would fight with Numba's.
+"""
+
+from kernels.attention import attention_backward, attention_forward, multi_head_attention_backward, multi_head_attention_forward
+from kernels.elementwise import dropout_backward, dropout_forward, gelu_backward, gelu_forward, relu_backward, relu_forward
+from kernels.embedding import embedding_backward, embedding_forward
+from kernels.layer_norm import layer_norm_backward, layer_norm_forward
+from kernels.linear import linear_backward, linear_forward, mlp_backward, mlp_forward
+from kernels.optim import adamw_step, grad_norm
+from kernels.softmax import cross_entropy_backward, cross_entropy_forward, softmax_backward, softmax_forward
+from minigpt.layers import sinusoidal_positions
+
+DTYPE = "float32"  # the only one: whoever checks these functions must ask for no more
+
+__all__ = [
+    "adamw_step",
+    "attention_backward",
+    "attention_forward",
+    "cross_entropy_backward",
+    "cross_entropy_forward",
+    "dropout_backward",
+    "dropout_forward",
+    "embedding_backward",
+    "embedding_forward",
+    "gelu_backward",
+    "gelu_forward",
+    "grad_norm",
+    "layer_norm_backward",
+    "layer_norm_forward",
+    "linear_backward",
+    "linear_forward",
+    "mlp_backward",
+    "mlp_forward",
+    "multi_head_attention_backward",
+    "multi_head_attention_forward",
+    "relu_backward",
+    "relu_forward",
+    "sinusoidal_positions",
+    "softmax_backward",
+    "softmax_forward",
+]

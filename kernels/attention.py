@@ -1,0 +1,106 @@
+"""Attention, by the flash kernels (flash.py): the contract's shapes, and where q, k and v lie in memory."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from kernels.expect import float32, flat
+from kernels.flash import FAR, attention_heads_backward, attention_heads_forward, backward_size, forward_size
+from kernels.memory import empty, workspace
+from minigpt.layers import expect
+from minigpt.layers.attention import expect_attention
+from minigpt.layers.dropout import dropout_mask
+from minigpt.layers.multi_head_attention import expect_multi_head_attention
+
+NO_MASK = np.empty(0, np.bool_)
+
+
+class AttentionCache(NamedTuple):
+    """What the backward pass needs of the forward pass. The weights are not among it: they are made anew."""
+
+    q: np.ndarray  # (B, nh, Tq, hs); for many heads, all of qkv (B, T, 3C)
+    k: np.ndarray  # (B, nh, Tk, hs); for many heads, qkv again
+    v: np.ndarray
+    out: np.ndarray
+    lse: np.ndarray  # (B, nh, Tq), log of the sum of e^score over a query's keys
+    keep: np.ndarray  # (B, nh, Tq, Tk) bool, which weights dropout let stay; empty without dropout
+    grow: np.float32  # 1 / (1 - p)
+    layout: "Layout"
+
+
+class Layout(NamedTuple):
+    """Where each number lies in the flat arrays, and the mask."""
+
+    sizes: tuple[int, int, int, int, int]  # B, nh, Tq, Tk, hs
+    first: tuple[int, int, int]  # where q, k and v begin
+    q: tuple[int, int, int]  # strides: sequence, head, token
+    kv: tuple[int, int, int]
+    out: tuple[int, int, int]
+    causal: bool
+    window: int
+
+
+def attention_forward(q, k, v, causal=True, window=None, dropout_p=0.0, rng=None):
+    """As minigpt.layers.attention_forward, in float32. Memory grows with T; a dropout mask, where there is one, with T^2."""
+    expect_attention(q, k, v, window)
+    float32("attention", q=q, k=k, v=v)
+    B, nh, Tq, hs = q.shape
+    Tk = k.shape[2]
+    q_strides, kv_strides = (nh * Tq * hs, Tq * hs, hs), (nh * Tk * hs, Tk * hs, hs)
+    mask = (bool(causal), FAR if window is None else min(int(window), FAR))
+    layout = Layout((B, nh, Tq, Tk, hs), (0, 0, 0), q_strides, kv_strides, q_strides, *mask)
+    return _forward(q, k, v, q.shape, layout, dropout_p, rng)
+
+
+def attention_backward(dout, cache):
+    """As minigpt.layers.attention_backward: dq (B, nh, Tq, hs), dk and dv (B, nh, Tk, hs)."""
+    expect.same_as_out("attention", dout, cache.out.shape, cache.out.dtype)
+    dq, dk, dv = empty(cache.q.shape), empty(cache.k.shape), empty(cache.v.shape)
+    _backward(dout, cache, flat(dq), flat(dk), flat(dv))
+    return dq, dk, dv
+
+
+def multi_head_attention_forward(qkv, n_head, causal=True, window=None, dropout_p=0.0, rng=None):
+    """As minigpt.layers.multi_head_attention_forward; the heads are read and written where they lie, none is copied."""
+    n_head = expect_multi_head_attention(qkv, n_head)
+    if window is not None:
+        expect.whole_number("attention", "window", window)
+    float32("multi_head_attention", qkv=qkv)
+    B, T, C3 = qkv.shape
+    C, hs = C3 // 3, C3 // (3 * n_head)
+    mask = (bool(causal), FAR if window is None else min(int(window), FAR))
+    layout = Layout((B, n_head, T, T, hs), (0, C, 2 * C), (T * C3, hs, C3), (T * C3, hs, C3), (T * C, hs, C), *mask)
+    return _forward(qkv, qkv, qkv, (B, T, C), layout, dropout_p, rng)
+
+
+def multi_head_attention_backward(dout, cache):
+    """As minigpt.layers.multi_head_attention_backward: dqkv (B, T, 3C)."""
+    expect.same_as_out("multi_head_attention", dout, cache.out.shape, cache.out.dtype)
+    dqkv = empty(cache.q.shape)
+    _backward(dout, cache, flat(dqkv), flat(dqkv), flat(dqkv))
+    return dqkv
+
+
+def _forward(q, k, v, out_shape, layout, dropout_p, rng):
+    B, nh, Tq, Tk, hs = layout.sizes
+    keep = dropout_mask((B, nh, Tq, Tk), dropout_p, rng)
+    keep = NO_MASK if keep is None else keep
+    grow = np.float32(1.0 / (1.0 - float(dropout_p)))
+    out, lse, shares, size = empty(out_shape), empty((B, nh, Tq)), workspace.threads(), forward_size(Tk, hs)
+    attention_heads_forward(
+        flat(q), layout.first[0], layout.q, flat(k), layout.first[1], flat(v), layout.first[2], layout.kv, flat(out), layout.out,
+        flat(lse), keep.reshape(-1), grow, layout.sizes, layout.causal, layout.window, shares,
+        workspace.floats("attention", shares * size), size,
+    )  # fmt: skip
+    return out, AttentionCache(q, k, v, out, lse, keep, grow, layout)
+
+
+def _backward(dout, cache, dq, dk, dv):
+    layout = cache.layout
+    B, nh, Tq, Tk, hs = layout.sizes
+    shares, size = workspace.threads(), backward_size(Tk, hs)
+    attention_heads_backward(
+        flat(cache.q), layout.first[0], layout.q, flat(cache.k), layout.first[1], flat(cache.v), layout.first[2], layout.kv,
+        flat(cache.out), flat(dout), layout.out, flat(cache.lse), cache.keep.reshape(-1), cache.grow, dq, dk, dv,
+        layout.sizes, layout.causal, layout.window, shares, workspace.floats("attention", shares * size), size,
+    )  # fmt: skip

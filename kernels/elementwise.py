@@ -1,0 +1,130 @@
+"""What is done to each number by itself: GELU, ReLU, dropout, and their gradients. One pass, cut into a piece for each thread."""
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from kernels.expect import flat, float32
+from kernels.jit import DISABLED, kernel
+from kernels.memory import empty, workspace
+from kernels.vector_math import gelu_erf, gelu_erf_slope, gelu_tanh, gelu_tanh_slope
+from minigpt.layers import expect
+from minigpt.layers.dropout import dropout_mask
+
+prange = range if DISABLED else numba.prange
+TANH, ERF, RELU = range(3)
+ZERO, ONE = np.float32(0.0), np.float32(1.0)
+
+
+class ActivationCache(NamedTuple):
+    """What the backward pass needs of the forward pass."""
+
+    x: np.ndarray  # any shape
+    kind: int  # TANH, ERF or RELU
+
+
+class DropoutCache(NamedTuple):
+    """What the backward pass needs of the forward pass."""
+
+    keep: np.ndarray | None  # x's shape, bool; None where p = 0
+    grow: np.float32  # 1 / (1 - p)
+    shape: tuple[int, ...]  # x's
+
+
+@kernel
+def _activate(x, kind, out, shares):
+    for share in prange(shares):
+        here = range(x.size * share // shares, x.size * (share + 1) // shares)
+        if kind == TANH:
+            for i in here:
+                out[i] = gelu_tanh(x[i])
+        elif kind == ERF:
+            for i in here:
+                out[i] = gelu_erf(x[i])
+        else:
+            for i in here:
+                out[i] = x[i] if x[i] > ZERO else ZERO * x[i]  # NaN stays NaN
+
+
+@kernel
+def _slope(x, kind, dout, dx, shares):
+    for share in prange(shares):
+        here = range(x.size * share // shares, x.size * (share + 1) // shares)
+        if kind == TANH:
+            for i in here:
+                dx[i] = dout[i] * gelu_tanh_slope(x[i])
+        elif kind == ERF:
+            for i in here:
+                dx[i] = dout[i] * gelu_erf_slope(x[i])
+        else:
+            for i in here:
+                dx[i] = dout[i] if x[i] > ZERO else ZERO
+
+
+@kernel
+def _keep(x, keep, grow, out, shares):
+    for share in prange(shares):
+        for i in range(x.size * share // shares, x.size * (share + 1) // shares):
+            out[i] = x[i] * grow if keep[i] else ZERO
+
+
+def gelu_forward(x, approximate="tanh"):
+    """As minigpt.layers.gelu_forward, in float32."""
+    expect.floats("gelu", x=x)
+    expect.one_of("gelu", "approximate", approximate, ("tanh", "none"))
+    return _activation_forward("gelu", x, TANH if approximate == "tanh" else ERF)
+
+
+def gelu_backward(dout, cache):
+    """As minigpt.layers.gelu_backward."""
+    return _activation_backward("gelu", dout, cache)
+
+
+def relu_forward(x):
+    """As minigpt.layers.relu_forward, in float32."""
+    expect.floats("relu", x=x)
+    return _activation_forward("relu", x, RELU)
+
+
+def relu_backward(dout, cache):
+    """As minigpt.layers.relu_backward."""
+    return _activation_backward("relu", dout, cache)
+
+
+def _activation_forward(function, x, kind):
+    float32(function, x=x)
+    out = empty(x.shape)
+    _activate(flat(x), kind, flat(out), workspace.threads())
+    return out, ActivationCache(x, kind)
+
+
+def _activation_backward(function, dout, cache):
+    x, kind = cache
+    expect.same_as_out(function, dout, x.shape, x.dtype)
+    dx = empty(x.shape)
+    _slope(flat(x), kind, flat(dout), flat(dx), workspace.threads())
+    return dx
+
+
+def dropout_forward(x, p, rng):
+    """As minigpt.layers.dropout_forward, in float32: the same mask from the same rng."""
+    expect.floats("dropout", x=x)
+    float32("dropout", x=x)
+    keep = dropout_mask(x.shape, p, rng)
+    if keep is None:
+        return x, DropoutCache(None, ONE, x.shape)
+    grow, out = np.float32(1.0 / (1.0 - float(p))), empty(x.shape)
+    _keep(flat(x), keep.reshape(-1), grow, flat(out), workspace.threads())
+    return out, DropoutCache(keep, grow, x.shape)
+
+
+def dropout_backward(dout, cache):
+    """As minigpt.layers.dropout_backward."""
+    keep, grow, shape = cache
+    expect.same_as_out("dropout", dout, shape, np.dtype(np.float32))
+    if keep is None:
+        return dout
+    dx = empty(shape)
+    _keep(flat(dout), keep.reshape(-1), grow, flat(dx), workspace.threads())
+    return dx

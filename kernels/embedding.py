@@ -1,0 +1,69 @@
+"""Embedding: rows looked up, and gradients added where they came from. Each thread has its own channels, so that no two threads
+ever add to the same number, and the order of the sum is that of the ids."""
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from kernels.expect import flat, float32
+from kernels.jit import DISABLED, kernel
+from kernels.memory import empty, workspace
+from minigpt.layers import expect
+from minigpt.layers.embedding import expect_embedding
+
+prange = range if DISABLED else numba.prange
+ZERO = np.float32(0.0)
+
+
+class EmbeddingCache(NamedTuple):
+    """What the backward pass needs of the forward pass."""
+
+    ids: np.ndarray  # (B, T), ints
+    weight: np.ndarray  # (V, C), for its shape
+
+
+@kernel
+def _gather(ids, weight, C, out, shares):
+    for share in prange(shares):
+        for n in range(ids.size * share // shares, ids.size * (share + 1) // shares):
+            row, place = ids[n] * C, n * C
+            for c in range(C):
+                out[place + c] = weight[row + c]
+
+
+@kernel
+def _scatter_add(ids, dout, C, dweight, shares):
+    for share in prange(shares):
+        first, beyond = C * share // shares, C * (share + 1) // shares
+        for row in range(0, dweight.size, C):
+            dweight[row + first : row + beyond] = ZERO
+        for n in range(ids.size):
+            row, place = ids[n] * C, n * C
+            for c in range(first, beyond):
+                dweight[row + c] += dout[place + c]
+
+
+def embedding_forward(ids, weight):
+    """As minigpt.layers.embedding_forward, in float32."""
+    expect_embedding(ids, weight)
+    float32("embedding", weight=weight)
+    C = weight.shape[1]
+    out = empty((*ids.shape, C))
+    _gather(_whole(ids), flat(weight), C, flat(out), workspace.threads())
+    return out, EmbeddingCache(ids, weight)
+
+
+def embedding_backward(dout, cache):
+    """As minigpt.layers.embedding_backward."""
+    ids, weight = cache
+    C = weight.shape[1]
+    expect.same_as_out("embedding", dout, (*ids.shape, C), weight.dtype)
+    dweight = empty(weight.shape)
+    _scatter_add(_whole(ids), flat(dout), C, flat(dweight), workspace.threads())
+    return dweight
+
+
+def _whole(ids: np.ndarray) -> np.ndarray:
+    """(n,) int64, one type for Numba whatever the ids' own."""
+    return np.array(ids, np.int64, order="C").reshape(-1)

@@ -1,0 +1,108 @@
+"""Layer normalization: each token's channels pass through the L1 cache once, forward and backward.
+
+The cache keeps x, mean and rstd of each token; xhat is made anew in the backward pass, which costs less than reading it.
+The sums of dweight and dbias over all tokens are taken by each thread for its own tokens, then added in the threads' order.
+"""
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from kernels.expect import flat, float32
+from kernels.jit import DISABLED, kernel, part
+from kernels.memory import empty, workspace
+from minigpt.layers import expect
+from minigpt.layers.layer_norm import expect_layer_norm
+
+prange = range if DISABLED else numba.prange
+ZERO, ONE = np.float32(0.0), np.float32(1.0)
+NO_BIAS = np.empty(0, np.float32)
+
+
+class LayerNormCache(NamedTuple):
+    """What the backward pass needs of the forward pass."""
+
+    x: np.ndarray  # (..., C)
+    weight: np.ndarray  # (C,)
+    mean: np.ndarray  # (tokens,)
+    rstd: np.ndarray  # (tokens,), 1 / sqrt(var + eps)
+    has_bias: bool
+
+
+@part
+def _normalize(x, at, C, weight, bias, eps, out):
+    """One token's out; returns its mean and rstd."""
+    total = ZERO
+    for c in range(C):
+        total += x[at + c]
+    mean = total / np.float32(C)
+    squares = ZERO
+    for c in range(C):
+        squares += (x[at + c] - mean) * (x[at + c] - mean)
+    rstd = ONE / np.sqrt(squares / np.float32(C) + eps)
+    if bias.size:
+        for c in range(C):
+            out[at + c] = (x[at + c] - mean) * rstd * weight[c] + bias[c]
+    else:
+        for c in range(C):
+            out[at + c] = (x[at + c] - mean) * rstd * weight[c]
+    return mean, rstd
+
+
+@kernel
+def _forward(x, C, weight, bias, eps, out, means, rstds, shares):
+    tokens = x.size // C
+    for share in prange(shares):
+        for n in range(tokens * share // shares, tokens * (share + 1) // shares):
+            means[n], rstds[n] = _normalize(x, n * C, C, weight, bias, eps, out)
+
+
+@part
+def _token_backward(x, dout, at, C, weight, mean, rstd, dx, dweight, dbias):
+    """One token's dx; its share of dweight and dbias is added to theirs."""
+    along_one, along_xhat = ZERO, ZERO
+    for c in range(C):
+        dxhat = dout[at + c] * weight[c]
+        along_one += dxhat
+        along_xhat += dxhat * ((x[at + c] - mean) * rstd)
+    along_one /= np.float32(C)
+    along_xhat /= np.float32(C)
+    for c in range(C):
+        xhat = (x[at + c] - mean) * rstd
+        dx[at + c] = rstd * (dout[at + c] * weight[c] - along_one - xhat * along_xhat)
+        dweight[c] += dout[at + c] * xhat
+        dbias[c] += dout[at + c]
+
+
+@kernel
+def _backward(x, dout, C, weight, means, rstds, dx, sums, shares):
+    tokens = x.size // C
+    for share in prange(shares):
+        dweight, dbias = sums[2 * share * C : (2 * share + 1) * C], sums[(2 * share + 1) * C : (2 * share + 2) * C]
+        dweight[:] = ZERO
+        dbias[:] = ZERO
+        for n in range(tokens * share // shares, tokens * (share + 1) // shares):
+            _token_backward(x, dout, n * C, C, weight, means[n], rstds[n], dx, dweight, dbias)
+
+
+def layer_norm_forward(x, weight, bias=None, eps=1e-5):
+    """As minigpt.layers.layer_norm_forward, in float32."""
+    expect_layer_norm(x, weight, bias, eps)
+    float32("layer_norm", x=x)
+    C, out = x.shape[-1], empty(x.shape)
+    mean, rstd = empty((x.size // C,)), empty((x.size // C,))
+    bias_or_none = NO_BIAS if bias is None else flat(bias)
+    _forward(flat(x), C, flat(weight), bias_or_none, np.float32(eps), flat(out), mean, rstd, workspace.threads())
+    return out, LayerNormCache(x, weight, mean, rstd, bias is not None)
+
+
+def layer_norm_backward(dout, cache):
+    """As minigpt.layers.layer_norm_backward."""
+    x, weight, mean, rstd, has_bias = cache
+    expect.same_as_out("layer_norm", dout, x.shape, x.dtype)
+    C, dx, shares = x.shape[-1], empty(x.shape), workspace.threads()
+    sums = workspace.floats("layer_norm", shares * 2 * C)
+    _backward(flat(x), flat(dout), C, flat(weight), mean, rstd, flat(dx), sums, shares)
+    dweight, dbias = sums[: shares * 2 * C].reshape(shares, 2, C).sum(axis=0)  # (2, C), fresh arrays
+    return dx, dweight, dbias if has_bias else None

@@ -1,0 +1,133 @@
+"""AdamW and the gradient's norm over all parameters in one call each: a table of addresses, cut into pieces of equal size.
+
+A call of Numba for each of 148 arrays would cost more than the small ones' arithmetic. The pieces are the same for any number of
+threads, and the norm's partial sums are added in their order: same bits from 1 thread as from 2.
+"""
+
+import ctypes
+import math
+
+import numba
+import numpy as np
+
+from kernels.expect import float32
+from kernels.jit import DISABLED, kernel, part
+from minigpt.optim import AdamWState, expect_adamw, is_decayed
+from minigpt.optim import grad_norm as reference_grad_norm
+
+prange = range if DISABLED else numba.prange
+PIECE = 65536  # numbers: 256 KiB
+ONE = np.float32(1.0)
+
+if DISABLED:
+
+    def floats_at(address, n):
+        """The n float32 numbers at an address."""
+        return np.ctypeslib.as_array((ctypes.c_float * n).from_address(int(address)))
+
+else:
+    from numba import types
+    from numba.extending import intrinsic
+
+    @intrinsic
+    def _pointer(typing, address):
+        """An integer as an address of float32 numbers."""
+
+        def codegen(context, builder, signature, args):
+            return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
+
+        return types.CPointer(types.float32)(types.intp), codegen
+
+    @numba.njit
+    def floats_at(address, n):
+        """The n float32 numbers at an address."""
+        return numba.carray(_pointer(address), (n,))
+
+
+@part
+def _squares(g):
+    """The sum of squares, in float64."""
+    total = 0.0
+    for i in range(g.size):
+        total += np.float64(g[i]) * np.float64(g[i])
+    return total
+
+
+@kernel
+def _norm(addresses, sizes, sums):
+    """pieces: addresses and sizes of runs of numbers; sums: one partial sum for each."""
+    for piece in prange(sizes.size):
+        sums[piece] = _squares(floats_at(addresses[piece], sizes[piece]))
+
+
+@part
+def _update(theta, g, m, v, scale, beta1, beta2, root, rate, eps, keep):
+    for i in range(theta.size):
+        gi = g[i] * scale
+        mi = m[i] + (ONE - beta1) * (gi - m[i])
+        vi = v[i] + (ONE - beta2) * (gi * gi - v[i])
+        m[i], v[i] = mi, vi
+        theta[i] = theta[i] * keep - rate * mi / (np.sqrt(vi) * root + eps)
+
+
+@kernel
+def _adamw(table, sizes, keeps, scale, beta1, beta2, root, rate, eps):
+    """table: (4, pieces) addresses of theta, g, m and v."""
+    for piece in prange(sizes.size):
+        n = sizes[piece]
+        _update(
+            floats_at(table[0, piece], n), floats_at(table[1, piece], n), floats_at(table[2, piece], n),
+            floats_at(table[3, piece], n), scale, beta1, beta2, root, rate, eps, keeps[piece],
+        )  # fmt: skip
+
+
+def grad_norm(grads: dict[str, np.ndarray]) -> float:
+    """As minigpt.optim.grad_norm."""
+    arrays = [_runs(g) for g in grads.values()]
+    if any(run is None or run.dtype != np.float32 for run in arrays):
+        return reference_grad_norm(grads)
+    addresses, sizes = _pieces(arrays)
+    sums = np.empty(sizes.size, np.float64)
+    _norm(addresses, sizes, sums)
+    return math.sqrt(float(sums.sum()))
+
+
+def adamw_step(params, grads, state: AdamWState, t, lr, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, grad_scale=1.0):
+    """As minigpt.optim.adamw_step, in float32: params and state change in place, grads do not."""
+    expect_adamw(params, grads, t)
+    names = list(params)
+    float32("adamw_step", **params)
+    groups = ([params[n] for n in names], [_as(grads[n], params[n]) for n in names], *([part[n] for n in names] for part in state))
+    runs = [[_runs(array) for array in group] for group in groups]
+    if any(run is None for run in (*runs[0], *runs[2], *runs[3])):
+        raise ValueError("adamw_step: a parameter or its state is not contiguous, but must be, for it is changed in place")
+    tables = [_pieces(group) for group in runs]
+    keeps = [1.0 - lr * weight_decay if is_decayed(params[n]) else 1.0 for n in names]
+    keep_of = np.repeat(np.array(keeps, np.float32), [-(-params[n].size // PIECE) for n in names])
+    f = np.float32
+    root, rate = f(1.0 / math.sqrt(1.0 - beta2**t)), f(lr / (1.0 - beta1**t))
+    _adamw(
+        np.stack([addresses for addresses, _ in tables]), tables[0][1], keep_of, f(grad_scale), f(beta1), f(beta2), root, rate, f(eps)
+    )
+
+
+def _as(g: np.ndarray, theta: np.ndarray) -> np.ndarray:
+    """A gradient whose numbers lie in memory as its parameter's do."""
+    return g if g.dtype == np.float32 and g.flags.c_contiguous else np.ascontiguousarray(g, np.float32)
+
+
+def _runs(array: np.ndarray) -> np.ndarray | None:
+    """The array as one run of numbers, or None where it lies with gaps. (The order does not matter to a sum of squares.)"""
+    turned = array.T if array.flags.f_contiguous and not array.flags.c_contiguous else array
+    return turned.reshape(-1) if turned.flags.c_contiguous else None
+
+
+def _pieces(arrays: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Addresses and sizes of runs of at most PIECE numbers."""
+    addresses, sizes = [], []
+    for array in arrays:
+        address = array.ctypes.data
+        for first in range(0, array.size, PIECE):
+            addresses.append(address + 4 * first)
+            sizes.append(min(PIECE, array.size - first))
+    return np.array(addresses, np.int64), np.array(sizes, np.int64)

@@ -1,0 +1,151 @@
+"""Softmax and cross-entropy. Cross-entropy stores no probabilities: a row's maximum and sum are enough to make them anew."""
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from kernels.expect import flat, float32
+from kernels.jit import DISABLED, kernel, part
+from kernels.memory import empty, workspace
+from kernels.vector_math import exp
+from minigpt.layers import expect
+from minigpt.layers.cross_entropy import expect_cross_entropy
+
+prange = range if DISABLED else numba.prange
+ZERO, ONE, MINUS_INFINITY = np.float32(0.0), np.float32(1.0), np.float32(-np.inf)
+LANES = 32
+
+
+class SoftmaxCache(NamedTuple):
+    """What the backward pass needs of the forward pass."""
+
+    p: np.ndarray  # (..., n)
+
+
+class CrossEntropyCache(NamedTuple):
+    """What the backward pass needs of the forward pass."""
+
+    logits: np.ndarray  # (..., V)
+    targets: np.ndarray  # (rows,), int64; -1 where the target does not count
+    largest: np.ndarray  # (rows,), each row's maximum m
+    log_total: np.ndarray  # (rows,), log sum e^(logits - m)
+    counted: int  # how many targets count
+
+
+@part
+def _largest(x, at, n, lanes):
+    """The maximum of a row: of each of 32 lanes first, for LLVM does not split a maximum over lanes by itself (NaN)."""
+    lanes[:LANES] = MINUS_INFINITY
+    whole = n // LANES * LANES
+    for j in range(0, whole, LANES):
+        for i in range(LANES):
+            lanes[i] = max(lanes[i], x[at + j + i])
+    m = MINUS_INFINITY
+    for i in range(LANES):
+        m = max(m, lanes[i])
+    for j in range(whole, n):
+        m = max(m, x[at + j])
+    return m
+
+
+@kernel
+def _softmax(x, n, p, shares, scratch):
+    rows = x.size // n
+    for share in prange(shares):
+        lanes = scratch[share * LANES : (share + 1) * LANES]
+        for row in range(rows * share // shares, rows * (share + 1) // shares):
+            at = row * n
+            m, total = _largest(x, at, n, lanes), ZERO
+            for i in range(at, at + n):
+                e = exp(x[i] - m)
+                p[i] = e
+                total += e
+            part_of = ONE / total
+            for i in range(at, at + n):
+                p[i] *= part_of
+
+
+@kernel
+def _softmax_slope(p, dout, n, dx, shares):
+    rows = p.size // n
+    for share in prange(shares):
+        for row in range(rows * share // shares, rows * (share + 1) // shares):
+            mean = ZERO
+            for i in range(row * n, row * n + n):
+                mean += dout[i] * p[i]
+            for i in range(row * n, row * n + n):
+                dx[i] = p[i] * (dout[i] - mean)
+
+
+@kernel
+def _cross_entropy(logits, V, targets, largest, log_total, losses, shares, scratch):
+    rows = logits.size // V
+    for share in prange(shares):
+        lanes = scratch[share * LANES : (share + 1) * LANES]
+        for row in range(rows * share // shares, rows * (share + 1) // shares):
+            at = row * V
+            m, total = _largest(logits, at, V, lanes), ZERO
+            for i in range(at, at + V):
+                total += exp(logits[i] - m)
+            largest[row], log_total[row] = m, np.log(total)
+            y = targets[row]
+            losses[row] = log_total[row] - (logits[at + y] - m) if y >= 0 else ZERO
+
+
+@kernel
+def _cross_entropy_slope(logits, V, targets, largest, log_total, scale, dlogits, shares):
+    rows = logits.size // V
+    for share in prange(shares):
+        for row in range(rows * share // shares, rows * (share + 1) // shares):
+            at, m, log_sum, y = row * V, largest[row], log_total[row], targets[row]
+            if y < 0:
+                dlogits[at : at + V] = ZERO  # a target that does not count pulls on nothing, even where its logits are NaN
+            else:
+                for i in range(at, at + V):
+                    dlogits[i] = exp((logits[i] - m) - log_sum) * scale
+                dlogits[at + y] -= scale
+
+
+def softmax_forward(x):
+    """As minigpt.layers.softmax_forward, in float32."""
+    expect.floats("softmax", x=x)
+    expect.last_axis("softmax", "x", x)
+    float32("softmax", x=x)
+    p, shares = empty(x.shape), workspace.threads()
+    _softmax(flat(x), x.shape[-1], flat(p), shares, workspace.floats("lanes", shares * LANES))
+    return p, SoftmaxCache(p)
+
+
+def softmax_backward(dout, cache):
+    """As minigpt.layers.softmax_backward."""
+    (p,) = cache
+    expect.same_as_out("softmax", dout, p.shape, p.dtype)
+    dx = empty(p.shape)
+    _softmax_slope(flat(p), flat(dout), p.shape[-1], flat(dx), workspace.threads())
+    return dx
+
+
+def cross_entropy_forward(logits, targets, ignore_index=-1):
+    """As minigpt.layers.cross_entropy_forward, in float32. The mean is taken in float64."""
+    expect_cross_entropy(logits, targets, ignore_index)
+    float32("cross_entropy", logits=logits)
+    V, y = logits.shape[-1], targets.reshape(-1)
+    y = np.where(y == ignore_index, -1, y).astype(np.int64)  # (rows,)
+    counted, shares = int((y >= 0).sum()), workspace.threads()
+    largest, log_total, losses = (empty(y.shape) for _ in range(3))
+    _cross_entropy(flat(logits), V, y, largest, log_total, losses, shares, workspace.floats("lanes", shares * LANES))
+    loss = np.float32(losses.sum(dtype=np.float64) / counted)
+    return loss, CrossEntropyCache(logits, y, largest, log_total, counted)
+
+
+def cross_entropy_backward(dloss, cache):
+    """As minigpt.layers.cross_entropy_backward."""
+    logits, targets, largest, log_total, counted = cache
+    if np.ndim(dloss) != 0:
+        raise ValueError(f"cross_entropy: dloss has shape {np.shape(dloss)}, but must be a scalar: the loss is one")
+    dlogits, scale = empty(logits.shape), np.float32(float(dloss) / counted)
+    _cross_entropy_slope(
+        flat(logits), logits.shape[-1], targets, largest, log_total, scale, flat(dlogits), workspace.threads()
+    )
+    return dlogits
