@@ -28,5 +28,5 @@ clean:
 $(READY): setup.cfg pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("minigpt needs Python 3.11 or newer; say which: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[plots,tests,lint]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[kernels,plots,tests,lint]'
 	touch $(READY)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kernels.expect import float32, flat
+from kernels.expect import flat, float32
 from kernels.flash import FAR, attention_heads_backward, attention_heads_forward, backward_size, forward_size
 from kernels.memory import empty, workspace
 from minigpt.layers import expect
@@ -97,7 +97,7 @@ def _forward(q, k, v, out_shape, layout, dropout_p, rng):
 
 def _backward(dout, cache, dq, dk, dv):
     layout = cache.layout
-    B, nh, Tq, Tk, hs = layout.sizes
+    Tk, hs = layout.sizes[3:]
     shares, size = workspace.threads(), backward_size(Tk, hs)
     attention_heads_backward(
         flat(cache.q), layout.first[0], layout.q, flat(cache.k), layout.first[1], flat(cache.v), layout.first[2], layout.kv,

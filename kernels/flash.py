@@ -241,9 +241,7 @@ def _head_backward(q, q_at, q_row, k, k_at, v, v_at, kv_row, out, dout, out_at, 
             for d in range(0, wide, ROWS):
                 for i in range(0, QUERIES, COLUMNS):
                     at = d * QUERIES + i
-                    tile_columns(
-                        keys, j0 * wide + d, wide, dp, i, QUERIES, dq_turned, at, QUERIES, dq_turned, at, QUERIES, count
-                    )
+                    tile_columns(keys, j0 * wide + d, wide, dp, i, QUERIES, dq_turned, at, QUERIES, dq_turned, at, QUERIES, count)
         for i in range(n):
             for d in range(hs):
                 dq[q_at + (i0 + i) * q_row + d] = dq_turned[d * QUERIES + i] * scale

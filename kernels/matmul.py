@@ -205,7 +205,8 @@ def matmul(a, a_stride, by_rows, b, b_stride, transposed, c, M, N, K, bias=None,
     of_rows = _unevenness(N, COLUMNS, shares) > _unevenness(M, ROWS, shares) * 1.1  # rows make each thread pack all of B
     _matmul(
         a, a_stride, by_rows, b, b_stride, transposed, NO_ARRAY if bias is None else bias, c, M, N, K, epilogue,
-        NO_ARRAY if extra is None else extra, NO_ARRAY if b_sums is None else b_sums, shares, of_rows, workspace.floats("matmul", shares * SCRATCH),
+        NO_ARRAY if extra is None else extra, NO_ARRAY if b_sums is None else b_sums, shares, of_rows,
+        workspace.floats("matmul", shares * SCRATCH),
     )  # fmt: skip
 
 

@@ -107,7 +107,15 @@ def adamw_step(params, grads, state: AdamWState, t, lr, beta1=0.9, beta2=0.999, 
     f = np.float32
     root, rate = f(1.0 / math.sqrt(1.0 - beta2**t)), f(lr / (1.0 - beta1**t))
     _adamw(
-        np.stack([addresses for addresses, _ in tables]), tables[0][1], keep_of, f(grad_scale), f(beta1), f(beta2), root, rate, f(eps)
+        np.stack([addresses for addresses, _ in tables]),
+        tables[0][1],
+        keep_of,
+        f(grad_scale),
+        f(beta1),
+        f(beta2),
+        root,
+        rate,
+        f(eps),
     )
 
 

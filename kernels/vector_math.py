@@ -103,7 +103,7 @@ def erfc_and_bell(x):
 @inner
 def gelu_erf(x):
     """GELU's exact form, x Phi(x)."""
-    erfc, bell = erfc_and_bell(x)
+    erfc, _ = erfc_and_bell(x)
     return x * (HALF * erfc if x < ZERO else ONE - HALF * erfc)
 
 

@@ -45,6 +45,8 @@ def load_kernels() -> ModuleType:
     """The package `kernels`. Raises ImportError where Numba is missing, or another distribution's `kernels` stands in its place."""
     if importlib.util.find_spec("numba") is None:
         raise ImportError("ops 'numba': Numba is not installed; install it (pip install numba), or use ops 'numpy'")
+    if importlib.util.find_spec("kernels") is None:
+        raise ImportError("ops 'numba': minigpt's package `kernels` is not installed; install minigpt anew, or use ops 'numpy'")
     module = importlib.import_module("kernels")
     if not hasattr(module, "attention_forward"):
         raise ImportError(
@@ -55,7 +57,7 @@ def load_kernels() -> ModuleType:
 
 
 def default_ops() -> str:
-    """"numba" where Numba is installed, else "numpy"."""
+    """ "numba" where Numba is installed, else "numpy"."""
     return "numba" if importlib.util.find_spec("numba") else "numpy"
 
 

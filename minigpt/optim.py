@@ -48,7 +48,8 @@ def adamw_step(
 ) -> None:
     """One step of AdamW, in place: params and state change, grads do not. t counts the steps, from 1.
 
-    grad_scale multiplies every gradient as it is read (clip_scale). Raises ValueError where t is below 1 or grads lacks a parameter.
+    grad_scale multiplies every gradient as it is read (clip_scale).
+    Raises ValueError where t is below 1 or grads lacks a parameter.
     """
     expect_adamw(params, grads, t)
     for name, theta in params.items():

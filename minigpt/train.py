@@ -24,8 +24,8 @@ from minigpt.config import GPTConfig
 from minigpt.data import TextData, load_data
 from minigpt.generate import generate
 from minigpt.model import GPT
-from minigpt.optim import AdamWState, adamw_init, clip_scale, learning_rate
 from minigpt.ops import optimizer
+from minigpt.optim import AdamWState, adamw_init, clip_scale, learning_rate
 from minigpt.randomness import generator
 from minigpt.settings import TrainSettings
 from minigpt.tasks import TaskData

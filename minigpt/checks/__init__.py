@@ -19,10 +19,12 @@ from minigpt.checks.model_checks import model_checks
 from minigpt.checks.optimizer_checks import OPTIMIZER
 from minigpt.checks.properties import property_checks
 from minigpt.checks.sampling_checks import SAMPLING
+from minigpt.checks.single import asked_of_single, in_single
+from minigpt.checks.single import perform as perform_single
 from minigpt.checks.training_checks import TRAINING
 
 __all__ = ["ALL_CHECKS", "BAD_INPUT_CHECKS", "LAYER_CHECKS", "LIBRARY_CHECKS", "Check", "Line", "Report", "asked_of_by_hand"]
-__all__ += ["checks_of", "library", "perform", "select"]
+__all__ += ["asked_of_single", "checks_of", "in_single", "library", "perform", "perform_single", "select"]
 
 BAD_INPUT_CHECKS = bad_input_checks()
 LAYER_CHECKS = golden_checks() + generic_checks() + property_checks() + EDGES + BAD_INPUT_CHECKS
@@ -56,7 +58,8 @@ def library(ops: object = layers, replaced: dict[str, ModuleType] | None = None)
         own = {key: value for key, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__}
         names |= own
     GPT = names.pop("GPT")
-    functions = {name: getattr(ops, name) for name in layers.__all__}
+    functions = {name: getattr(ops, name) for name in (*layers.__all__, "in_double") if hasattr(ops, name)}
+    names |= getattr(ops, "optimizer", {})  # the optimizer's functions that an implementation brings along
     return SimpleNamespace(**names, **functions, GPT=lambda *args, **options: GPT(*args, ops=ops, **options))
 
 

@@ -5,7 +5,9 @@ returns arrays by name, judge(outputs, **inputs) says of each tensor what was go
 hidden tests are the same checks with another seed; a grader runs `call` in one process and `judge` in another.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import NamedTuple
 
@@ -79,12 +81,27 @@ def _story(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}{place}"
 
 
+_least_tolerance: ContextVar[float] = ContextVar("least tolerance", default=0.0)
+
+
+@contextmanager
+def tolerance_at_least(tolerance: float) -> Iterator[None]:
+    """While it lasts, no comparison of arrays asks for more than this, absolute below 1: for a subject of float32 (single.py)."""
+    token = _least_tolerance.set(tolerance)
+    try:
+        yield
+    finally:
+        _least_tolerance.reset(token)
+
+
 def equal(tensor: str, got: object, want: object, tolerance: float = 1e-9, floor: float = 1.0) -> Line:
     """Compare two arrays: form before values, then the largest of |got - want| / (max(|got|, |want|) + floor).
 
     floor: below this size the error is absolute. tolerance: what the error may be.
     """
     want = np.asarray(want)
+    if _least_tolerance.get() > 0.0:
+        tolerance, floor = max(tolerance, _least_tolerance.get()), max(floor, 1.0)
     problem = _form(got, want)
     if problem:
         return Line(tensor, _short(got), _short(want), np.inf, tolerance, problem)

@@ -83,6 +83,8 @@ def _numerical(subject: object, function: str, case: Case, dout: np.ndarray, nam
     if case.arguments[name] is None:
         return None
 
+    subject = getattr(subject, "in_double", subject)  # differences of a float32 forward would be noise (single.py)
+
     def scalar(value: np.ndarray) -> float:
         return float(np.sum(case.forward(subject, function, **{name: value})[0] * dout))
 

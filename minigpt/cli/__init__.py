@@ -13,6 +13,7 @@ COMMANDS = {
     "train": "train a GPT on a text or a task",
     "generate": "let a trained model write",
     "eval": "the loss of a trained model on a data set",
+    "warmup": "compile the kernels (--ops numba) now, so that nothing waits for it later",
     "check": "prove the layers, or your own: values, gradients, properties",
     "data": "list, get and show data sets",
     "config": "the published models, and what a model costs: parameters, bytes, FLOPs",
@@ -51,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
 def describe(error: Exception) -> str:
     """An error in one line; with file and line where it came out of a learner's file."""
     text = " ".join(str(error).split())
-    if not isinstance(error, ValueError | TypeError | OSError | NotImplementedError | FloatingPointError) or not text:
+    if not isinstance(error, ValueError | TypeError | OSError | ImportError | NotImplementedError | FloatingPointError) or not text:
         text = f"{type(error).__name__}: {text}"  # such as KeyError, whose message is a key alone
     place, traceback = "", error.__traceback__
     while traceback:

@@ -50,12 +50,14 @@ def windows(text: str) -> tuple[int | None, ...]:
     return tuple(None if part.strip() == "none" else whole(1)(part) for part in text.split(","))
 
 
-def add_ops(parser: argparse.ArgumentParser, default: str | None = "numpy") -> None:
+def add_ops(parser: argparse.ArgumentParser, default: str | None = "numpy", said: str | None = None) -> None:
+    """--ops. default: its value where the flag is not given; said: that in words."""
     parser.add_argument(
         "--ops",
         default=default,
         metavar="WHICH",
-        help="whose functions run: numpy (the reference, the default), by_hand (loops, slow), or the path of your own .py file",
+        help="whose functions run: numpy (the reference), numba (the kernels, fast), by_hand (loops, slow), or the path of your "
+        f"own .py file (default: {said or default})",
     )
 
 

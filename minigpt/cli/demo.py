@@ -10,8 +10,9 @@ from pathlib import Path
 from minigpt.checkpoint import checkpoints, drop
 from minigpt.cli import generate as generate_command
 from minigpt.cli.arguments import number
-from minigpt.cli.train import announce, report
+from minigpt.cli.train import announce, ready, report
 from minigpt.data import load_data
+from minigpt.ops import default_ops
 from minigpt.settings import PRESETS, TrainSettings
 from minigpt.train import LOG, new_run, train
 
@@ -36,9 +37,10 @@ def clear(out: Path) -> None:
 
 def run(args: argparse.Namespace) -> int:
     preset = PRESETS["demo"]
-    training = new_run(args.out, load_data(preset.data), preset.model, TrainSettings(**preset.train))
+    training = new_run(args.out, load_data(preset.data), preset.model, TrainSettings(**preset.train), default_ops())
     clear(args.out)
     announce(training)
+    ready(training)
     begun_at = time.monotonic()
     done = train(training, args.max_seconds)
     seconds = time.monotonic() - begun_at

@@ -21,9 +21,10 @@ import numpy as np
 from minigpt.checkpoint import checkpoints
 from minigpt.cli.arguments import add_fields, add_ops, given, number
 from minigpt.cli.generate import default_prompt
+from minigpt.cli.warmup import warm_up
 from minigpt.config import GPTConfig
 from minigpt.data import TextData, full_name, load_data
-from minigpt.ops import came_from, half_pairs
+from minigpt.ops import came_from, default_ops, half_pairs
 from minigpt.settings import PRESETS, TrainSettings
 from minigpt.tasks import TASKS, TaskData
 from minigpt.train import LOG, Run, new_run, perplexity, read_log, resume_run, train, whole_loss
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out; its settings hold")
     parser.add_argument("--max-seconds", type=number(0.0), metavar="X", help="save and stop after so many seconds")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    add_ops(parser, default=None)
+    add_ops(parser, default=None, said="numba where Numba is installed, else numpy; with --resume, as the run was begun")
     add_fields(parser, GPTConfig, "the model (each flag's default is the preset's)", leave_out=("vocab_size",))
     add_fields(parser, TrainSettings, "the training (each flag's default is the preset's)")
 
@@ -48,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"--out {args.out}: is a file, but must be a directory, or the name of one to make")
     training = resumed(args) if args.resume and checkpoints(args.out) else begun(args)
     announce(training)
+    ready(training, show=not args.quiet)
     begun_at = time.monotonic()
     done = train(training, args.max_seconds, show=not args.quiet)
     report(training, done, time.monotonic() - begun_at)
@@ -77,7 +79,7 @@ def begun(args: argparse.Namespace) -> Run:
         train_fields = train_fields | {"min_lr": preset.train["min_lr"] * scale}  # the same fraction of the highest
     settings = TrainSettings(**train_fields)
     data = load_data(args.data or preset.data)
-    return new_run(args.out, data, preset.model | given(args, GPTConfig), settings, args.ops or "numpy")
+    return new_run(args.out, data, preset.model | given(args, GPTConfig), settings, args.ops or default_ops())
 
 
 def resumed(args: argparse.Namespace) -> Run:
@@ -99,11 +101,20 @@ def announce(training: Run) -> None:
     shape = f"{config.n_layer} layers, {config.n_head} heads, {config.n_embd} channels, block {config.block_size}"
     print(f"model  {shape}: {numbers:,} parameters")
     print(f"run    {training.out}, step {training.step} of {training.settings.max_iters}")
-    for line in came_from(training.model.ops):
-        print(f"yours  {line}")
+    if training.ops == "numba":
+        print("ops    numba: the kernels, compiled for this processor")
+    else:
+        for line in came_from(training.model.ops):
+            print(f"yours  {line}")
     for name in half_pairs(training.model.ops):
         print(f"note   {name}_backward is the reference's: your {name}_forward must return the reference's cache")
     sys.stdout.flush()
+
+
+def ready(training: Run, show: bool = True) -> None:
+    """Have the kernels compiled before the first step, where the run uses them: the first time takes a while, and says so."""
+    if training.ops == "numba":
+        warm_up(show=show)
 
 
 def report(training: Run, done: bool, seconds: float) -> None:
