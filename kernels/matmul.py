@@ -149,8 +149,8 @@ def _share(a, a_stride, by_rows, b, b_stride, transposed, bias, c, N, K, epilogu
                     _rows_of_a(a, a_at, a_stride, by_rows, rows, depth, a_rows)
                 for n in range(block, block_end, COLUMNS):
                     panel, width, c_at = (n - block) // COLUMNS * PANEL, min(COLUMNS, block_end - n), m * N + n
-                    # the sum begins with the bias or zeros, goes on from C, and ends in C: by way of `tile` at C's edges, and
-                    # where an epilogue is to come
+                    # the sum, with the bias or what C holds already, goes to C: by way of `tile` at C's edges, and where an
+                    # epilogue is to come
                     finish = last and epilogue != NOTHING
                     direct = rows == ROWS and width == COLUMNS and not finish
                     sums, sums_at, sums_stride = (c, c_at, N) if direct else (tile, 0, COLUMNS)

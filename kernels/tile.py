@@ -10,7 +10,8 @@ A is read where it lies, in one of two ways (B and C always have their columns s
     tile_rows      A[r, k] = a[a_at + r * a_stride + k]      row-major: x in x @ w
     tile_columns   A[r, k] = a[a_at + r + k * a_stride]      its transpose: x in x^T @ dout
 
-`start` is where the sums begin: a bias (start_stride 0), C itself (to add to it), zeros, a residual.
+`start` is added when the sum is whole: a bias (start_stride 0), C itself (to add to it), zeros. Not before: a long sum that is cut
+into pieces of some hundred numbers, each begun at 0, loses fewer digits than one that runs on.
 Source: Goto and van de Geijn 2008, "Anatomy of High-Performance Matrix Multiplication"; Van Zee and van de Geijn 2015 (BLIS).
 """
 
@@ -89,7 +90,6 @@ def _compiled_tile(by_rows: bool):
 
         a, b, start, c = pointer(0, a_at), pointer(3, b_at), pointer(6, start_at), pointer(9, c_at)
         a_rows = [at(a, builder.mul(a_stride, number(r))) for r in range(ROWS)]
-        begun = [[load(start, start_stride, r, v) for v in range(VECTORS)] for r in range(ROWS)]
         entry, loop = builder.block, builder.append_basic_block("tile.loop")
         builder.branch(loop)
 
@@ -109,7 +109,7 @@ def _compiled_tile(by_rows: bool):
         k.add_incoming(k_next, loop)
         for r in range(ROWS):
             for v in range(VECTORS):
-                sums[r][v].add_incoming(begun[r][v], entry)
+                sums[r][v].add_incoming(ir.Constant(vector, [0.0] * LANES), entry)
                 sums[r][v].add_incoming(updated[r][v], loop)
         end = builder.append_basic_block("tile.end")
         builder.cbranch(builder.icmp_signed("<", k_next, depth), loop, end)
@@ -118,7 +118,8 @@ def _compiled_tile(by_rows: bool):
         for r in range(ROWS):
             for v in range(VECTORS):
                 place = at(c, builder.add(builder.mul(c_stride, number(r)), number(v * LANES)))
-                builder.store(updated[r][v], builder.bitcast(place, vector.as_pointer()), align=4)
+                total = builder.fadd(updated[r][v], load(start, start_stride, r, v))
+                builder.store(total, builder.bitcast(place, vector.as_pointer()), align=4)
         return context.get_dummy_value()
 
     @intrinsic
@@ -133,13 +134,13 @@ def _plain_tile(by_rows: bool):
     """The same in Python, for a debugger (NUMBA_DISABLE_JIT=1)."""
 
     def tile(a, a_at, a_stride, b, b_at, b_stride, start, start_at, start_stride, c, c_at, c_stride, depth):
-        sums = np.stack([start[start_at + r * start_stride :][:COLUMNS] for r in range(ROWS)])  # (ROWS, COLUMNS)
+        sums = np.zeros((ROWS, COLUMNS), np.float32)
         for k in range(depth):
             step, row_step = (1, a_stride) if by_rows else (a_stride, 1)
             a_column = np.array([a[a_at + r * row_step + k * step] for r in range(ROWS)])  # (ROWS,)
             sums = sums + a_column[:, None] * b[b_at + k * b_stride :][:COLUMNS]  # (ROWS, COLUMNS)
         for r in range(ROWS):
-            c[c_at + r * c_stride :][:COLUMNS] = sums[r]
+            c[c_at + r * c_stride :][:COLUMNS] = sums[r] + start[start_at + r * start_stride :][:COLUMNS]
 
     return tile
 

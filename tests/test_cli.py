@@ -166,7 +166,6 @@ def test_bad_flags(trained, capsys, text_file, tmp_path):
     assert "n_embd is 128, but must be divisible by n_head = 7" in refused(capsys, *data, "--n-head", "7")
     assert "'x' is not a whole number" in refused(capsys, *data, "--n-layer", "x")
     assert "0 is below 1" in refused(capsys, *data, "--batch-size", "0")
-    assert "kernels are not there yet" in refused(capsys, *data, "--ops", "numba")
     assert "invalid choice: 'sideways'" in refused(capsys, *data, "--norm", "sideways")
     assert "windows has 1 entries" in refused(capsys, *data, "--windows", "3")
     assert "no checkpoint" in refused(capsys, "train", "--out", out, "--resume")

@@ -1,5 +1,6 @@
 """A learner's functions over the reference: which run, where they came from, and what is said of mistakes."""
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from minigpt import GPT, GPTConfig, by_hand, layers
-from minigpt.ops import came_from, load_ops
+from minigpt.ops import came_from, default_ops, load_ops
 
 SOFTMAX = """
 import numpy as np
@@ -102,8 +103,11 @@ def test_no_such_file():
         load_ops("nowhere.py")
 
 
-def test_numba_says_that_it_is_not_there_yet():
-    with pytest.raises(NotImplementedError, match="kernels are not there yet"):
+def test_numba_that_is_not_installed(monkeypatch):
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "numba" else find_spec(name))
+    assert default_ops() == "numpy"
+    with pytest.raises(ImportError, match=r"Numba is not installed; install it \(pip install numba\), or use ops 'numpy'"):
         GPT(GPTConfig(vocab_size=7, block_size=5, n_layer=1, n_head=2, n_embd=4), ops="numba")
 
 
