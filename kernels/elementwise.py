@@ -6,7 +6,7 @@ import numba
 import numpy as np
 
 from kernels.expect import flat, float32
-from kernels.jit import DISABLED, kernel
+from kernels.jit import DISABLED, kernel, part
 from kernels.memory import empty, workspace
 from kernels.vector_math import gelu_erf, gelu_erf_slope, gelu_tanh, gelu_tanh_slope
 from minigpt.layers import expect
@@ -32,41 +32,57 @@ class DropoutCache(NamedTuple):
     shape: tuple[int, ...]  # x's
 
 
+@part
+def _activate_piece(x, kind, out):
+    if kind == TANH:
+        for i in range(x.size):
+            out[i] = gelu_tanh(x[i])
+    elif kind == ERF:
+        for i in range(x.size):
+            out[i] = gelu_erf(x[i])
+    else:
+        for i in range(x.size):
+            out[i] = x[i] if x[i] > ZERO else ZERO * x[i]  # NaN stays NaN
+
+
+@part
+def _slope_piece(x, kind, dout, dx):
+    if kind == TANH:
+        for i in range(x.size):
+            dx[i] = dout[i] * gelu_tanh_slope(x[i])
+    elif kind == ERF:
+        for i in range(x.size):
+            dx[i] = dout[i] * gelu_erf_slope(x[i])
+    else:
+        for i in range(x.size):
+            dx[i] = dout[i] if x[i] > ZERO else ZERO
+
+
+@part
+def _keep_piece(x, keep, grow, out):
+    for i in range(x.size):
+        out[i] = x[i] * grow if keep[i] else ZERO
+
+
 @kernel
 def _activate(x, kind, out, shares):
     for share in prange(shares):
-        here = range(x.size * share // shares, x.size * (share + 1) // shares)
-        if kind == TANH:
-            for i in here:
-                out[i] = gelu_tanh(x[i])
-        elif kind == ERF:
-            for i in here:
-                out[i] = gelu_erf(x[i])
-        else:
-            for i in here:
-                out[i] = x[i] if x[i] > ZERO else ZERO * x[i]  # NaN stays NaN
+        here = slice(x.size * share // shares, x.size * (share + 1) // shares)
+        _activate_piece(x[here], kind, out[here])
 
 
 @kernel
 def _slope(x, kind, dout, dx, shares):
     for share in prange(shares):
-        here = range(x.size * share // shares, x.size * (share + 1) // shares)
-        if kind == TANH:
-            for i in here:
-                dx[i] = dout[i] * gelu_tanh_slope(x[i])
-        elif kind == ERF:
-            for i in here:
-                dx[i] = dout[i] * gelu_erf_slope(x[i])
-        else:
-            for i in here:
-                dx[i] = dout[i] if x[i] > ZERO else ZERO
+        here = slice(x.size * share // shares, x.size * (share + 1) // shares)
+        _slope_piece(x[here], kind, dout[here], dx[here])
 
 
 @kernel
 def _keep(x, keep, grow, out, shares):
     for share in prange(shares):
-        for i in range(x.size * share // shares, x.size * (share + 1) // shares):
-            out[i] = x[i] * grow if keep[i] else ZERO
+        here = slice(x.size * share // shares, x.size * (share + 1) // shares)
+        _keep_piece(x[here], keep[here], grow, out[here])
 
 
 def gelu_forward(x, approximate="tanh"):

@@ -7,7 +7,7 @@ import numba
 import numpy as np
 
 from kernels.expect import flat, float32
-from kernels.jit import DISABLED, kernel
+from kernels.jit import DISABLED, kernel, part
 from kernels.memory import empty, workspace
 from minigpt.layers import expect
 from minigpt.layers.embedding import expect_embedding
@@ -23,13 +23,17 @@ class EmbeddingCache(NamedTuple):
     weight: np.ndarray  # (V, C), for its shape
 
 
+@part
+def _add_row(row, to):
+    for c in range(row.size):
+        to[c] += row[c]
+
+
 @kernel
 def _gather(ids, weight, C, out, shares):
     for share in prange(shares):
         for n in range(ids.size * share // shares, ids.size * (share + 1) // shares):
-            row, place = ids[n] * C, n * C
-            for c in range(C):
-                out[place + c] = weight[row + c]
+            out[n * C : n * C + C] = weight[ids[n] * C : ids[n] * C + C]
 
 
 @kernel
@@ -40,8 +44,7 @@ def _scatter_add(ids, dout, C, dweight, shares):
             dweight[row + first : row + beyond] = ZERO
         for n in range(ids.size):
             row, place = ids[n] * C, n * C
-            for c in range(first, beyond):
-                dweight[row + c] += dout[place + c]
+            _add_row(dout[place + first : place + beyond], dweight[row + first : row + beyond])
 
 
 def embedding_forward(ids, weight):

@@ -50,10 +50,11 @@ def backward_size(Tk: int, hs: int) -> int:
 def _copy(source, at, stride, n, hs, width, spare, target):
     """n rows of hs numbers, as rows of `width`, with zeros behind and `spare` rows of zeros below."""
     for j in range(n):
+        row, place = source[at + j * stride : at + j * stride + hs], target[j * width : j * width + width]
         for d in range(hs):
-            target[j * width + d] = source[at + j * stride + d]
+            place[d] = row[d]
         for d in range(hs, width):
-            target[j * width + d] = ZERO
+            place[d] = ZERO
     target[n * width : (n + spare) * width] = ZERO
 
 
@@ -61,8 +62,9 @@ def _copy(source, at, stride, n, hs, width, spare, target):
 def _turn(source, at, stride, n, hs, scale, lanes, target):
     """n rows of hs numbers, times scale, as columns: target[d, i] = source[i, d]; zeros in the lanes beyond n."""
     for i in range(n):
+        row = source[at + i * stride : at + i * stride + hs]
         for d in range(hs):
-            target[d * lanes + i] = source[at + i * stride + d] * scale
+            target[d * lanes + i] = row[d] * scale
     if n < lanes:
         for d in range(hs):
             for i in range(n, lanes):
@@ -155,9 +157,9 @@ def _head_forward(q, q_at, q_row, k, k_at, v, v_at, kv_row, out, out_at, out_row
                 tile_columns(values, j0 * wide + d, wide, s, 0, COLUMNS, o, at, COLUMNS, o, at, COLUMNS, count)
         for i in range(n):
             lse[lse_at + i0 + i] = m[i] + np.log(total[i])
-            share = ONE / total[i]
+            share, row = ONE / total[i], out[out_at + (i0 + i) * out_row : out_at + (i0 + i) * out_row + hs]
             for d in range(hs):
-                out[out_at + (i0 + i) * out_row + d] = o[d * COLUMNS + i] * share
+                row[d] = o[d * COLUMNS + i] * share
 
 
 @kernel
@@ -188,6 +190,23 @@ def _weights_and_slopes(s, dp, count, lse, D):
 
 
 @part
+def _inner_product(a, b):
+    total = ZERO
+    for d in range(a.size):
+        total += a[d] * b[d]
+    return total
+
+
+@part
+def _copy_back(source, width, target, at, stride, n, hs):
+    """n rows of hs numbers, from rows of `width` to where they belong."""
+    for j in range(n):
+        row, place = source[j * width : j * width + hs], target[at + j * stride : at + j * stride + hs]
+        for d in range(hs):
+            place[d] = row[d]
+
+
+@part
 def _head_backward(q, q_at, q_row, k, k_at, v, v_at, kv_row, out, dout, out_at, out_row, lse, lse_at, keep, keep_at, grow,
                    dq, dk, dv, Tq, Tk, hs, causal, window, own):  # fmt: skip
     wide, panel = (hs + ROWS - 1) // ROWS * ROWS, (hs + COLUMNS - 1) // COLUMNS * COLUMNS
@@ -209,12 +228,12 @@ def _head_backward(q, q_at, q_row, k, k_at, v, v_at, kv_row, out, dout, out_at, 
         _turn(q, q_at + i0 * q_row, q_row, n, hs, scale, QUERIES, q_turned)
         _turn(dout, here, out_row, n, hs, ONE, QUERIES, dout_turned)
         _copy(q, q_at + i0 * q_row, q_row, n, hs, panel, QUERIES - n, q_rows)
+        q_rows[: n * panel] *= scale  # so that dK needs none
         _copy(dout, here, out_row, n, hs, panel, QUERIES - n, dout_rows)
         own_lse[:], D[:], dq_turned[: wide * QUERIES] = ZERO, ZERO, ZERO
         for i in range(n):
             own_lse[i] = lse[lse_at + i0 + i]
-            for d in range(hs):
-                D[i] += dout[here + i * out_row + d] * out[here + i * out_row + d]
+            D[i] = _inner_product(dout[here + i * out_row : here + i * out_row + hs], out[here + i * out_row :])
         first, beyond = _keys_seen(query, n, Tk, causal, window)
         for j0 in range(first, beyond, KEYS):
             count = min(KEYS, beyond - j0)
@@ -243,12 +262,11 @@ def _head_backward(q, q_at, q_row, k, k_at, v, v_at, kv_row, out, dout, out_at, 
                     at = d * QUERIES + i
                     tile_columns(keys, j0 * wide + d, wide, dp, i, QUERIES, dq_turned, at, QUERIES, dq_turned, at, QUERIES, count)
         for i in range(n):
+            row = dq[q_at + (i0 + i) * q_row : q_at + (i0 + i) * q_row + hs]
             for d in range(hs):
-                dq[q_at + (i0 + i) * q_row + d] = dq_turned[d * QUERIES + i] * scale
-    for j in range(Tk):
-        for d in range(hs):
-            dk[k_at + j * kv_row + d] = dkeys[j * panel + d] * scale
-            dv[v_at + j * kv_row + d] = dvalues[j * panel + d]
+                row[d] = dq_turned[d * QUERIES + i] * scale
+    _copy_back(dkeys, panel, dk, k_at, kv_row, Tk, hs)
+    _copy_back(dvalues, panel, dv, v_at, kv_row, Tk, hs)
 
 
 @kernel

@@ -31,22 +31,21 @@ class LayerNormCache(NamedTuple):
 
 
 @part
-def _normalize(x, at, C, weight, bias, eps, out):
-    """One token's out; returns its mean and rstd."""
-    total = ZERO
+def _normalize(x, weight, bias, eps, out):
+    """One token (C,); returns its mean and rstd."""
+    C, total, squares = x.size, ZERO, ZERO
     for c in range(C):
-        total += x[at + c]
+        total += x[c]
     mean = total / np.float32(C)
-    squares = ZERO
     for c in range(C):
-        squares += (x[at + c] - mean) * (x[at + c] - mean)
+        squares += (x[c] - mean) * (x[c] - mean)
     rstd = ONE / np.sqrt(squares / np.float32(C) + eps)
     if bias.size:
         for c in range(C):
-            out[at + c] = (x[at + c] - mean) * rstd * weight[c] + bias[c]
+            out[c] = (x[c] - mean) * rstd * weight[c] + bias[c]
     else:
         for c in range(C):
-            out[at + c] = (x[at + c] - mean) * rstd * weight[c]
+            out[c] = (x[c] - mean) * rstd * weight[c]
     return mean, rstd
 
 
@@ -55,24 +54,25 @@ def _forward(x, C, weight, bias, eps, out, means, rstds, shares):
     tokens = x.size // C
     for share in prange(shares):
         for n in range(tokens * share // shares, tokens * (share + 1) // shares):
-            means[n], rstds[n] = _normalize(x, n * C, C, weight, bias, eps, out)
+            here = slice(n * C, n * C + C)  # a slice's indices begin at 0: LLVM need not ask whether one is negative
+            means[n], rstds[n] = _normalize(x[here], weight, bias, eps, out[here])
 
 
 @part
-def _token_backward(x, dout, at, C, weight, mean, rstd, dx, dweight, dbias):
-    """One token's dx; its share of dweight and dbias is added to theirs."""
-    along_one, along_xhat = ZERO, ZERO
+def _token_backward(x, dout, weight, mean, rstd, dx, dweight, dbias):
+    """One token's dx (C,); its share of dweight and dbias is added to theirs."""
+    C, along_one, along_xhat = x.size, ZERO, ZERO
     for c in range(C):
-        dxhat = dout[at + c] * weight[c]
+        dxhat = dout[c] * weight[c]
         along_one += dxhat
-        along_xhat += dxhat * ((x[at + c] - mean) * rstd)
+        along_xhat += dxhat * ((x[c] - mean) * rstd)
     along_one /= np.float32(C)
     along_xhat /= np.float32(C)
     for c in range(C):
-        xhat = (x[at + c] - mean) * rstd
-        dx[at + c] = rstd * (dout[at + c] * weight[c] - along_one - xhat * along_xhat)
-        dweight[c] += dout[at + c] * xhat
-        dbias[c] += dout[at + c]
+        xhat = (x[c] - mean) * rstd
+        dx[c] = rstd * (dout[c] * weight[c] - along_one - xhat * along_xhat)
+        dweight[c] += dout[c] * xhat
+        dbias[c] += dout[c]
 
 
 @kernel
@@ -83,7 +83,8 @@ def _backward(x, dout, C, weight, means, rstds, dx, sums, shares):
         dweight[:] = ZERO
         dbias[:] = ZERO
         for n in range(tokens * share // shares, tokens * (share + 1) // shares):
-            _token_backward(x, dout, n * C, C, weight, means[n], rstds[n], dx, dweight, dbias)
+            here = slice(n * C, n * C + C)
+            _token_backward(x[here], dout[here], weight, means[n], rstds[n], dx[here], dweight, dbias)
 
 
 def layer_norm_forward(x, weight, bias=None, eps=1e-5):

@@ -41,15 +41,17 @@ def _pack(b, b_stride, transposed, k0, depth, n0, n1, panels):
     if transposed:
         for p in range(whole):
             for j in range(COLUMNS):
-                source, place = (n0 + p * COLUMNS + j) * b_stride + k0, p * PANEL + j
+                source, panel = (n0 + p * COLUMNS + j) * b_stride + k0, panels[p * PANEL + j :]
+                column = b[source : source + depth]  # slices begin at 0: LLVM need not ask whether an index is negative
                 for k in range(depth):
-                    panels[place + k * COLUMNS] = b[source + k]
+                    panel[k * COLUMNS] = column[k]
     else:
         for k in range(depth):  # along B's rows, as they lie
             for p in range(whole):
-                source, place = (k0 + k) * b_stride + n0 + p * COLUMNS, p * PANEL + k * COLUMNS
+                source = (k0 + k) * b_stride + n0 + p * COLUMNS
+                row, place = b[source : source + COLUMNS], panels[p * PANEL + k * COLUMNS :]
                 for j in range(COLUMNS):
-                    panels[place + j] = b[source + j]
+                    place[j] = row[j]
     for n in range(n0 + whole * COLUMNS, n1, COLUMNS):  # at most one that is not whole
         for k in range(depth):
             place = whole * PANEL + k * COLUMNS
@@ -83,8 +85,9 @@ def _rows_of_a(a, at, a_stride, by_rows, rows, depth, own):
                 own[k * ROWS + r] = a[at + r * a_stride + k]
     elif rows == ROWS:
         for k in range(depth):
+            column = a[at + k * a_stride : at + k * a_stride + ROWS]
             for r in range(ROWS):
-                own[k * ROWS + r] = a[at + r + k * a_stride]
+                own[k * ROWS + r] = column[r]
     else:
         for k in range(depth):
             for r in range(rows):

@@ -134,7 +134,7 @@ def _pieces(arrays: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Addresses and sizes of runs of at most PIECE numbers."""
     addresses, sizes = [], []
     for array in arrays:
-        address = array.ctypes.data
+        address = array.__array_interface__["data"][0]
         for first in range(0, array.size, PIECE):
             addresses.append(address + 4 * first)
             sizes.append(min(PIECE, array.size - first))

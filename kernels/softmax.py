@@ -34,19 +34,54 @@ class CrossEntropyCache(NamedTuple):
 
 
 @part
-def _largest(x, at, n, lanes):
+def _largest(x, lanes):
     """The maximum of a row: of each of 32 lanes first, for LLVM does not split a maximum over lanes by itself (NaN)."""
     lanes[:LANES] = MINUS_INFINITY
-    whole = n // LANES * LANES
+    whole = x.size // LANES * LANES
     for j in range(0, whole, LANES):
         for i in range(LANES):
-            lanes[i] = max(lanes[i], x[at + j + i])
+            lanes[i] = max(lanes[i], x[j + i])
     m = MINUS_INFINITY
     for i in range(LANES):
         m = max(m, lanes[i])
-    for j in range(whole, n):
-        m = max(m, x[at + j])
+    for j in range(whole, x.size):
+        m = max(m, x[j])
     return m
+
+
+@part
+def _softmax_row(x, p, lanes):
+    m, total = _largest(x, lanes), ZERO
+    for i in range(x.size):
+        e = exp(x[i] - m)
+        p[i] = e
+        total += e
+    share = ONE / total
+    for i in range(x.size):
+        p[i] *= share
+
+
+@part
+def _softmax_slope_row(p, dout, dx):
+    mean = ZERO
+    for i in range(p.size):
+        mean += dout[i] * p[i]
+    for i in range(p.size):
+        dx[i] = p[i] * (dout[i] - mean)
+
+
+@part
+def _log_total_row(logits, m):
+    total = ZERO
+    for i in range(logits.size):
+        total += exp(logits[i] - m)
+    return np.log(total)
+
+
+@part
+def _cross_entropy_slope_row(logits, m, log_total, scale, dlogits):
+    for i in range(logits.size):
+        dlogits[i] = exp((logits[i] - m) - log_total) * scale
 
 
 @kernel
@@ -55,15 +90,7 @@ def _softmax(x, n, p, shares, scratch):
     for share in prange(shares):
         lanes = scratch[share * LANES : (share + 1) * LANES]
         for row in range(rows * share // shares, rows * (share + 1) // shares):
-            at = row * n
-            m, total = _largest(x, at, n, lanes), ZERO
-            for i in range(at, at + n):
-                e = exp(x[i] - m)
-                p[i] = e
-                total += e
-            part_of = ONE / total
-            for i in range(at, at + n):
-                p[i] *= part_of
+            _softmax_row(x[row * n : row * n + n], p[row * n : row * n + n], lanes)
 
 
 @kernel
@@ -71,11 +98,8 @@ def _softmax_slope(p, dout, n, dx, shares):
     rows = p.size // n
     for share in prange(shares):
         for row in range(rows * share // shares, rows * (share + 1) // shares):
-            mean = ZERO
-            for i in range(row * n, row * n + n):
-                mean += dout[i] * p[i]
-            for i in range(row * n, row * n + n):
-                dx[i] = p[i] * (dout[i] - mean)
+            here = slice(row * n, row * n + n)
+            _softmax_slope_row(p[here], dout[here], dx[here])
 
 
 @kernel
@@ -84,12 +108,9 @@ def _cross_entropy(logits, V, targets, largest, log_total, losses, shares, scrat
     for share in prange(shares):
         lanes = scratch[share * LANES : (share + 1) * LANES]
         for row in range(rows * share // shares, rows * (share + 1) // shares):
-            at = row * V
-            m, total = _largest(logits, at, V, lanes), ZERO
-            for i in range(at, at + V):
-                total += exp(logits[i] - m)
-            largest[row], log_total[row] = m, np.log(total)
-            y = targets[row]
+            at, y = row * V, targets[row]
+            m = _largest(logits[at : at + V], lanes)
+            largest[row], log_total[row] = m, _log_total_row(logits[at : at + V], m)
             losses[row] = log_total[row] - (logits[at + y] - m) if y >= 0 else ZERO
 
 
@@ -98,12 +119,11 @@ def _cross_entropy_slope(logits, V, targets, largest, log_total, scale, dlogits,
     rows = logits.size // V
     for share in prange(shares):
         for row in range(rows * share // shares, rows * (share + 1) // shares):
-            at, m, log_sum, y = row * V, largest[row], log_total[row], targets[row]
+            at, y = row * V, targets[row]
             if y < 0:
                 dlogits[at : at + V] = ZERO  # a target that does not count pulls on nothing, even where its logits are NaN
             else:
-                for i in range(at, at + V):
-                    dlogits[i] = exp((logits[i] - m) - log_sum) * scale
+                _cross_entropy_slope_row(logits[at : at + V], largest[row], log_total[row], scale, dlogits[at : at + V])
                 dlogits[at + y] -= scale
 
 

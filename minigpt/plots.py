@@ -43,6 +43,30 @@ def loss_curve(lines: list[dict], vocab_size: int, title: str = ""):
     return figure
 
 
+def ratio_bars(rows: list[tuple[str, str, float]], titles: dict[str, str]):
+    """A horizontal bar for each measurement: how many times as long as the kernels a peer takes; the line is 1, as fast.
+
+    rows: (group, label, ratio), the groups together; titles: a heading for each group.
+    """
+    from matplotlib.figure import Figure
+
+    groups = [group for group in titles if any(row[0] == group for row in rows)]
+    counts = [sum(row[0] == group for row in rows) for group in groups]
+    figure = Figure(figsize=(9, 1.2 + 0.24 * len(rows) + 0.5 * len(groups)), layout="constrained")
+    all_axes = figure.subplots(len(groups), 1, sharex=True, squeeze=False, height_ratios=[count + 1 for count in counts])[:, 0]
+    for axes, group in zip(all_axes, groups, strict=True):
+        labels, ratios = zip(*[(label, ratio) for name, label, ratio in rows if name == group], strict=True)
+        bars = axes.barh(labels, ratios, color=[BLUE if ratio >= 1 else ORANGE for ratio in ratios])
+        axes.bar_label(bars, [f"{ratio:.2f}" for ratio in ratios], padding=3, fontsize=7)
+        axes.axvline(1, color=GREY, linestyle="--", linewidth=1)
+        axes.invert_yaxis()
+        axes.tick_params(axis="y", labelsize=7)
+        axes.set_title(titles[group], fontsize=9, loc="left")
+    all_axes[-1].set_xlabel("how many times as long as the kernels the peer takes (1: as long)")
+    all_axes[0].set_xlim(0, 1.12 * max(ratio for _, _, ratio in rows))
+    return figure
+
+
 def save_figure(figure, path: Path) -> None:
     """Write a PNG whole or not at all, without a tag that changes with the version of matplotlib."""
     part = path.with_suffix(".part")

@@ -21,7 +21,7 @@ def test_the_files_are_what_the_script_makes():
 
 def test_the_benchmarks_peer_is_the_same_model():
     """TorchGPT, which the benchmarks time and train against, has minigpt's loss, gradients and step from the same weights."""
-    from benchmarks.torch_gpt import TorchGPT
+    from minigpt.bench.torch_gpt import TorchGPT
     from minigpt.data import load_data
     from minigpt.optim import learning_rate
     from minigpt.randomness import generator

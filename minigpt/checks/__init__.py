@@ -10,6 +10,7 @@ from types import ModuleType, SimpleNamespace
 
 from minigpt import layers
 from minigpt.checks.bad_input import bad_input_checks
+from minigpt.checks.blocks import block_checks
 from minigpt.checks.core import Check, Line, Report, perform
 from minigpt.checks.data_checks import DATA
 from minigpt.checks.edges import EDGES
@@ -27,7 +28,7 @@ __all__ = ["ALL_CHECKS", "BAD_INPUT_CHECKS", "LAYER_CHECKS", "LIBRARY_CHECKS", "
 __all__ += ["asked_of_single", "checks_of", "in_single", "library", "perform", "perform_single", "select"]
 
 BAD_INPUT_CHECKS = bad_input_checks()
-LAYER_CHECKS = golden_checks() + generic_checks() + property_checks() + EDGES + BAD_INPUT_CHECKS
+LAYER_CHECKS = golden_checks() + generic_checks() + property_checks() + EDGES + block_checks() + BAD_INPUT_CHECKS
 LIBRARY_CHECKS = golden_model_checks() + model_checks() + OPTIMIZER + DATA + TRAINING + SAMPLING
 ALL_CHECKS = LAYER_CHECKS + LIBRARY_CHECKS
 LIBRARY = ("parameters", "model", "optim", "settings", "data", "tasks", "train", "generate")  # whose functions they call
@@ -43,6 +44,7 @@ NOT_ASKED_OF_BY_HAND = (
     ".extreme",
     ".edges",
     ".digits",
+    ".blocks",
 )
 
 

@@ -118,12 +118,13 @@ def _float32(part: str) -> tuple:
         cases64, douts64 = [case.as_dtype(np.float64) for case in cases32], [np.float64(dout) for dout in douts32]
         exact = _results(layers, function, cases64, douts64, part)
         numpy32 = _results(layers, function, cases32, douts32, part)
-        return [_line32(f"{function} {t}, float32", outputs[t], exact[t], numpy32[t]) for t in exact]
+        return [line32(f"{function} {t}, float32", outputs[t], exact[t], numpy32[t]) for t in exact]
 
     return call, judge
 
 
-def _line32(name: str, got: object, exact: np.ndarray | None, numpy32: np.ndarray | None) -> Line:
+def line32(name: str, got: object, exact: np.ndarray | None, numpy32: np.ndarray | None) -> Line:
+    """The error rule: at most twice the error of NumPy in float32, and a few units in the last place."""
     if exact is None:
         return none(name, got)
     dtype = getattr(got, "dtype", type(got).__name__)

@@ -14,6 +14,7 @@ COMMANDS = {
     "generate": "let a trained model write",
     "eval": "the loss of a trained model on a data set",
     "warmup": "compile the kernels (--ops numba) now, so that nothing waits for it later",
+    "bench": "measure the kernels beside NumPy and PyTorch",
     "check": "prove the layers, or your own: values, gradients, properties",
     "data": "list, get and show data sets",
     "config": "the published models, and what a model costs: parameters, bytes, FLOPs",

@@ -103,7 +103,8 @@ def conclude(reports: list[checks.Report], uncalled: list[str], seconds: float) 
     gradients = [line for report in reports for line in report.lines if ".gradient" in report.check.name]
     if gradients and max(line.error for line in gradients) < float("inf"):
         error, allowed = (max(getattr(line, name) for line in gradients) for name in ("error", "tolerance"))
-        print(f"gradients: {len(gradients)} tensors by central differences, largest relative error {error:.1e} (at most {allowed:.0e})")
+        worst = f"largest relative error {error:.1e} (at most {allowed:.0e})"
+        print(f"gradients: {len(gradients)} tensors by central differences, {worst}")
     print(f"{len(reports)} checks, {tensors} tensors, {len(failed)} checks failed, {seconds:.1f} s")
     never = f"never called by a check: {', '.join(uncalled)}" if uncalled else ""
     if failed:

@@ -502,7 +502,7 @@ DROPOUT = [
         "layers.dropout/whole_rows",
         "whole rows are struck out together",
         (
-            ("rng.random(x.shape, dtype=np.float32)", "rng.random((*x.shape[:-1], 1), dtype=np.float32)"),
+            ("rng.random(shape, dtype=np.float32)", "rng.random((*shape[:-1], 1), dtype=np.float32)"),
             ("DropoutCache(keep, ", "DropoutCache(keep & np.ones(x.shape, bool), "),
         ),
         "dropout.properties",
@@ -510,7 +510,7 @@ DROPOUT = [
     Variant(
         "layers.dropout/global_random",
         "the mask comes from NumPy's global state: no seed fixes it",
-        (("rng.random(x.shape, dtype=np.float32)", "np.random.random(x.shape)"),),
+        (("rng.random(shape, dtype=np.float32)", "np.random.random(shape)"),),
         "dropout.properties",
     ),
     Variant(

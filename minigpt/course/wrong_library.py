@@ -359,7 +359,7 @@ OPTIM = [
         "every tensor is clipped by its own norm, which turns the gradient's direction",
         (
             (
-                "    return {name: g * (float(max_norm) / norm) for name, g in grads.items()}, norm",
+                "    return (grads if scale == 1.0 else {name: g * scale for name, g in grads.items()}), norm",
                 "    return {name: g * min(1.0, max_norm / grad_norm({name: g})) for name, g in grads.items()}, norm",
             ),
         ),
@@ -369,7 +369,7 @@ OPTIM = [
     Variant(
         "optim/clip_always",
         "small gradients are scaled up to the norm",
-        (("if max_norm == 0 or norm <= max_norm:", "if max_norm == 0:"),),
+        (("1.0 if max_norm == 0 or norm <= max_norm else", "1.0 if max_norm == 0 else"),),
         "clip.golden",
     ),
     Variant(
@@ -377,7 +377,7 @@ OPTIM = [
         "clipping writes into the gradients it was given",
         (
             (
-                "    return {name: g * (float(max_norm) / norm) for name, g in grads.items()}, norm",
+                "    return (grads if scale == 1.0 else {name: g * scale for name, g in grads.items()}), norm",
                 "    for g in grads.values():\n        g *= max_norm / norm\n    return grads, norm",
             ),
         ),
@@ -595,8 +595,8 @@ TRAIN = [
     ),
     Variant(
         "train/unclipped",
-        "the clipped gradients are computed, and the others used",
-        (("adamw_step(run.model.params, clipped,", "adamw_step(run.model.params, total,"),),
+        "the factor of the clipping is computed, and not used",
+        (("s.weight_decay, scale)", "s.weight_decay)"),),
         "train.steps",
     ),
     Variant(
@@ -618,7 +618,12 @@ TRAIN = [
         (("total += float(model.loss(ids, targets)[0])", "total += float(model.loss(ids, targets, np.random.default_rng(0))[0])"),),
         "train.losses",
     ),
-    Variant("train/no_decay", "the weight decay is not passed on", (("1e-8, s.weight_decay)", "1e-8, 0.0)"),), "train.written_out"),
+    Variant(
+        "train/no_decay",
+        "the weight decay is not passed on",
+        (("1e-8, s.weight_decay, scale)", "1e-8, 0.0, scale)"),),
+        "train.written_out",
+    ),
     Variant(
         "train/cosine_to_zero",
         "the schedule's min_lr is not passed on",
@@ -644,11 +649,18 @@ TRAIN = [
         "train.written_out",
     ),
     Variant(
+        "optim/unscaled",
+        "the gradients are taken as they are, whatever grad_scale says",
+        (("if grad_scale != 1.0:", "if grad_scale == 0.0:"),),
+        "adamw.golden",
+    ),
+    Variant(
         "train/clipped_before_the_mean",
         "each batch's gradient is clipped, and not their mean",
         (
             (
                 "        total = grads if total",
+                "        from minigpt.optim import clip_grad_norm\n\n"
                 "        grads, _ = clip_grad_norm(grads, s.grad_clip / s.grad_accumulation)\n        total = grads if total",
             ),
         ),

@@ -17,7 +17,7 @@ def floats(function: str, **arrays: np.ndarray | None) -> None:
     for name, array in given.items():
         if not isinstance(array, np.ndarray | np.floating):
             raise TypeError(f"{function}: {name} is a {type(array).__name__}, but must be a NumPy array of floats")
-        if not np.issubdtype(array.dtype, np.floating):
+        if array.dtype.kind != "f":
             raise TypeError(f"{function}: {name} has dtype {array.dtype}, but must be a float dtype such as float32")
         if not array.dtype.isnative:
             raise TypeError(f"{function}: {name} has dtype {array.dtype}, but must have this machine's byte order")

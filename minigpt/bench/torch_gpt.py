@@ -45,8 +45,7 @@ class TorchGPT:
         return self._linear(bent, f"{name}.c_proj")
 
     def _linear(self, x: torch.Tensor, name: str) -> torch.Tensor:
-        out = x @ self.params[f"{name}.weight"]
-        return out + self.params[f"{name}.bias"] if self.config.bias else out
+        return F.linear(x, self.params[f"{name}.weight"].T, self.params.get(f"{name}.bias"))
 
     def _layer_norm(self, x: torch.Tensor, name: str) -> torch.Tensor:
         weight, bias = self.params[f"{name}.weight"], self.params.get(f"{name}.bias")

@@ -1,0 +1,48 @@
+"""A process that does one peer's work when it is told to: a JSON line in, a JSON line out. python -m minigpt.bench.worker PEER
+
+Between its turns it waits for a line and sleeps, so that its threads leave the processors to the others.
+"""
+
+import json
+import os
+import sys
+import time
+
+TURN = 0.05  # seconds a turn lasts at least, in calls
+SETTLE = 0.1  # seconds until the threads of the peer before have gone to sleep
+
+
+def main(peer: str) -> None:
+    if peer == "torch":
+        import torch
+
+        torch.set_num_threads(os.cpu_count() or 1)
+    from minigpt.bench.peers import WORK
+
+    work = None
+    for line in sys.stdin:
+        order = json.loads(line)
+        if "work" in order:  # get ready: make the inputs, call once, compile
+            work = WORK[order["work"]](peer, *order["sizes"])
+            begun = time.perf_counter()
+            work()
+            answer = time.perf_counter() - begun
+        else:
+            answer = turn(work)
+        print(json.dumps(answer), flush=True)
+
+
+def turn(work) -> float:
+    """The median time of some calls, after one that is not counted."""
+    time.sleep(SETTLE)
+    work()
+    times = []
+    while sum(times) < TURN:
+        begun = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - begun)
+    return sorted(times)[len(times) // 2]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,112 @@
+"""Sizes beyond any tile, panel or block of a fast implementation: where its seams are. Every function in float32, forward and
+backward, held to twice NumPy's own error. For the reference these sizes are like any other."""
+
+import numpy as np
+
+from minigpt import layers
+from minigpt.checks.cases import Case
+from minigpt.checks.core import Check, Line, both
+from minigpt.checks.generic import line32
+
+
+def _linear(rng: np.random.Generator) -> list[Case]:
+    def case(label: str, rows: int, n_in: int, n_out: int, turned: bool = False) -> Case:
+        weight = rng.standard_normal((n_out, n_in)).T if turned else rng.standard_normal((n_in, n_out))
+        x, bias = rng.standard_normal((rows, n_in)), rng.standard_normal(n_out)
+        return Case(label, {"x": x, "weight": weight, "bias": bias}, ("x", "weight", "bias"))
+
+    return [case("deep", 3, 523, 35), case("wide", 9, 5, 301), case("tall", 525, 19, 9), case("turned", 17, 33, 43, True)]
+
+
+def _mlp(rng: np.random.Generator) -> list[Case]:
+    arguments = {"x": (11, 37), "fc_weight": (37, 70), "fc_bias": (70,), "proj_weight": (70, 37), "proj_bias": (37,)}
+    cases = []
+    for activation in ("gelu", "gelu_erf", "relu"):
+        made = {name: rng.standard_normal(shape) for name, shape in arguments.items()}
+        cases.append(Case(activation, made | {"activation": activation}, tuple(arguments)))
+    return cases
+
+
+def _attention(rng: np.random.Generator) -> list[Case]:
+    def case(label: str, Tq: int, Tk: int, hs: int, **options) -> Case:
+        q, k, v = rng.standard_normal((1, 2, Tq, hs)), *rng.standard_normal((2, 1, 2, Tk, hs))
+        return Case(label, {"q": q, "k": k, "v": v} | options, ("q", "k", "v"))
+
+    rising = case("rising scores", 3, 141, 5)  # each block of keys brings a new maximum: what was summed must shrink
+    rising.arguments["k"] *= np.linspace(0, 6, 141)[:, None]
+    return [
+        case("square", 75, 75, 12),
+        case("more keys", 37, 150, 9),
+        case("window", 40, 141, 8, window=33),
+        case("two-sided window", 40, 141, 8, causal=False, window=20),
+        case("not causal", 10, 131, 40, causal=False),
+        rising,
+    ]
+
+
+def _layer_norm(rng: np.random.Generator) -> list[Case]:
+    x = 3 + rng.standard_normal((3, 5, 130))
+    return [
+        Case(
+            "130 channels", {"x": x, "weight": rng.standard_normal(130), "bias": rng.standard_normal(130)}, ("x", "weight", "bias")
+        )
+    ]
+
+
+def _cross_entropy(rng: np.random.Generator) -> list[Case]:
+    targets = rng.integers(0, 75, (2, 7))
+    targets[1, 3] = -1
+    return [Case("75 symbols", {"logits": 4 * rng.standard_normal((2, 7, 75)), "targets": targets}, ("logits",))]
+
+
+def _embedding(rng: np.random.Generator) -> list[Case]:
+    return [Case("repeated", {"ids": rng.integers(0, 9, (4, 30)), "weight": rng.standard_normal((9, 35))}, ("weight",))]
+
+
+def _softmax(rng: np.random.Generator) -> list[Case]:
+    return [Case("75 numbers", {"x": 4 * rng.standard_normal((5, 75))}, ("x",))]
+
+
+BLOCK_CASES = {
+    "softmax": _softmax,
+    "cross_entropy": _cross_entropy,
+    "linear": _linear,
+    "layer_norm": _layer_norm,
+    "embedding": _embedding,
+    "attention": _attention,
+    "mlp": _mlp,
+}
+
+
+def block_checks() -> list[Check]:
+    """A check for each function that a fast implementation cuts into pieces."""
+    about = "sizes beyond tiles and blocks, in float32, forward and backward"
+    return [
+        Check(f"{function}.blocks", f"{function}: {about}", both(function), _inputs(function, cases), _call, _judge)
+        for function, cases in BLOCK_CASES.items()
+    ]
+
+
+def _inputs(function: str, cases):
+    def inputs(rng: np.random.Generator) -> dict:
+        made = [case.as_dtype(np.float32) for case in cases(rng)]
+        shapes = [np.shape(case.forward(layers, function)[0]) for case in made]
+        return {"function": function, "cases": made, "douts": [np.float32(rng.standard_normal(shape)) for shape in shapes]}
+
+    return inputs
+
+
+def _call(subject: object, function: str, cases: list[Case], douts: list) -> dict:
+    outputs = {}
+    for case, dout in zip(cases, douts, strict=True):
+        out, cache = case.forward(subject, function)
+        gradients = case.backward(subject, function, dout if np.ndim(dout) else float(dout), cache)
+        outputs |= {f"{case.label}: out": out} | {f"{case.label}: d{name}": gradient for name, gradient in gradients.items()}
+    return outputs
+
+
+def _judge(outputs: dict, function: str, cases: list[Case], douts: list) -> list[Line]:
+    numpy32 = _call(layers, function, cases, douts)
+    doubled = [np.float64(dout) for dout in douts]
+    exact = _call(layers, function, [case.as_dtype(np.float64) for case in cases], doubled)
+    return [line32(f"{function} {tensor}", outputs[tensor], exact[tensor], numpy32[tensor]) for tensor in exact]
