@@ -20,6 +20,7 @@ from kernels import memory
 from kernels.tile import COLUMNS, ROWS
 from minigpt import checks, layers
 from minigpt.config import GPTConfig
+from minigpt.course import variants
 from minigpt.model import GPT
 from minigpt.ops import load_ops
 
@@ -305,6 +306,25 @@ print([report.check.name for report in reports if not report.passed], len(report
 def test_every_tile_without_the_compiler(tile, lanes):
     """NUMBA_DISABLE_JIT=1: the kernels in plain Python, as one steps through them. All checks, for each size of the tile."""
     assert python(ALL_CHECKS, NUMBA_DISABLE_JIT="1", MINIGPT_TILE=tile).strip() == f"[] {len(KERNEL_CHECKS)} {lanes}"
+
+
+ALL_WRONG_KERNELS = """
+from minigpt.course import variants
+wrong = [variant for variant in variants.bank() if variant.is_kernel]
+print([variant.name for variant in wrong if variants.kill(variant).passed], len(wrong))
+"""
+
+
+def test_every_wrong_kernel_is_killed():
+    """By the check that it names, in plain Python."""
+    alive, count = python(ALL_WRONG_KERNELS, NUMBA_DISABLE_JIT="1").rsplit(" ", 1)
+    assert alive == "[]" and int(count) >= 38
+
+
+def test_wrong_kernels_are_not_compiled():
+    variant = next(variant for variant in variants.bank() if variant.is_kernel)
+    with pytest.raises(RuntimeError, match="set NUMBA_DISABLE_JIT=1"):
+        variants.subject(variant)
 
 
 ONE_TILE = """

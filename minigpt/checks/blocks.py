@@ -19,12 +19,14 @@ def _linear(rng: np.random.Generator) -> list[Case]:
 
 
 def _mlp(rng: np.random.Generator) -> list[Case]:
-    arguments = {"x": (11, 37), "fc_weight": (37, 70), "fc_bias": (70,), "proj_weight": (70, 37), "proj_bias": (37,)}
-    cases = []
-    for activation in ("gelu", "gelu_erf", "relu"):
-        made = {name: rng.standard_normal(shape) for name, shape in arguments.items()}
-        cases.append(Case(activation, made | {"activation": activation}, tuple(arguments)))
-    return cases
+    def case(label: str, rows: int, C: int, F: int, activation: str) -> Case:
+        shapes = {"x": (rows, C), "fc_weight": (C, F), "fc_bias": (F,), "proj_weight": (F, C), "proj_bias": (C,)}
+        made = {name: rng.standard_normal(shape) for name, shape in shapes.items()}
+        return Case(label, made | {"activation": activation}, tuple(shapes))
+
+    return [case(activation, 11, 37, 70, activation) for activation in ("gelu", "gelu_erf", "relu")] + [
+        case("deep", 3, 523, 9, "gelu")
+    ]
 
 
 def _attention(rng: np.random.Generator) -> list[Case]:

@@ -36,7 +36,7 @@ def _adamw_facts(subject):
         "golden": _adamw_step(subject, [[1.0]], [[0.1]], **usual),
         "decay": _adamw_step(subject, [[1.0, -2.0]], [[0.0, 0.0]], **usual | {"lr": 0.1, "weight_decay": 0.5}),
         "vector": _adamw_step(subject, [1.0, -2.0], [0.0, 0.0], **usual | {"lr": 0.1, "weight_decay": 0.5}),
-        "scaled": _adamw_step(subject, [[1.0]], [[0.4]], **usual, grad_scale=0.25),
+        "scaled": _adamw_step(subject, [[0.0]], [[4e-8]], **usual, grad_scale=0.25),
         "small": _adamw_step(subject, [[0.0]], [[1e-8]], **usual),
         "defaults": _adamw_twice(subject),
         "refused": [_refused(subject, t, grads) for t, grads in ((0, {"w": np.ones(2)}), (1, {}), (1, {"w": np.ones(1)}))],
@@ -100,7 +100,7 @@ OPTIMIZER = [
         call=_adamw_facts,
         judge=lambda got: [
             equal("adamw after one step", got["golden"], [[0.9989900000999999]], 1e-12),
-            equal("adamw with grad_scale", got["scaled"], [[0.9989900000999999]], 1e-12),
+            equal("adamw where grad_scale |g| = eps", got["scaled"], [[-5e-4]], 1e-9, floor=1e-4),
             equal("adamw with no gradient: decay alone", got["decay"], [[0.95, -1.9]], 1e-12),
             equal("adamw with no gradient: a vector", got["vector"], [1.0, -2.0], 0.0),
             equal("adamw with its defaults, two steps", got["defaults"], [[_two_default_steps()]], 1e-12),

@@ -2,11 +2,18 @@
 
 A variant is data: which file, what is replaced by what, what it computes instead, and the check that must notice. Because it is an
 edit of the reference, it never goes stale: an edit that no longer fits is an error. The bugs are in wrong_layers.py and
-wrong_library.py. They serve as a gate (every variant is killed by its check), as a diagnosis and as an exercise.
+wrong_library.py and wrong_kernels.py. They serve as a gate (every variant is killed by its check), as a diagnosis and as an
+exercise.
 """
 
 import importlib
-from types import SimpleNamespace
+import importlib.util
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import NamedTuple
 
 from minigpt import checks, layers, ops
@@ -26,9 +33,17 @@ class Variant(NamedTuple):
         """layers.softmax, optim, ..."""
         return self.name.partition("/")[0]
 
+    @property
+    def is_kernel(self) -> bool:
+        """Whether the bug is one of the kernels: it runs as plain Python, with NUMBA_DISABLE_JIT=1."""
+        return self.module.startswith("kernels.")
+
 
 def subject(variant: Variant) -> SimpleNamespace:
     """The whole library with this bug in it. Raises ValueError where an edit does not fit the source exactly once."""
+    if variant.is_kernel:
+        with _edited_kernels(variant) as wrong:
+            return checks.library(checks.in_single(wrong))
     module = importlib.import_module(f"minigpt.{variant.module}")
     copy = ops.copied(module, lambda source: edited(source, variant))
     if not variant.module.startswith("layers."):
@@ -37,26 +52,68 @@ def subject(variant: Variant) -> SimpleNamespace:
     return checks.library(ops.overlay(own))
 
 
+@contextmanager
+def _edited_kernels(variant: Variant) -> Iterator[ModuleType]:
+    """A second copy of the package `kernels`, with the bug in one file. Raises RuntimeError where Numba would compile it."""
+    from kernels.jit import DISABLED
+
+    if not DISABLED:
+        raise RuntimeError(f"{variant.name}: a wrong kernel runs as plain Python; set NUMBA_DISABLE_JIT=1")
+    kept = {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] == "kernels"}
+    finder = _Finder(variant)
+    sys.meta_path.insert(0, finder)
+    try:
+        yield importlib.import_module("kernels")
+    finally:
+        sys.meta_path.remove(finder)
+        for name in [name for name in sys.modules if name.partition(".")[0] == "kernels"]:
+            del sys.modules[name]
+        sys.modules.update(kept)
+
+
+class _Finder:
+    """Finds the one module that is to be edited; the rest is found as ever."""
+
+    def __init__(self, variant: Variant):
+        self.variant = variant
+
+    def find_spec(self, name: str, path: list[str] | None, target: object = None):
+        if name != self.variant.module:
+            return None
+        file = Path(path[0], f"{name.rpartition('.')[2]}.py")
+        return importlib.util.spec_from_file_location(name, file, loader=_Editing(name, str(file), self.variant))
+
+
+class _Editing(SourceFileLoader):
+    """Loads a module from its source, edited."""
+
+    def __init__(self, name: str, path: str, variant: Variant):
+        super().__init__(name, path)
+        self.variant = variant
+
+    def get_code(self, name: str):
+        return compile(edited(Path(self.path).read_text(encoding="utf-8"), self.variant), self.path, "exec")
+
+
 def edited(source: str, variant: Variant) -> str:
     """The source with the bug."""
     for old, new in variant.edits:
         if source.count(old) != 1:
-            raise ValueError(
-                f"variant {variant.name}: {old!r} stands {source.count(old)} times in minigpt.{variant.module}, not once"
-            )
+            raise ValueError(f"variant {variant.name}: {old!r} stands {source.count(old)} times in {variant.module}, not once")
         source = source.replace(old, new)
     return source
 
 
 def bank() -> list[Variant]:
     """All variants."""
+    from minigpt.course.wrong_kernels import WRONG_KERNELS
     from minigpt.course.wrong_layers import WRONG_LAYERS
     from minigpt.course.wrong_library import WRONG_LIBRARY
 
-    return WRONG_LAYERS + WRONG_LIBRARY
+    return WRONG_LAYERS + WRONG_LIBRARY + WRONG_KERNELS
 
 
 def kill(variant: Variant, seed: int = 0) -> checks.Report:
     """The report of the check that must notice the bug."""
     (check,) = [check for check in checks.LAYER_CHECKS + checks.LIBRARY_CHECKS if check.name == variant.killed_by]
-    return checks.perform(check, subject(variant), seed)
+    return (checks.perform_single if variant.is_kernel else checks.perform)(check, subject(variant), seed)
