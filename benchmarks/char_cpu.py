@@ -16,7 +16,7 @@ try:
 except ImportError:
     raise SystemExit("benchmarks.char_cpu needs PyTorch: pip install -e '.[torch]'") from None
 
-from benchmarks.torch_gpt import TorchGPT
+from minigpt.bench.torch_gpt import TorchGPT
 from minigpt.data import load_data
 from minigpt.optim import learning_rate
 from minigpt.randomness import generator

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from minigpt.layers import expect
 
+OPTIMIZERS = ("adamw", "muon")
+
 
 @dataclass(frozen=True)
 class TrainSettings:
@@ -17,13 +19,16 @@ class TrainSettings:
     batch_size: int = 12  # sequences in a batch
     grad_accumulation: int = 1  # batches whose gradients are averaged for one step
     max_iters: int = 2000  # steps of the optimizer
-    learning_rate: float = 1e-3  # the highest learning rate, reached after the warm-up
+    optimizer: str = "adamw"  # adamw, or muon: AdamW for tables and vectors, orthogonal steps for the blocks' matrices
+    learning_rate: float = 1e-3  # AdamW: the highest learning rate, reached after the warm-up
     min_lr: float = 1e-4  # the learning rate at the end of the cosine
     warmup_iters: int = 100  # steps until the learning rate is at its highest
     lr_decay_iters: int | None = None  # the step at which the cosine ends; max_iters where not given
     beta1: float = 0.9  # AdamW: memory of the gradient's mean
     beta2: float = 0.99  # AdamW: memory of the gradient's square
-    weight_decay: float = 0.1  # AdamW: pull of the matrices towards 0
+    weight_decay: float = 0.1  # pull of the matrices towards 0
+    muon_learning_rate: float = 0.02  # Muon: the highest rate of the blocks' matrices; it rises and falls as learning_rate does
+    muon_momentum: float = 0.9  # Muon: memory of the gradient
     grad_clip: float = 1.0  # the highest norm of all gradients together; 0 for none
     eval_interval: int = 250  # steps between two evaluations
     eval_batches: int = 20  # batches in an evaluation, the same ones each time
@@ -38,10 +43,11 @@ class TrainSettings:
             self._set(name, expect.whole_number("TrainSettings", name, getattr(self, name)))
         for name in ("warmup_iters", "lr_decay_iters", "sample_length", "seed"):
             self._set(name, expect.whole_number("TrainSettings", name, getattr(self, name), least=0))
-        for name in ("learning_rate", "min_lr", "weight_decay", "grad_clip"):
+        expect.one_of("TrainSettings", "optimizer", self.optimizer, OPTIMIZERS)
+        for name in ("learning_rate", "min_lr", "weight_decay", "grad_clip", "muon_learning_rate"):
             if not (getattr(self, name) >= 0 and math.isfinite(getattr(self, name))):
                 raise ValueError(f"TrainSettings: {name} is {getattr(self, name)}, but must not be negative")
-        for name in ("beta1", "beta2"):
+        for name in ("beta1", "beta2", "muon_momentum"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"TrainSettings: {name} is {getattr(self, name)}, but must be at least 0 and below 1")
         if not self.learning_rate >= self.min_lr:

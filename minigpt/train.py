@@ -24,6 +24,7 @@ from minigpt.config import GPTConfig
 from minigpt.data import TextData, load_data
 from minigpt.generate import generate
 from minigpt.model import GPT
+from minigpt.muon import muon_step
 from minigpt.ops import optimizer
 from minigpt.optim import AdamWState, adamw_init, clip_scale, learning_rate
 from minigpt.randomness import generator
@@ -121,16 +122,25 @@ def train_step(run: Run) -> dict:
         grads = run.model.backward(cache, 1.0 / s.grad_accumulation)  # the mean over batches, not their sum
         total = grads if total is None else {name: total[name] + g for name, g in grads.items()}
         losses.append(float(loss))
-    optim = optimizer(run.model.ops)
-    norm = optim.grad_norm(total)
+    norm = optimizer(run.model.ops).grad_norm(total)
     loss = sum(losses) / len(losses)
     if not (math.isfinite(loss) and math.isfinite(norm)):
         raise diverged(run, f"the loss is {loss} and the gradient's norm {norm}")
     lr = learning_rate(run.step, s.learning_rate, s.min_lr, s.warmup_iters, s.lr_decay_iters)
-    scale = clip_scale(norm, s.grad_clip)
-    optim.adamw_step(run.model.params, total, run.optimizer, run.step + 1, lr, s.beta1, s.beta2, 1e-8, s.weight_decay, scale)
+    update(run, total, lr, clip_scale(norm, s.grad_clip))
     run.step += 1
     return {"step": run.step - 1, "loss": loss, "lr": lr, "grad_norm": norm}
+
+
+def update(run: Run, grads: dict[str, np.ndarray], lr: float, scale: float) -> None:
+    """The optimizer's step. scale: of the gradients, where they are clipped."""
+    s, ops = run.settings, run.model.ops
+    usual = {"beta1": s.beta1, "beta2": s.beta2, "eps": 1e-8, "weight_decay": s.weight_decay, "grad_scale": scale}
+    step = (run.model.params, grads, run.optimizer, run.step + 1, lr)
+    if s.optimizer == "muon":
+        muon_step(*step, s.muon_learning_rate * lr / s.learning_rate, s.muon_momentum, **usual, ops=ops)
+    else:
+        optimizer(ops).adamw_step(*step, **usual)
 
 
 def diverged(run: Run, what: str) -> FloatingPointError:

@@ -17,6 +17,7 @@ from minigpt.checks.edges import EDGES
 from minigpt.checks.generic import generic_checks
 from minigpt.checks.golden_numbers import golden_checks, golden_model_checks
 from minigpt.checks.model_checks import model_checks
+from minigpt.checks.muon_checks import MUON
 from minigpt.checks.optimizer_checks import OPTIMIZER
 from minigpt.checks.properties import property_checks
 from minigpt.checks.sampling_checks import SAMPLING
@@ -29,9 +30,9 @@ __all__ += ["asked_of_single", "checks_of", "in_single", "library", "perform", "
 
 BAD_INPUT_CHECKS = bad_input_checks()
 LAYER_CHECKS = golden_checks() + generic_checks() + property_checks() + EDGES + block_checks() + BAD_INPUT_CHECKS
-LIBRARY_CHECKS = golden_model_checks() + model_checks() + OPTIMIZER + DATA + TRAINING + SAMPLING
+LIBRARY_CHECKS = golden_model_checks() + model_checks() + OPTIMIZER + MUON + DATA + TRAINING + SAMPLING
 ALL_CHECKS = LAYER_CHECKS + LIBRARY_CHECKS
-LIBRARY = ("parameters", "model", "optim", "settings", "data", "tasks", "train", "generate")  # whose functions they call
+LIBRARY = ("parameters", "model", "optim", "muon", "settings", "data", "tasks", "train", "generate")  # whose functions they call
 
 # by_hand is float64 whatever comes in, and leaves the checking of arguments to layers/; large arrays are not for loops.
 NOT_ASKED_OF_BY_HAND = (

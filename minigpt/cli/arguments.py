@@ -8,9 +8,9 @@ from dataclasses import fields
 from typing import get_args, get_type_hints
 
 from minigpt.layers.mlp import ACTIVATIONS
-from minigpt.settings import field_help
+from minigpt.settings import OPTIMIZERS, field_help
 
-CHOICES = {"norm": ("pre", "post"), "positions": ("learned", "sinusoidal"), "activation": ACTIVATIONS}
+CHOICES = {"optimizer": OPTIMIZERS, "norm": ("pre", "post"), "positions": ("learned", "sinusoidal"), "activation": ACTIVATIONS}
 
 
 def whole(least: int) -> Callable[[str], int]:

@@ -596,7 +596,7 @@ TRAIN = [
     Variant(
         "train/unclipped",
         "the factor of the clipping is computed, and not used",
-        (("s.weight_decay, scale)", "s.weight_decay)"),),
+        (('"grad_scale": scale}', '"grad_scale": 1.0}'),),
         "train.steps",
     ),
     Variant(
@@ -621,7 +621,7 @@ TRAIN = [
     Variant(
         "train/no_decay",
         "the weight decay is not passed on",
-        (("1e-8, s.weight_decay, scale)", "1e-8, 0.0, scale)"),),
+        (('"weight_decay": s.weight_decay', '"weight_decay": 0.0'),),
         "train.written_out",
     ),
     Variant(
@@ -653,6 +653,42 @@ TRAIN = [
         "the gradients are taken as they are, whatever grad_scale says",
         (("if grad_scale != 1.0:", "if grad_scale == 0.0:"),),
         "adamw.golden",
+    ),
+    Variant(
+        "muon/no_look_ahead",
+        "the momentum itself is orthogonalized, without Nesterov's look ahead",
+        (("orthogonalize(g + momentum * m,", "orthogonalize(m,"),),
+        "muon.written_out",
+    ),
+    Variant(
+        "muon/stretched_the_other_way",
+        "the step grows with in / out where the weight is (in, out): PyTorch's order of the axes",
+        (("theta.shape[1] / theta.shape[0]", "theta.shape[0] / theta.shape[1]"),),
+        "muon.written_out",
+    ),
+    Variant(
+        "muon/embeddings_too",
+        "the token table takes Muon's step as well",
+        (('name.startswith("h.") and theta.ndim == 2', "theta.ndim == 2"),),
+        "muon.written_out",
+    ),
+    Variant(
+        "muon/largest_norm",
+        "the matrix is divided by its largest number, and its singular values are not below 1",
+        (("norm = math.sqrt(float(np.square(u, dtype=np.float64).sum()))", "norm = float(np.abs(u).max())"),),
+        "muon.singular_values",
+    ),
+    Variant(
+        "muon/cubic",
+        "the polynomial ends after its third power",
+        (("product(B * gram + C * product(gram, gram), x)", "product(B * gram, x)"),),
+        "muon.singular_values",
+    ),
+    Variant(
+        "muon/tall_stays_turned",
+        "a tall matrix comes back transposed into its own shape",
+        (("return x.T if tall else x", "return x.reshape(u.shape)"),),
+        "muon.singular_values",
     ),
     Variant(
         "train/clipped_before_the_mean",
