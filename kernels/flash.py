@@ -23,7 +23,7 @@ from kernels.tile import COLUMNS, ROWS, tile_columns, tile_rows
 from kernels.vector_math import exp
 
 prange = range if DISABLED else numba.prange
-KEYS = 128  # keys at a time: S^T is 128 x 64 float32, 32 KiB
+KEYS = 128  # keys at a time: with 64 queries, S^T is 32 KiB
 QUERIES = 2 * COLUMNS  # queries at a time in the backward pass
 FAR = 2**31  # further than any key
 ZERO, ONE, MINUS_INFINITY = np.float32(0.0), np.float32(1.0), np.float32(-np.inf)

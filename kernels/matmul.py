@@ -132,7 +132,9 @@ def _move(source, at, stride, target, target_at, target_stride, rows, width):
 
 @part
 def _share(a, a_stride, by_rows, b, b_stride, transposed, bias, c, N, K, epilogue, extra, b_sums, m0, m1, n0, n1, own):
-    """C's rows m0 .. m1 and columns n0 .. n1, by one thread."""
+    """C's rows m0 .. m1 and columns n0 .. n1, by one thread. With more threads than tiles, some shares are empty."""
+    if m0 >= m1 or n0 >= n1:
+        return
     panels, bias_row, own = own[:PANELS], own[PANELS : PANELS + BLOCK], own[PANELS + BLOCK :]
     tile, x, a_rows = own[:TILE], own[TILE : 2 * TILE], own[2 * TILE : 2 * TILE + ROWS * DEPTH]
     for block in range(n0, n1, BLOCK):

@@ -74,6 +74,14 @@ PRESETS = {
         train=dict(batch_size=12, max_iters=2000, learning_rate=1e-3, min_lr=1e-4, warmup_iters=100, beta1=0.9, beta2=0.99)
         | dict(weight_decay=0.1, grad_clip=1.0, eval_interval=250, eval_batches=20, lr_decay_iters=2000),
     ),
+    "char-fast": Preset(
+        "the same model, to the same loss in a quarter of the steps: Muon",
+        data="shakespeare",
+        model=dict(block_size=64, n_layer=4, n_head=4, n_embd=128, dropout=0.0, bias=False, activation="gelu_erf"),
+        train=dict(optimizer="muon", muon_learning_rate=0.03, muon_momentum=0.9, batch_size=12, max_iters=500, learning_rate=1.2e-2)
+        | dict(min_lr=0.0, warmup_iters=30, beta1=0.9, beta2=0.99, weight_decay=0.1, grad_clip=1.0, eval_interval=100)
+        | dict(eval_batches=20, lr_decay_iters=500, checkpoint_interval=250),
+    ),
     "demo": Preset(
         "about a minute on two cores, on text that every Python brings along",
         data="python-docs",

@@ -268,6 +268,21 @@ def test_one_thread_and_two_agree():
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
+MANY_THREADS = """
+import numpy as np, kernels
+rng = np.random.default_rng(0)
+x, weight, dout = (rng.standard_normal(shape, np.float32) for shape in ((1500, 12), (12, 20), (1500, 20)))
+_, cache = kernels.linear_forward(x, weight, np.zeros(20, np.float32))
+want = dout.sum(axis=0, dtype=float)
+print(max(np.abs(kernels.linear_backward(dout, cache)[2] - want).max() for _ in range(200)) < 1e-3)
+"""
+
+
+def test_more_threads_than_pieces_of_work():
+    """Some threads have nothing to do, and must not do it: the bias's gradient is added up by one alone."""
+    assert python(MANY_THREADS, NUMBA_NUM_THREADS="3").strip() == "True"
+
+
 def test_a_model_is_the_same_on_both():
     config = GPTConfig(vocab_size=65, block_size=33, n_layer=2, n_head=3, n_embd=48, dropout=0.2, windows=(None, 5))
     ids = np.random.default_rng(0).integers(0, 65, (2, 33))

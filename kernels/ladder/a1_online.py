@@ -1,0 +1,60 @@
+"""Rung 1: online softmax. One key at a time, and no score is ever stored.
+
+A softmax seems to need its whole row: first the maximum, then the sum. But with the largest score so far, m, and the sum so far,
+l = sum e^(s - m), a new score s needs only a correction of what is there:
+
+    m' = max(m, s)      l' = l e^(m - m') + e^(s - m')      out' = out e^(m - m') + e^(s - m') v       at the end out / l
+
+So a query goes over its keys once, the T x T matrix is gone, and with it its way to the memory and back. The loop ends at the
+query's own key: what the mask would hide is not computed at all. And v is read row by row, in lanes.
+Source: Milakov and Gimelshein 2018, "Online normalizer calculation for softmax", algorithm 3.
+"""
+
+import math
+
+import numpy as np
+
+from kernels.jit import part
+from kernels.ladder.a0_plain import inner_product
+from kernels.ladder.common import all_threads, heads, prange
+from kernels.memory import empty
+
+ZERO, MINUS_INFINITY = np.float32(0.0), np.float32(-np.inf)
+
+
+@part
+def _head(q, k, v, out):
+    T, hs = q.shape
+    scale = np.float32(1.0 / math.sqrt(hs))
+    for i in range(T):
+        mean, m, total = out[i], MINUS_INFINITY, ZERO
+        mean[:] = ZERO
+        for j in range(i + 1):
+            s, value = inner_product(q[i], k[j]) * scale, v[j]
+            m_next = max(m, s)
+            shrink, p = np.exp(m - m_next), np.exp(s - m_next)  # the first time e^-inf = 0: there was nothing before
+            for d in range(hs):
+                mean[d] = mean[d] * shrink + p * value[d]
+            total, m = total * shrink + p, m_next
+        for d in range(hs):
+            mean[d] /= total
+
+
+@all_threads
+def _heads(q, k, v, out):
+    for head in prange(q.shape[0]):
+        _head(q[head], k[head], v[head], out[head])
+
+
+def attention(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Causal attention: out (B, nh, T, hs) of q, k, v (B, nh, T, hs), float32."""
+    shape, (q, k, v) = q.shape, heads(q=q, k=k, v=v)
+    out = empty(q.shape)
+    _heads(q, k, v, out)
+    return out.reshape(shape)
+
+
+def traffic(B: int, nh: int, T: int, hs: int) -> tuple[int, int]:
+    """For each key that is seen: q, k, v and out are read, out is written. Then out / l, and the zeros before."""
+    seen = T * (T + 1) // 2
+    return B * nh * hs * (4 * seen + T), B * nh * hs * (seen + 2 * T)
