@@ -21,7 +21,7 @@ class AttentionCache(NamedTuple):
     q: np.ndarray  # (B, nh, Tq, hs); for many heads, all of qkv (B, T, 3C)
     k: np.ndarray  # (B, nh, Tk, hs); for many heads, qkv again
     v: np.ndarray
-    out: np.ndarray
+    out: np.ndarray  # the very array that was handed out: who changes it in place changes the backward pass
     lse: np.ndarray  # (B, nh, Tq), log of the sum of e^score over a query's keys
     keep: np.ndarray  # (B, nh, Tq, Tk) bool, which weights dropout let stay; empty without dropout
     grow: np.float32  # 1 / (1 - p)

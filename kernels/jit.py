@@ -42,7 +42,7 @@ def exact(function: Callable) -> Callable:
 
 def kernel(function: Callable) -> Callable:
     """Compile a parallel function that Python calls, and keep it in Numba's cache."""
-    options = {"fastmath": FLAGS, "error_model": "numpy", "parallel": True, "nogil": True}
+    options = {"fastmath": FLAGS, "error_model": "numpy", "parallel": True}
     try:
         compiled = numba.njit(cache=True, **options)(function)
         _stamp(compiled)

@@ -206,6 +206,11 @@ def matmul(a, a_stride, by_rows, b, b_stride, transposed, c, M, N, K, bias=None,
     bias: (N,) or None. epilogue: one of the names above. extra: (M * N,) flat, what the epilogue writes or reads.
     b_sums: (N,), is filled with the sums of B's columns: where B is dy, the gradient of the bias, for free.
     """
+    if K == 0:  # the weight's gradient of no rows
+        c[:] = ZERO
+        if b_sums is not None:
+            b_sums[:] = ZERO
+        return
     shares = workspace.threads()
     of_rows = _unevenness(N, COLUMNS, shares) > _unevenness(M, ROWS, shares) * 1.1  # rows make each thread pack all of B
     _matmul(
@@ -217,5 +222,5 @@ def matmul(a, a_stride, by_rows, b, b_stride, transposed, c, M, N, K, bias=None,
 
 def _unevenness(size: int, unit: int, shares: int) -> float:
     """How much longer the largest share takes than an even one: 1.0 is even."""
-    units = -(-size // unit)
+    units = max(1, -(-size // unit))
     return -(-units // shares) * shares / units

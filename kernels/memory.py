@@ -9,6 +9,8 @@ An array of `empty` is its holder's until the last view of it is gone; only then
 overwrite what a caller still has in hand.
 """
 
+import threading
+
 import numpy as np
 
 from kernels.tile import threads
@@ -23,8 +25,8 @@ def aligned(n: int) -> np.ndarray:
     return raw[first : first + 4 * n].view(np.float32)
 
 
-class _Workspace:
-    """Scratch arrays by name, each as large as the largest call so far. One thread of Python at a time."""
+class _Workspace(threading.local):
+    """Scratch arrays by name, each as large as the largest call so far. Each thread of Python has its own."""
 
     def __init__(self):
         self.arrays: dict[str, np.ndarray] = {}

@@ -99,8 +99,10 @@ def adamw_step(params, grads, state: AdamWState, t, lr, beta1=0.9, beta2=0.999, 
     float32("adamw_step", **params)
     groups = ([params[n] for n in names], [_as(grads[n], params[n]) for n in names], *([part[n] for n in names] for part in state))
     runs = [[_runs(array) for array in group] for group in groups]
-    if any(run is None for run in (*runs[0], *runs[2], *runs[3])):
-        raise ValueError("adamw_step: a parameter or its state is not contiguous, but must be, for it is changed in place")
+    if any(run is None or not run.flags.writeable for run in (*runs[0], *runs[2], *runs[3])):
+        raise ValueError(
+            "adamw_step: a parameter or its state is read-only or lies with gaps, but is to be changed in place: copy it"
+        )
     tables = [_pieces(group) for group in runs]
     keeps = [1.0 - lr * weight_decay if is_decayed(params[n]) else 1.0 for n in names]
     keep_of = np.repeat(np.array(keeps, np.float32), [-(-params[n].size // PIECE) for n in names])

@@ -59,6 +59,7 @@ def ratio_bars(rows: list[tuple[str, str, float]], titles: dict[str, str]):
         bars = axes.barh(labels, ratios, color=[BLUE if ratio >= 1 else ORANGE for ratio in ratios])
         axes.bar_label(bars, [f"{ratio:.2f}" for ratio in ratios], padding=3, fontsize=7)
         axes.axvline(1, color=GREY, linestyle="--", linewidth=1)
+        axes.margins(y=0.02)
         axes.invert_yaxis()
         axes.tick_params(axis="y", labelsize=7)
         axes.set_title(titles[group], fontsize=9, loc="left")

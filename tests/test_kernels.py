@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from minigpt.config import GPTConfig
 from minigpt.course import variants
 from minigpt.model import GPT
 from minigpt.ops import load_ops
+from minigpt.optim import adamw_init
 
 KERNEL_CHECKS = [check for check in checks.ALL_CHECKS if checks.asked_of_single(check)]
 SUBJECT = checks.library(checks.in_single(kernels))
@@ -244,6 +246,45 @@ def test_memory_is_used_again_when_nobody_holds_it():
     assert memory.empty((77000,)).ctypes.data != place
     del held
     assert any(memory.empty((1000, 77)).ctypes.data == place for _ in range(1))
+
+
+def test_two_threads_of_python():
+    """Each has scratch memory of its own."""
+    q = [normal(2, 2, 60, 16, seed=i) for i in range(4)]
+    want = [kernels.attention_forward(a, a, a)[0] for a in q]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(20):
+            got = list(pool.map(lambda a: kernels.attention_forward(a, a, a)[0], q))
+            assert all(np.array_equal(a, b) for a, b in zip(got, want, strict=True))
+
+
+def test_no_rows_at_all():
+    out, cache = kernels.linear_forward(normal(0, 5), normal(5, 3), normal(3))
+    dx, dweight, dbias = kernels.linear_backward(out, cache)
+    assert out.shape == (0, 3) and dx.shape == (0, 5) and not dweight.any() and not dbias.any()
+    out, cache = kernels.layer_norm_forward(normal(0, 5), normal(5))
+    assert not kernels.layer_norm_backward(out, cache)[1].any()
+    assert kernels.gelu_forward(normal(0, 5))[0].shape == (0, 5)
+
+
+def test_adamw_does_not_write_where_it_must_not():
+    params = {"w": normal(3, 3)}
+    params["w"].flags.writeable = False
+    state = adamw_init(params)
+    with pytest.raises(ValueError, match="is read-only or lies with gaps"):
+        kernels.adamw_step(params, {"w": normal(3, 3)}, state, 1, 0.1)
+    params = {"w": normal(3, 6)[:, ::2]}
+    with pytest.raises(ValueError, match="is read-only or lies with gaps"):
+        kernels.adamw_step(params, {"w": normal(3, 3)}, state, 1, 0.1)
+
+
+def test_gradients_that_lie_the_other_way_round():
+    params, turned = {"w": normal(4, 7)}, normal(7, 4, seed=1).T
+    others = {"w": params["w"].copy()}
+    for theta, g in ((params, turned), (others, np.ascontiguousarray(turned))):
+        kernels.adamw_step(theta, {"w": g}, adamw_init(theta), 1, 0.1)
+    np.testing.assert_array_equal(params["w"], others["w"])
+    assert kernels.grad_norm({"w": turned}) == pytest.approx(np.linalg.norm(turned.astype(float)))
 
 
 def one_step(threads: int) -> list[np.ndarray]:

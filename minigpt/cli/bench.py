@@ -54,8 +54,8 @@ def beside() -> list[str]:
         "|---" * 5 + "|",
     ]
     lines.append("| kernels | " + " | ".join(f"{limits.attention_memory('numba', T):.0f}" for T in lengths) + " |")
-    plain = [f"{limits.attention_memory('numpy', T):.0f}" for T in lengths[:2]]
-    lines.append(f"| the plain formula (NumPy) | {' | '.join(plain)} | not tried | not tried |")
+    plain = [f"{limits.attention_memory('numpy', T):.0f}" for T in lengths[:3]]
+    lines.append(f"| the plain formula (NumPy) | {' | '.join(plain)} | not tried |")
     lines += ["", f"Cold compile of all that a training run needs: {limits.cold_compile():.1f} s."]
     lines.append(f"`minigpt train` with a warm cache, start of the process to the end of step 1: {limits.first_step():.1f} s.")
     return lines
