@@ -53,8 +53,8 @@ def race(args: argparse.Namespace, runners: list[tuple[str, str, str]]) -> None:
     for line, process in zip(lines.values(), processes, strict=True):
         line.send(None)  # that was all
         process.join()
-    target = losses["PyTorch"][-1][1] + 5e-4  # who computes the same ends as far, rounding apart
-    print(f"{'':20s} {'steps':>6s} {'val loss':>9s} {'training':>10s}   until it is where PyTorch ends")
+    target = losses["PyTorch"][-1][1]
+    print(f"{'':20s} {'steps':>6s} {'val loss':>9s} {'training':>10s}   until {target:.4f} nats")
     for name, _, preset in runners:
         until = next((spent for spent, loss in losses[name] if loss <= target), None)
         reached = "not reached" if until is None else f"{until:.1f} s, PyTorch takes x{sum(seconds['PyTorch']) / until:.2f}"

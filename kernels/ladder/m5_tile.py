@@ -15,7 +15,7 @@ from kernels.ladder.common import all_threads, matrices, prange
 from kernels.memory import empty
 from kernels.tile import COLUMNS, ROWS, tile_rows
 
-ZEROS = np.zeros(COLUMNS, np.float32)  # where each sum begins
+ZEROS = np.zeros(COLUMNS, np.float32)  # what the tile adds to each sum
 
 
 @part
