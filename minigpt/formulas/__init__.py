@@ -1,0 +1,47 @@
+"""Every formula as an object: its LaTeX, its source, the functions that claim to be it, and the example that judges them.
+
+>>> from minigpt.formulas import formula
+>>> print(formula("softmax.backward").text)
+dz = p * (g - <g, p>)
+
+layers.py, attention.py, model.py, training.py hold the formulas; refuted.py those that circulate and are wrong; core.py says what
+a formula is. `minigpt formulas` prints them all.
+"""
+
+import difflib
+
+from minigpt.formulas import attention, layers, model, refuted, training
+from minigpt.formulas.core import Formula, Refuted, Row
+
+__all__ = ["FORMULAS", "REFUTED", "Formula", "Refuted", "Row", "formula", "formula_of", "refutation"]
+
+FORMULAS = {f.id: f for module in (layers, attention, model, training) for f in module.FORMULAS}
+REFUTED = {r.id: r for r in refuted.REFUTED}
+
+
+def formula(id: str) -> Formula:
+    """A formula by its id, such as "layer_norm.forward". Raises ValueError with the nearest id."""
+    return _find(id, FORMULAS, "formula")
+
+
+def refutation(id: str) -> Refuted:
+    """A refuted formula by its id, such as "flash.inverse_rescale". Raises ValueError with the nearest id."""
+    return _find(id, REFUTED, "refuted formula")
+
+
+def formula_of(function: str) -> Formula:
+    """The first formula that a function of the contract claims to be: "softmax_backward" -> softmax.backward.
+
+    Raises ValueError where there is none.
+    """
+    for one in FORMULAS.values():
+        if one.functions and one.functions[0] == function:
+            return one
+    raise ValueError(f"no formula is that of {function}")
+
+
+def _find(id: str, among: dict, kind: str):
+    if id in among:
+        return among[id]
+    near = difflib.get_close_matches(id, among, n=1, cutoff=0.0)
+    raise ValueError(f"there is no {kind} {id!r}; did you mean {near[0]}? All: minigpt formulas")

@@ -1,0 +1,216 @@
+"""What a formula is here: something printed in a paper, the functions that claim to be it, and a worked example that judges them.
+
+A formula is evaluated on one small example in several ways: by the loops of by_hand.py, by the NumPy of layers/, by the kernel, by
+the formula written out once more, by central differences where it is a derivative, and as numbers worked out elsewhere (golden).
+They agree, or it fails. In a notebook a formula shows itself as LaTeX and a table; str() is the same for a terminal.
+Left out: proof on many shapes. That is what minigpt/checks/ does; `proofs()` says which checks those are.
+"""
+
+import importlib
+from collections.abc import Callable
+from types import ModuleType, SimpleNamespace
+from typing import NamedTuple
+
+import numpy as np
+
+CONTRACT_WAYS = {"loops": "minigpt.by_hand", "NumPy": "minigpt.layers", "kernel": "kernels"}
+DOUBLE, SINGLE, LITERAL = 1e-10, 2e-5, 6e-10  # the largest error allowed: float64, float32, a literal of ten digits
+DIFFERENCES = 1e-8  # central differences in float64
+
+
+class Row(NamedTuple):
+    """One way to evaluate a formula, and how far it is from the first way."""
+
+    way: str
+    where: str  # the function that was called
+    value: np.ndarray
+    error: float  # the largest |value - first| / (1 + |first|)
+    tolerance: float
+
+    @property
+    def passed(self) -> bool:
+        return self.error <= self.tolerance
+
+
+class Formula(NamedTuple):
+    """A formula with its source and its worked example."""
+
+    id: str  # "softmax.backward"
+    name: str  # in plain words
+    latex: str
+    text: str  # the same in ASCII
+    source: str  # paper and equation or section
+    functions: tuple[str, ...]  # which claim to be it: of the contract by name, others with their module
+    example: str  # the inputs, in words
+    evaluate: Callable[[object], object] | None  # of an implementation's functions; None where it is not in the contract
+    others: dict[str, tuple[str, Callable[[], object], float]]  # further ways: label -> where, value, tolerance
+
+    def rows(self, ops: object = None) -> list[Row]:
+        """Every way evaluated, the first being the one to agree with. ops: one more implementation, such as a learner's file."""
+        ways = [(label, where, value, tolerance) for label, (where, value, tolerance) in self.others.items()]
+        if self.evaluate:
+            ways = [*self._contract(), *ways]
+            if ops is not None and self.functions[0] in getattr(ops, "own", self.functions):
+                own = getattr(ops, "__name__", "your file")
+                ways.append(("yours", own, lambda: self.evaluate(ops), DOUBLE))
+        with np.errstate(all="ignore"):
+            values = [np.asarray(value(), dtype=np.float64) for _, _, value, _ in ways]
+        return [
+            Row(label, where, value, difference(value, values[0]), tolerance)
+            for (label, where, _, tolerance), value in zip(ways, values, strict=True)
+        ]
+
+    def _contract(self) -> list[tuple]:
+        ways = []
+        for label, package in CONTRACT_WAYS.items():
+            ops = implementation(package)
+            if ops is not None and self.functions[0] not in getattr(ops, "lacks", ()):
+                where = ", ".join(f"{package}.{name}" for name in self.functions)
+                ways.append((label, where, lambda ops=ops: self.evaluate(ops), SINGLE if label == "kernel" else DOUBLE))
+        return ways
+
+    def error(self) -> float:
+        """The largest error of all ways, each as a fraction of what it is allowed: at most 1 where the formula holds."""
+        return max(row.error / row.tolerance for row in self.rows())
+
+    def proofs(self) -> list[str]:
+        """The names of the checks, on other shapes and with random numbers, that call the formula's functions."""
+        from minigpt.checks import ALL_CHECKS
+
+        names = {name.rpartition(".")[2] for name in self.functions}
+        return [check.name for check in ALL_CHECKS if names & set(check.functions)]
+
+    def __str__(self) -> str:
+        return self.show()
+
+    def show(self, ops: object = None) -> str:
+        """The formula and its rows as text. ops: one more implementation."""
+        head = [f"{self.id}: {self.name}", f"    {self.text}", f"    {self.source}", f"    example: {self.example}"]
+        lines = [
+            f"    {row.way:20s} {short(row.value):56s} max error {row.error:7.1e}  {'ok' if row.passed else 'FAIL'}"
+            for row in self.rows(ops)
+        ]
+        return "\n".join(head + lines)
+
+    def _repr_markdown_(self) -> str:
+        rows = [
+            f"| {row.way} | `{row.where}` | {short(row.value)} | {row.error:.1e} | {'pass' if row.passed else '**FAIL**'} |"
+            for row in self.rows()
+        ]
+        table = ["| | function | value | max error | |", "|---|---|---|---|---|", *rows]
+        return "\n".join([f"**{self.name}** ({self.source})", "", f"$${self.latex}$$", "", f"Example: {self.example}.", "", *table])
+
+
+class Refuted(NamedTuple):
+    """A formula that circulates and is wrong, and the number that shows it."""
+
+    id: str
+    claim: str  # as it is printed, in words or in ASCII
+    latex: str
+    where: str  # what kind of source prints it
+    right: str  # what is right
+    source: str  # of what is right
+    shows: str  # what the two numbers are of
+    numbers: Callable[[], tuple[object, object]]  # what the claim gives, and what is right
+    printed: tuple[float, float]  # the two numbers, to the digits printed here
+
+    def evidence(self) -> tuple[float, float]:
+        """The claim's number and the right one, computed now."""
+        with np.errstate(all="ignore"):
+            claimed, right = self.numbers()
+        return float(claimed), float(right)
+
+    def holds(self) -> bool:
+        """The refutation is as printed, to three digits, and the two numbers differ."""
+        got = self.evidence()
+        alike = all(abs(a - b) <= 5e-4 * abs(b) + 1e-9 for a, b in zip(got, self.printed, strict=True))
+        return alike and abs(got[0] - got[1]) > 1e-3 * max(abs(got[1]), 1e-9)
+
+    def __str__(self) -> str:
+        claimed, right = self.evidence()
+        return (
+            f"{self.id}: {self.claim}\n    in {self.where}\n    {self.shows}: {claimed:.6g}, but must be {right:.6g}  "
+            f"{'refuted' if self.holds() else 'NOT AS PRINTED'}\n    right: {self.right} ({self.source})"
+        )
+
+    def _repr_markdown_(self) -> str:
+        claimed, right = self.evidence()
+        table = [f"| {self.shows} | the claim | right |", "|---|---|---|", f"| | {claimed:.6g} | {right:.6g} |"]
+        lines = [f"**Wrong: {self.claim}** (in {self.where})", "", f"$${self.latex}$$", "", *table, ""]
+        return "\n".join([*lines, f"Right: {self.right} ({self.source})"])
+
+
+def contract(
+    id: str,
+    name: str,
+    latex: str,
+    text: str,
+    source: str,
+    functions: str,
+    example: str,
+    evaluate: Callable[[object], object],
+    golden: object = None,
+    differences: Callable[[], object] | None = None,
+    literal: Callable[[], object] | None = None,
+) -> Formula:
+    """A formula that functions of the contract claim to be.
+
+    functions: their names, with spaces between; golden: numbers worked out elsewhere; differences: the derivative by central
+    differences; literal: the formula written out once more, another way.
+    """
+    others: dict[str, tuple] = {}
+    if literal is not None:
+        others["written out"] = ("the formula, as printed", literal, DOUBLE)
+    if differences is not None:
+        others["central differences"] = ("(f(x + h) - f(x - h)) / 2h", differences, DIFFERENCES)
+    if golden is not None:
+        others["golden"] = ("worked out elsewhere, to ten digits", lambda: golden, LITERAL)
+    return Formula(id, name, latex, text, source, tuple(functions.split()), example, evaluate, others)
+
+
+def library(id: str, name: str, latex: str, text: str, source: str, example: str, ways: dict, golden: object = None) -> Formula:
+    """A formula outside the contract. ways: label -> (function with its module, value), the first being the formula written out."""
+    others = {label: (where, value, SINGLE if label == "kernel" else DOUBLE) for label, (where, value) in ways.items()}
+    if golden is not None:
+        others["golden"] = ("worked out elsewhere, to ten digits", lambda: golden, LITERAL)
+    functions = tuple(where for where, _ in ways.values() if "." in where and " " not in where)
+    return Formula(id, name, latex, text, source, functions, example, None, others)
+
+
+def implementation(package: str) -> ModuleType | SimpleNamespace | None:
+    """The contract's functions of one implementation, to be asked in float64; None for the kernels where Numba is not installed."""
+    if package != "kernels":
+        return importlib.import_module(package)
+    from minigpt.checks.single import in_single
+    from minigpt.ops import load_kernels
+
+    try:
+        return in_single(load_kernels())
+    except ImportError:
+        return None
+
+
+def numbers(seed: int, *shape: int) -> np.ndarray:
+    """Normal numbers of two digits, so that an example can be typed in."""
+    return np.round(np.random.default_rng(seed).normal(size=shape), 2)
+
+
+def flat(*arrays: object) -> np.ndarray:
+    """All numbers of some arrays in one row, None left out."""
+    return np.concatenate([np.asarray(array, dtype=np.float64).ravel() for array in arrays if array is not None])
+
+
+def difference(value: np.ndarray, want: np.ndarray) -> float:
+    """The largest |value - want| / (1 + |want|); infinity where the shapes differ or a number is NaN."""
+    if value.shape != want.shape or np.isnan(value).any():
+        return float("inf")
+    with np.errstate(invalid="ignore"):
+        errors = np.abs(value - want) / (1.0 + np.abs(want))
+    return float(np.max(np.where(value == want, 0.0, errors), initial=0.0))  # infinity equals infinity
+
+
+def short(value: np.ndarray, most: int = 6) -> str:
+    """At most six numbers of an array."""
+    row = value.ravel()
+    more = " ..." if row.size > most else ""
+    return " ".join(f"{number:.4g}" for number in row[:most]) + more

@@ -1,0 +1,369 @@
+"""Formulas of the layers that look at one token at a time: linear, softmax, loss, layer norm, GELU, embedding, dropout, MLP."""
+
+import math
+
+import numpy as np
+
+from minigpt import layers
+from minigpt.checks.core import numerical_gradient
+from minigpt.checks.golden_numbers import GELU, GELU_X
+from minigpt.formulas.core import contract, flat, library, numbers
+
+Z, G = np.array([2.0, 1.0, 0.1]), np.array([1.0, 0.0, 0.0])  # logits and an upstream gradient
+X, DX = numbers(1, 2, 3), numbers(2, 2, 4)  # two tokens of three channels; the gradient of two rows of four
+W, BIAS = numbers(3, 3, 4), numbers(4, 4)
+ROW, GAIN, SHIFT, DROW = np.array([[1.0, 2.0, 3.0, 4.0]]), numbers(5, 4), numbers(6, 4), numbers(7, 1, 4)
+IDS, TABLE, DTOKENS = np.array([[2, 0, 2]]), numbers(8, 4, 3), numbers(9, 1, 3, 3)
+FC, FC_BIAS, PROJ, PROJ_BIAS = numbers(10, 3, 5), numbers(11, 5), numbers(12, 5, 3), numbers(13, 3)
+
+
+def out(function, *args):
+    """A forward's output, without its cache."""
+    return function(*args)[0]
+
+
+def back(ops, name, dout, *args):
+    """The gradients of a function's inputs: its forward, and its backward on what that kept."""
+    return getattr(ops, f"{name}_backward")(dout, getattr(ops, f"{name}_forward")(*args)[1])
+
+
+def slope(f, x, dout):
+    """The derivative of sum(dout * f(x)) at x, by central differences."""
+    return numerical_gradient(lambda at: float(np.sum(dout * f(at))), np.asarray(x, dtype=np.float64))
+
+
+def gelu_slope(form):
+    return slope(lambda x: out(layers.gelu_forward, x, form), GELU_X, np.ones_like(GELU_X))
+
+
+def log_sum_exp(z):
+    return math.log(sum(math.exp(v) for v in z))
+
+
+FORMULAS = [
+    contract(
+        "softmax.forward",
+        "softmax",
+        r"p_i = \frac{e^{z_i - m}}{\sum_j e^{z_j - m}}, \quad m = \max_j z_j",
+        "p_i = exp(z_i - m) / sum_j exp(z_j - m),  m = max z",
+        "Vaswani et al. 2017, section 3.2.1 (its use); Boltzmann's distribution",
+        "softmax_forward",
+        "z = [2, 1, 0.1]",
+        lambda ops: out(ops.softmax_forward, Z),
+        golden=[0.6590011389, 0.2424329707, 0.0985658904],
+        literal=lambda: np.exp(Z) / np.exp(Z).sum(),
+    ),
+    contract(
+        "softmax.shift",
+        "a constant added to all logits changes nothing",
+        r"\mathrm{softmax}(z + c) = \mathrm{softmax}(z)",
+        "softmax(z + c) = softmax(z)",
+        "e^(z+c) = e^c e^z cancels; this is why m may be subtracted",
+        "softmax_forward",
+        "z = [2, 1, 0.1] + 1000, where exp alone overflows",
+        lambda ops: out(ops.softmax_forward, Z + 1000.0),
+        golden=[0.6590011389, 0.2424329707, 0.0985658904],
+    ),
+    contract(
+        "softmax.backward",
+        "softmax, backward",
+        r"\frac{\partial L}{\partial z_i} = p_i \Big(g_i - \sum_j g_j p_j\Big)",
+        "dz = p * (g - <g, p>)",
+        "the Jacobian p_i (1[i = j] - p_j) times g; derived in notebook 03",
+        "softmax_backward softmax_forward",
+        "z = [2, 1, 0.1], g = [1, 0, 0]",
+        lambda ops: back(ops, "softmax", G, Z),
+        golden=[0.2247186378, -0.1597636038, -0.064955034],
+        differences=lambda: slope(lambda z: out(layers.softmax_forward, z), Z, G),
+    ),
+    contract(
+        "cross_entropy.forward",
+        "cross-entropy: the surprise of the right token, in nats",
+        r"L = -\frac{1}{N} \sum_n \log p_n[y_n]",
+        "L = -1/N sum_n log p_n[y_n]",
+        "Radford et al. 2018 (GPT-1), equation 1, as a mean and with its sign turned; Shannon 1948",
+        "cross_entropy_forward",
+        "logits [2, 1, 0.1], the right token is 0",
+        lambda ops: out(ops.cross_entropy_forward, Z[None], np.array([0])),
+        golden=0.4170300163,
+        literal=lambda: log_sum_exp(Z) - Z[0],
+    ),
+    contract(
+        "cross_entropy.backward",
+        "cross-entropy, backward: probability minus one at the right token",
+        r"\frac{\partial L}{\partial z_{nj}} = \frac{p_{nj} - 1[j = y_n]}{N}",
+        "dz = (p - onehot(y)) / N",
+        "d logsumexp / dz = p; derived in notebook 03",
+        "cross_entropy_backward cross_entropy_forward",
+        "logits [2, 1, 0.1], the right token is 0",
+        lambda ops: back(ops, "cross_entropy", 1.0, Z[None], np.array([0])),
+        golden=[[-0.3409988611, 0.2424329707, 0.0985658904]],
+        differences=lambda: slope(lambda z: out(layers.cross_entropy_forward, z, np.array([0])), Z[None], 1.0),
+    ),
+    contract(
+        "cross_entropy.uniform",
+        "knowing nothing costs ln V",
+        r"L(z = 0) = \ln V",
+        "L(z = 0) = ln V",
+        "Shannon 1948: the entropy of V equally likely symbols",
+        "cross_entropy_forward",
+        "V = 65 equal logits",
+        lambda ops: out(ops.cross_entropy_forward, np.zeros((1, 65)), np.array([7])),
+        golden=4.1743872699,
+        literal=lambda: math.log(65),
+    ),
+    contract(
+        "linear.forward",
+        "linear layer",
+        r"y_o = \sum_i x_i W_{io} + b_o",
+        "y = x W + b",
+        "Vaswani et al. 2017, equation 2 (a part of it)",
+        "linear_forward",
+        "x (2, 3), W (3, 4), b (4,), of two digits",
+        lambda ops: out(ops.linear_forward, X, W, BIAS),
+        literal=lambda: np.einsum("ni,io->no", X, W) + BIAS,
+    ),
+    contract(
+        "linear.backward_x",
+        "linear layer, backward to its input",
+        r"\frac{\partial L}{\partial x} = g W^\top",
+        "dx = g W^T",
+        "dL/dx_i = sum_o g_o W_io; derived in notebook 04",
+        "linear_backward linear_forward",
+        "as linear.forward, g (2, 4)",
+        lambda ops: back(ops, "linear", DX, X, W, BIAS)[0],
+        differences=lambda: slope(lambda x: x @ W + BIAS, X, DX),
+    ),
+    contract(
+        "linear.backward_weight",
+        "linear layer, backward to its weights",
+        r"\frac{\partial L}{\partial W} = x^\top g",
+        "dW = x^T g, all leading axes flattened",
+        "dL/dW_io = sum_n x_ni g_no; derived in notebook 04",
+        "linear_backward linear_forward",
+        "as linear.forward, g (2, 4)",
+        lambda ops: back(ops, "linear", DX, X, W, BIAS)[1],
+        differences=lambda: slope(lambda w: X @ w + BIAS, W, DX),
+    ),
+    contract(
+        "linear.backward_bias",
+        "linear layer, backward to its bias",
+        r"\frac{\partial L}{\partial b} = \sum_n g_n",
+        "db = sum of g over all tokens",
+        "dL/db_o = sum_n g_no; derived in notebook 04",
+        "linear_backward linear_forward",
+        "as linear.forward, g (2, 4)",
+        lambda ops: back(ops, "linear", DX, X, W, BIAS)[2],
+        differences=lambda: slope(lambda b: X @ W + b, BIAS, DX),
+    ),
+    contract(
+        "layer_norm.forward",
+        "layer norm: each token to mean 0 and variance 1, then stretched and moved",
+        r"y = \gamma \odot \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta, \quad \sigma^2 = \frac{1}{C} \sum_c (x_c - \mu)^2",
+        "y = gamma * (x - mean) / sqrt(var + eps) + beta, var divided by C",
+        "Ba, Kiros and Hinton 2016, equation 3; eps inside the root as in GPT-2's code",
+        "layer_norm_forward",
+        "x = [1, 2, 3, 4], gamma 1, beta 0, eps 1e-5",
+        lambda ops: out(ops.layer_norm_forward, ROW, np.ones(4), np.zeros(4)),
+        literal=lambda: (ROW - ROW.mean()) / math.sqrt(ROW.var() + 1e-5),
+    ),
+    contract(
+        "layer_norm.backward_x",
+        "layer norm, backward to its input",
+        r"\frac{\partial L}{\partial x} = \frac{1}{\sqrt{\sigma^2 + \epsilon}}"
+        r" \big(h - \bar h - \hat x\, \overline{h \odot \hat x}\big), \quad h = g \odot \gamma",
+        "dx = rstd * (h - mean(h) - xhat * mean(h * xhat)),  h = g * gamma",
+        "derived in notebook 07; exact for any eps inside the root",
+        "layer_norm_backward layer_norm_forward",
+        "x = [1, 2, 3, 4], random gamma, beta and g",
+        lambda ops: back(ops, "layer_norm", DROW, ROW, GAIN, SHIFT)[0],
+        differences=lambda: slope(lambda x: out(layers.layer_norm_forward, x, GAIN, SHIFT), ROW, DROW),
+    ),
+    contract(
+        "layer_norm.backward_gain",
+        "layer norm, backward to gamma and beta",
+        r"\frac{\partial L}{\partial \gamma} = \sum_{B,T} g \odot \hat x, \quad \frac{\partial L}{\partial \beta} = \sum_{B,T} g",
+        "dgamma = sum g * xhat, dbeta = sum g, over all tokens",
+        "derived in notebook 07",
+        "layer_norm_backward layer_norm_forward",
+        "x = [1, 2, 3, 4], random gamma, beta and g",
+        lambda ops: flat(*back(ops, "layer_norm", DROW, ROW, GAIN, SHIFT)[1:]),
+        differences=lambda: flat(
+            slope(lambda w: out(layers.layer_norm_forward, ROW, w, SHIFT), GAIN, DROW),
+            slope(lambda b: out(layers.layer_norm_forward, ROW, GAIN, b), SHIFT, DROW),
+        ),
+    ),
+    contract(
+        "layer_norm.invariant",
+        "moving and stretching a token changes nothing",
+        r"\mathrm{LN}(a x + c) = \mathrm{LN}(x), \quad a > 0, \epsilon \to 0",
+        "LN(a x + c) = LN(x) for a > 0 and eps -> 0",
+        "Ba, Kiros and Hinton 2016, section 5.1, table 1 (re-scaling and re-centering)",
+        "layer_norm_forward",
+        "1000 x + 50 for x = [1, 2, 3, 4], eps = 1e-12",
+        lambda ops: out(ops.layer_norm_forward, 1000.0 * ROW + 50.0, np.ones(4), None, 1e-12),
+        literal=lambda: (ROW - ROW.mean()) / ROW.std(),
+    ),
+    contract(
+        "gelu.exact",
+        "GELU, exact",
+        r"\mathrm{GELU}(x) = x \Phi(x) = \tfrac{1}{2} x \big(1 + \mathrm{erf}(x / \sqrt 2)\big)",
+        "GELU(x) = x Phi(x) = x/2 (1 + erf(x / sqrt 2))",
+        "Hendrycks and Gimpel 2016, section 2",
+        "gelu_forward",
+        "x = -3, -2, -1, -0.5, 0, 0.5, 1, 2, 3",
+        lambda ops: out(ops.gelu_forward, GELU_X, "none"),
+        golden=GELU["none"][0],
+    ),
+    contract(
+        "gelu.tanh",
+        "GELU, GPT-2's form",
+        r"\tfrac{1}{2} x \Big(1 + \tanh\big(\sqrt{2/\pi}\,(x + 0.044715 x^3)\big)\Big)",
+        "x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))",
+        "Hendrycks and Gimpel 2016, section 2; GPT-1's and GPT-2's code",
+        "gelu_forward",
+        "x = -3, -2, -1, -0.5, 0, 0.5, 1, 2, 3",
+        lambda ops: out(ops.gelu_forward, GELU_X, "tanh"),
+        golden=GELU["tanh"][0],
+    ),
+    contract(
+        "gelu.exact_slope",
+        "derivative of the exact GELU",
+        r"\mathrm{GELU}'(x) = \Phi(x) + x \varphi(x)",
+        "GELU'(x) = Phi(x) + x phi(x)",
+        "the product rule; derived in notebook 08",
+        "gelu_backward gelu_forward",
+        "x = -3 .. 3",
+        lambda ops: back(ops, "gelu", np.ones(9), GELU_X, "none"),
+        golden=GELU["none"][1],
+        differences=lambda: gelu_slope("none"),
+    ),
+    contract(
+        "gelu.tanh_slope",
+        "derivative of GPT-2's GELU",
+        r"\tfrac12 (1 + t) + \tfrac12 x (1 - t^2) \sqrt{2/\pi}\,(1 + 0.134145 x^2)",
+        "(1 + t)/2 + x/2 (1 - t^2) sqrt(2/pi) (1 + 0.134145 x^2)",
+        "product and chain rule, 3 * 0.044715 = 0.134145; derived in notebook 08",
+        "gelu_backward gelu_forward",
+        "x = -3 .. 3",
+        lambda ops: back(ops, "gelu", np.ones(9), GELU_X, "tanh"),
+        golden=GELU["tanh"][1],
+        differences=lambda: gelu_slope("tanh"),
+    ),
+    contract(
+        "gelu.symmetry",
+        "what GELU gives on both sides differs by x",
+        r"\mathrm{GELU}(x) - \mathrm{GELU}(-x) = x",
+        "GELU(x) - GELU(-x) = x",
+        "Phi(x) + Phi(-x) = 1",
+        "gelu_forward",
+        "x = -3 .. 3, both forms",
+        lambda ops: flat(*(out(ops.gelu_forward, GELU_X, form) - out(ops.gelu_forward, -GELU_X, form) for form in GELU)),
+        literal=lambda: flat(GELU_X, GELU_X),
+    ),
+    contract(
+        "relu.forward",
+        "ReLU",
+        r"\max(0, x)",
+        "max(0, x)",
+        "Vaswani et al. 2017, equation 2; Nair and Hinton 2010",
+        "relu_forward",
+        "x = -3 .. 3",
+        lambda ops: out(ops.relu_forward, GELU_X),
+        literal=lambda: (GELU_X + np.abs(GELU_X)) / 2,
+    ),
+    contract(
+        "relu.backward",
+        "ReLU, backward: what was negative gets nothing",
+        r"\frac{\partial L}{\partial x} = g \cdot 1[x > 0]",
+        "dx = g where x > 0, else 0",
+        "the slope is 0 or 1; at 0 by convention 0",
+        "relu_backward relu_forward",
+        "x = -3 .. 3 but 0, g = x",
+        lambda ops: back(ops, "relu", GELU_X[GELU_X != 0], GELU_X[GELU_X != 0]),
+        differences=lambda: slope(lambda x: np.maximum(x, 0), GELU_X[GELU_X != 0], GELU_X[GELU_X != 0]),
+    ),
+    contract(
+        "embedding.forward",
+        "embedding: a row of the table for each token",
+        r"x_t = E[\mathrm{id}_t]",
+        "x_t = E[id_t]",
+        "Radford et al. 2018 (GPT-1), equation 2; no factor sqrt(C), which Vaswani et al. have in section 3.4",
+        "embedding_forward",
+        "ids [2, 0, 2], a table (4, 3)",
+        lambda ops: out(ops.embedding_forward, IDS, TABLE),
+        literal=lambda: np.eye(4)[IDS] @ TABLE,
+    ),
+    contract(
+        "embedding.backward",
+        "embedding, backward: a token that occurs twice gets both gradients",
+        r"\frac{\partial L}{\partial E_v} = \sum_{t:\, \mathrm{id}_t = v} g_t",
+        "dE_v = sum of g_t over the places t where id_t = v",
+        "the product with a one-hot row; derived in notebook 02",
+        "embedding_backward embedding_forward",
+        "ids [2, 0, 2], a table (4, 3)",
+        lambda ops: back(ops, "embedding", DTOKENS, IDS, TABLE),
+        differences=lambda: slope(lambda table: table[IDS], TABLE, DTOKENS),
+    ),
+    contract(
+        "dropout.forward",
+        "dropout, inverted: what is kept is scaled up",
+        r"y = \frac{x \odot m}{1 - p}, \quad m \sim \mathrm{Bernoulli}(1 - p)",
+        "y = x * m / (1 - p)",
+        "Srivastava et al. 2014, section 10 (the scaling in training)",
+        "dropout_forward",
+        "x (2, 3), p = 0.4, the seed fixes the mask",
+        lambda ops: out(ops.dropout_forward, X, 0.4, np.random.default_rng(3)),
+    ),
+    contract(
+        "dropout.backward",
+        "dropout, backward: through the same mask",
+        r"\frac{\partial L}{\partial x} = \frac{g \odot m}{1 - p}",
+        "dx = g * m / (1 - p)",
+        "linear in x for a fixed mask",
+        "dropout_backward dropout_forward",
+        "x (2, 3), p = 0.4, the seed fixes the mask",
+        lambda ops: back(ops, "dropout", X[::-1].copy(), X, 0.4, np.random.default_rng(3)),
+        differences=lambda: slope(lambda x: out(layers.dropout_forward, x, 0.4, np.random.default_rng(3)), X, X[::-1]),
+    ),
+    contract(
+        "mlp.forward",
+        "the MLP of a block",
+        r"\mathrm{GELU}(x W_1 + b_1) W_2 + b_2",
+        "GELU(x W1 + b1) W2 + b2",
+        "Vaswani et al. 2017, equation 2, with GELU as in Radford et al. 2018, section 4.1",
+        "mlp_forward",
+        "x (2, 3), a width of 5",
+        lambda ops: out(ops.mlp_forward, X, FC, FC_BIAS, PROJ, PROJ_BIAS),
+        literal=lambda: out(layers.gelu_forward, X @ FC + FC_BIAS) @ PROJ + PROJ_BIAS,
+    ),
+    contract(
+        "mlp.backward",
+        "the MLP, backward: linear, GELU and linear in reverse",
+        r"\frac{\partial L}{\partial x} = \big((g W_2^\top) \odot \mathrm{GELU}'(x W_1 + b_1)\big) W_1^\top",
+        "dx = ((g W2^T) * GELU'(x W1 + b1)) W1^T",
+        "the chain rule; derived in notebook 08",
+        "mlp_backward mlp_forward",
+        "x (2, 3), a width of 5",
+        lambda ops: back(ops, "mlp", X[::-1].copy(), X, FC, FC_BIAS, PROJ, PROJ_BIAS)[0],
+        differences=lambda: slope(lambda x: out(layers.mlp_forward, x, FC, FC_BIAS, PROJ, PROJ_BIAS), X, X[::-1]),
+    ),
+    library(
+        "cross_entropy.perplexity",
+        "perplexity: as many equally likely choices",
+        r"\mathrm{PPL} = e^{L}",
+        "perplexity = e^L, L in nats",
+        "Jelinek et al. 1977",
+        "L = ln 65, and L = 1.88",
+        {
+            "written out": ("e to the L", lambda: [65.0, 2.718281828459045**1.88]),
+            "minigpt": ("minigpt.train.perplexity", lambda: [_perplexity(math.log(65)), _perplexity(1.88)]),
+        },
+    ),
+]
+
+
+def _perplexity(loss):
+    from minigpt.train import perplexity
+
+    return perplexity(loss)
