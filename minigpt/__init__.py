@@ -8,6 +8,7 @@ Read minigpt/layers/ for the formulas, minigpt/model.py for how they make a GPT.
 
 from minigpt.config import GPTConfig, published
 from minigpt.model import GPT
+from minigpt.trace import trace
 
 __version__ = "0.1.0"
-__all__ = ["GPT", "GPTConfig", "__version__", "published"]
+__all__ = ["GPT", "GPTConfig", "__version__", "published", "trace"]

@@ -75,7 +75,7 @@ class LossCache(NamedTuple):
 
 
 class GPT:
-    """A GPT: a config, a dict of parameters under GPT-2's names, and the module whose functions it runs. No other state."""
+    """A GPT: a config, a dict of parameters under GPT-2's names, and the module whose functions it runs. No state that changes."""
 
     def __init__(
         self,
@@ -93,6 +93,7 @@ class GPT:
         self.config = config
         self.ops = load_ops(ops)
         self.params = initial_parameters(config, seed, dtype) if params is None else params
+        self.source: Path | None = None  # the directory that it was read from
         expect_parameters(self.params, config)
 
     # ---- forward
@@ -268,7 +269,9 @@ class GPT:
         from minigpt.pretrained import load_pretrained
 
         config, params = load_pretrained(directory)
-        return cls(config, ops=ops, params=params)
+        model = cls(config, ops=ops, params=params)
+        model.source = Path(directory)
+        return model
 
 
 MLP_PARAMETERS = ("c_fc.weight", "c_fc.bias", "c_proj.weight", "c_proj.bias")

@@ -13,7 +13,7 @@ import difflib
 from minigpt.formulas import attention, layers, model, refuted, training
 from minigpt.formulas.core import Formula, Refuted, Row
 
-__all__ = ["FORMULAS", "REFUTED", "Formula", "Refuted", "Row", "formula", "formula_of", "refutation"]
+__all__ = ["FORMULAS", "REFUTED", "Formula", "Refuted", "Row", "formula", "formula_of", "formulas_of", "refutation"]
 
 FORMULAS = {f.id: f for module in (layers, attention, model, training) for f in module.FORMULAS}
 REFUTED = {r.id: r for r in refuted.REFUTED}
@@ -38,6 +38,19 @@ def formula_of(function: str) -> Formula:
         if one.functions and one.functions[0] == function:
             return one
     raise ValueError(f"no formula is that of {function}")
+
+
+def formulas_of(function: str, approximate: str = "tanh") -> list[Formula]:
+    """What a function of the contract computes: one formula for a forward, one for each gradient of a backward.
+
+    approximate: which GELU. Raises ValueError where there is none.
+    """
+    stem = function.removesuffix("_backward")
+    if function.startswith("gelu"):
+        form = "exact" if approximate == "none" else "tanh"
+        return [FORMULAS[f"gelu.{form}_slope" if function.endswith("_backward") else f"gelu.{form}"]]
+    gradients = [f for id, f in FORMULAS.items() if id.startswith(f"{stem}.backward_") and id != "attention.backward_sum"]
+    return gradients if function.endswith("_backward") and gradients else [formula_of(function)]
 
 
 def _find(id: str, among: dict, kind: str):

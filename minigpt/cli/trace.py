@@ -1,0 +1,80 @@
+"""Step through a model: every call of its forward and backward pass on a text, with formula, shapes and numbers.
+
+  minigpt trace "The best way"                          the model that ships, every step in a line
+  minigpt trace "trans" --model tiny                    a model so small that every number can be seen
+  minigpt trace "The best way" --only h.0.attn          the steps of one part, each in full, with the backward's central differences
+  minigpt trace "The best way" --html walk.html         the whole walk as one page, to step through in a browser
+  minigpt trace "The best way" --model runs/demo        your own model
+
+With --interactive, Enter shows one step after the other.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from minigpt.checkpoint import newest
+from minigpt.cli.arguments import add_ops
+from minigpt.model import GPT
+from minigpt.ops import load_ops
+from minigpt.pretrained import shipped_model
+from minigpt.tiny import tiny_model, tiny_tokenizer
+from minigpt.trace import Trace, trace
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("text", metavar="TEXT", help="what the model reads")
+    parser.add_argument(
+        "--model", metavar="RUN", help="a run of `minigpt train`, a checkpoint's directory, or tiny (default: prose)"
+    )
+    parser.add_argument("--only", metavar="NAME", help="only the steps of one part, such as h.0.attn, each in full")
+    parser.add_argument("--forward", action="store_true", help="without the backward pass")
+    parser.add_argument("--interactive", action="store_true", help="one step after the other; Enter goes on, q ends")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write the walk as one page for a browser")
+    add_ops(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    recorded = traced(args)
+    if args.html:
+        recorded.html(args.html)
+        print(f"{args.html}: {len(recorded)} steps, {args.html.stat().st_size / 1e6:.1f} MB; open it in a browser")
+        return 0
+    if args.only:
+        recorded = part(recorded, args.only)
+    if args.forward:
+        recorded = recorded.forward
+    if args.interactive:
+        walk(recorded)
+    elif args.only:
+        print("\n\n".join(map(str, recorded)))
+    else:
+        print(recorded)
+        print(f"loss {recorded.loss:.4f} nats per token" if not args.forward else "")
+    return 0
+
+
+def traced(args: argparse.Namespace) -> Trace:
+    ops = load_ops(args.ops)
+    if args.model == "tiny":
+        model, tokenizer = tiny_model(), tiny_tokenizer()
+        if args.ops == "numba":
+            model.params = {name: array.astype("float32") for name, array in model.params.items()}
+        return trace(model, args.text, tokenizer, ops=ops)
+    directory = shipped_model() if args.model in (None, "prose") else newest(args.model)
+    return trace(GPT.from_pretrained(directory), args.text, ops=ops)
+
+
+def part(recorded: Trace, name: str) -> Trace:
+    try:
+        return recorded[name]
+    except KeyError as error:
+        raise ValueError(f"--only {name}: {error.args[0]}") from None
+
+
+def walk(recorded: Trace) -> None:
+    """One step, and then a key."""
+    for step in recorded:
+        print(f"{step}\n")
+        if sys.stdin.isatty() and input(f"[{step.index + 1}] Enter: next, q: end > ").strip().lower() == "q":
+            return

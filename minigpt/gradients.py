@@ -1,0 +1,53 @@
+"""Central differences beside a trace's gradients: of one call, and of the whole model's loss.
+
+    dL/dx = (f(x + h) - f(x - h)) / 2h,    f = sum(dout * forward(x)) for a call, the loss for a parameter
+
+in float64, with h = 6e-6: the error is about 1e-10 of the gradient (minigpt/checks/core.py says why).
+"""
+
+import numpy as np
+
+from minigpt import layers
+from minigpt.model import GPT
+
+H = 6e-6
+
+
+def local_difference(step, gradient: str, at: tuple[int, ...]) -> float:
+    """A number of a backward call's gradient by central differences of its own forward. See trace.Step.difference."""
+    if step.direction != "backward" or gradient not in step.outputs:
+        raise ValueError(
+            f"step {step.index} ({step.name}, {step.function}) has no gradient {gradient!r}: {', '.join(step.outputs)}"
+        )
+    if step.function == "add":
+        return float(sum(value[at] for value in step.inputs.values()))  # d(a + b) = da + db: nothing to differ
+    if step.inputs.get("rng") is not None:
+        raise ValueError(f"step {step.index} draws random numbers: a second call would draw others")
+    forward = getattr(layers, step.function.replace("_backward", "_forward"))
+    names = list(step.inputs)
+    dout = np.asarray(step.inputs[names[0]], dtype=np.float64)
+    arguments = {name: _double(value) for name, value in step.inputs.items() if name != names[0]}
+    return _slope(lambda moved: float((dout * forward(**arguments | {gradient[1:]: moved})[0]).sum()), arguments[gradient[1:]], at)
+
+
+def loss_difference(model: GPT, ids: np.ndarray, targets: np.ndarray, name: str, at: tuple[int, ...]) -> float:
+    """d loss / d params[name][at] by central differences of the whole model, in float64. ids, targets: (B, T)."""
+    params = {key: array.astype(np.float64) for key, array in model.params.items()}
+
+    def loss(moved):
+        return float(GPT(model.config, params=params | {name: moved}).loss(ids, targets)[0])
+
+    return _slope(loss, params[name], at)
+
+
+def _slope(f, x: np.ndarray, at: tuple[int, ...]) -> float:
+    if not np.isfinite(x[at]):
+        return 0.0  # a score of -inf, hidden by the mask: moved a little, it is still -inf
+    above, below = x.copy(), x.copy()
+    above[at] += H
+    below[at] -= H
+    return (f(above) - f(below)) / (above[at] - below[at])
+
+
+def _double(value: object) -> object:
+    return value.astype(np.float64) if isinstance(value, np.ndarray) and value.dtype.kind == "f" else value

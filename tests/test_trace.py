@@ -1,0 +1,228 @@
+"""A trace is what the model did: every number is the model's own, sums and names fit, gradients equal their differences."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import minigpt
+from minigpt import GPT, GPTConfig, layers
+from minigpt.gradients import loss_difference
+from minigpt.ops import CONTRACT
+from minigpt.recorder import recording
+from minigpt.show import compared
+from minigpt.tiny import CONFIG, tiny_batch, tiny_model, tiny_tokenizer
+
+IDS = np.array([7, 6, 0, 4, 7, 1])
+
+
+def traced(model=None, **options):
+    return minigpt.trace(model or tiny_model(), "trans", tiny_tokenizer(), targets="ransf", **options)
+
+
+def other_model(**changes):
+    config = replace(CONFIG, n_layer=2, **changes)
+    model = GPT(config, seed=4, dtype=np.float64)
+    rng = np.random.default_rng(8)
+    for array in model.params.values():
+        array += rng.normal(scale=0.3, size=array.shape)
+    return model
+
+
+OTHERS = {
+    "pre": {},
+    "post": {"norm": "post"},
+    "sinusoidal": {"positions": "sinusoidal"},
+    "no bias": {"bias": False},
+    "relu": {"activation": "relu"},
+    "exact gelu": {"activation": "gelu_erf"},
+    "windows": {"windows": (None, 2)},
+}
+
+
+@pytest.mark.parametrize("changes", OTHERS.values(), ids=OTHERS)
+def test_the_numbers_are_the_models(changes):
+    model = other_model(**changes)
+    trace = minigpt.trace(model, IDS)
+    targets = np.append(IDS[1:], -1)
+    loss, cache = model.loss(IDS[None], targets[None])
+    grads = model.backward(cache)
+    assert trace.loss == loss and np.array_equal(trace.logits, model.forward(IDS[None])[0][0])
+    got = gradients(trace)
+    assert got.keys() == grads.keys()
+    for name, gradient in grads.items():
+        assert np.array_equal(got[name], gradient), name
+
+
+def gradients(trace) -> dict:
+    """The parameters' gradients, collected from the steps that give them, under the parameters' names."""
+    found = {}
+    prefixes = {"weight": "weight", "bias": "bias"}
+    for step in trace.backward:
+        if step.name == "head":
+            continue
+        if step.function == "mlp_backward":
+            for part in ("fc", "proj"):
+                for kind in prefixes:
+                    found[f"{step.name}.c_{part}.{kind}"] = step.outputs[f"d{part}_{kind}"]
+        elif step.depth == 0 and "dweight" in step.outputs:
+            for kind in prefixes:
+                if f"d{kind}" in step.outputs:
+                    found[f"{step.name}.{kind}"] = step.outputs[f"d{kind}"]
+    found["wte.weight"] = found["wte.weight"] + trace.find("head", "linear_backward").outputs["dweight"].T
+    return {name: gradient for name, gradient in found.items() if gradient is not None}
+
+
+@pytest.mark.parametrize("changes", OTHERS.values(), ids=OTHERS)
+def test_what_leaves_a_step_enters_the_next(changes):
+    """The residual sums are the recorder's own: they must be, bit for bit, what the model computed."""
+    trace = minigpt.trace(other_model(**changes), IDS)
+    entering = [value for step in trace for value in step.inputs.values() if isinstance(value, np.ndarray)]
+    sums = [step for step in trace if step.function == "add"]
+    assert len(sums) == 1 + 4 * 2  # the embeddings'; two a block, forward and backward
+    for step in sums:
+        assert np.array_equal(step.out, sum(step.inputs.values())), step.name
+        assert any(np.array_equal(step.out, value) for value in entering if value.shape == step.out.shape), step.name
+
+
+@pytest.mark.parametrize("changes", OTHERS.values(), ids=OTHERS)
+def test_every_gradient_has_its_difference(changes):
+    trace = minigpt.trace(other_model(**changes), IDS)
+    names = {step.index for step in trace.backward if step.function != "add"}
+    for index in names:
+        for name, at, got, want in compared(trace[index]):
+            assert abs(got - want) <= 1e-8 * (1 + abs(want)), (trace[index].name, name, at)
+    assert len(names) > 10
+
+
+def test_a_wrong_gradient_is_seen(tmp_path):
+    """A learner's softmax with half the gradient: its own step, and attention's, differ from their differences."""
+    source = (
+        "import numpy as np\n"
+        "def softmax_forward(x):\n    e = np.exp(x - x.max(-1, keepdims=True))\n    p = e / e.sum(-1, keepdims=True)\n"
+        "    return p, (p,)\n"
+        "def softmax_backward(dout, cache):\n    p, = cache\n"
+        "    return 0.5 * p * (dout - (dout * p).sum(-1, keepdims=True))\n"
+    )
+    (tmp_path / "mine.py").write_text(source, encoding="utf-8")
+    trace = traced(ops=tmp_path / "mine.py")
+    wrong = {step.function for step in trace.backward for _, _, got, want in compared(step) if abs(got - want) > 1e-6}
+    assert {"softmax_backward", "attention_backward", "multi_head_attention_backward"} == wrong
+
+
+def test_the_whole_loss_by_differences():
+    model, (ids, targets) = tiny_model(), tiny_batch()
+    grads = model.backward(model.loss(ids, targets)[1])
+    for name, gradient in grads.items():
+        at = np.unravel_index(np.abs(gradient).argmax(), gradient.shape)
+        assert abs(loss_difference(model, ids, targets, name, at) - gradient[at]) < 1e-8, name
+
+
+def test_the_model_is_left_alone():
+    model = tiny_model()
+    before = {name: array.copy() for name, array in model.params.items()}
+    traced(model)
+    assert model.ops is layers and all(np.array_equal(before[name], model.params[name]) for name in before)
+
+
+def test_dropout_is_recorded_where_it_is_on():
+    model = other_model(dropout=0.5)
+    assert not any("dropout" in step.function for step in minigpt.trace(model, IDS))
+    trace = minigpt.trace(model, IDS, rng=np.random.default_rng(3))
+    names = [step.name for step in trace.forward if step.function == "dropout_forward"]
+    inside = [f"h.{i}.{part}" for i in range(2) for part in ("attn.heads.attention.dropout", "attn.dropout", "mlp.dropout")]
+    assert names == ["embed.dropout", *inside]
+    targets = np.append(IDS[1:], -1)[None]
+    assert trace.loss == model.loss(IDS[None], targets, np.random.default_rng(3))[0]
+    with pytest.raises(ValueError, match="draws random numbers"):
+        trace.find("embed.dropout", "dropout_backward").difference("dx", (0, 0, 0))
+
+
+def test_the_kernels_and_the_loops():
+    pytest.importorskip("numba")
+    model = tiny_model()
+    small = GPT(model.config, params={name: array.astype(np.float32) for name, array in model.params.items()})
+    reference, kernels, loops = traced(model), traced(small, ops="numba"), traced(model, ops="by_hand")
+    assert abs(reference.loss - kernels.loss) < 1e-5 and abs(reference.loss - loops.loss) < 1e-12
+    top = [(step.name, step.function) for step in reference if step.depth == 0]
+    assert top == [(step.name, step.function) for step in kernels] == [(step.name, step.function) for step in loops]
+    for step, kernel in zip([step for step in reference if step.depth == 0], kernels, strict=True):
+        assert np.allclose(step.out, kernel.out, atol=1e-4), step.name
+
+
+def test_the_reference_inside():
+    """Attention's softmax and the MLP's parts are steps of their own, below the call that they are part of."""
+    steps = {(step.name, step.function): step.depth for step in traced()}
+    assert steps["h.0.attn.heads.attention.softmax", "softmax_forward"] == 2
+    assert steps["h.0.mlp.gelu", "gelu_backward"] == 1 and steps["h.0.mlp.c_fc", "linear_backward"] == 1
+
+
+def test_finding_steps():
+    trace = traced()
+    assert [step.index for step in trace] == list(range(len(trace)))
+    assert {step.name for step in trace["h.0.attn"]} >= {"h.0.attn.c_attn", "h.0.attn.heads", "h.0.attn.c_proj"}
+    assert "h.0.sum_1" not in {step.name for step in trace["h.0.attn"]}
+    assert trace[3].function == "layer_norm_forward" and len(trace[:5]) == 5
+    assert len(trace.forward) + len(trace.backward) == len(trace)
+    with pytest.raises(KeyError, match=r"no step 'h\.7'; there are wte, wpe, embed, h\.0\.ln_1"):
+        trace["h.7"]
+    with pytest.raises(KeyError, match="no step 'head' that calls softmax_forward"):
+        trace.find("head", "softmax_forward")
+
+
+def test_stepping():
+    trace = traced()
+    assert [trace.step().index for _ in range(3)] == [0, 1, 2]
+    for _ in range(len(trace) - 3):
+        trace.step()
+    with pytest.raises(IndexError, match=r"this was the last; trace\.rewind"):
+        trace.step()
+    trace.rewind()
+    assert trace.step().name == "wte"
+
+
+def test_what_it_shows():
+    trace = traced()
+    text = str(trace)
+    assert text.isascii() and text.count("\n") == len(trace) and "h.0.attn.c_attn" in text
+    row = trace.find("h.0.ln_1", "layer_norm_forward")
+    assert "0.529 -2.061 0.056 -0.621" in text and "y = gamma * (x - mean)" in str(row)
+    assert np.allclose(np.round(row.out[0, 4], 3), [0.529, -2.061, 0.056, -0.621])
+    back = str(trace.find("h.0.ln_1", "layer_norm_backward"))
+    assert "by central differences" in back
+    for markdown in (trace._repr_markdown_(), row._repr_markdown_()):
+        for line in markdown.splitlines():
+            assert sum(part.lstrip("-").replace(".", "").isdigit() for part in line.split()) <= 6 + 3, line
+
+
+def test_bad_input():
+    model = tiny_model()
+    with pytest.raises(ValueError, match="came without a tokenizer"):
+        minigpt.trace(model, "trans")
+    with pytest.raises(TypeError, match="must be a string, or ids of shape"):
+        minigpt.trace(model, np.array([1.5, 2.0]))
+    with pytest.raises(ValueError, match=r"the text has 9 tokens .* 2 \.\. 8, the block_size"):
+        minigpt.trace(model, np.arange(9) % 3)
+    with pytest.raises(ValueError, match="the targets 2"):
+        minigpt.trace(model, "trans", tiny_tokenizer(), targets="ra")
+    with pytest.raises(ValueError, match="has no gradient 'dz': dx"):
+        traced().find("h.0.mlp", "mlp_backward").difference("dz", (0,))
+
+
+def test_every_function_of_the_contract_is_wrapped():
+    seen = []
+
+    def record(name, function):
+        seen.append(name)
+        return function
+
+    wrapped = recording(layers, record)
+    assert sorted(seen) == sorted(CONTRACT) and all(hasattr(wrapped, name) for name in CONTRACT)
+
+
+def test_a_model_finds_its_tokenizer(tmp_path):
+    model = GPT(GPTConfig(vocab_size=9, block_size=8, n_layer=1, n_head=2, n_embd=4))
+    model.save_pretrained(tmp_path)
+    tiny_tokenizer().save(tmp_path)
+    loaded = GPT.from_pretrained(tmp_path)
+    assert minigpt.trace(loaded, "trans").tokens == minigpt.trace(tmp_path, "trans").tokens
