@@ -3,7 +3,7 @@
     runs/demo/step-000400/    config.json  model.safetensors      the model, in Hugging Face's layout (pretrained.py)
                               optimizer.safetensors               AdamW's m and v
                               training.json                       step, settings, data, ops, versions
-                              char_tokenizer.json
+                              char_tokenizer.json, or vocab.json and merges.txt
 
 A rename either happens or not, so a kill at any moment leaves the newest whole checkpoint or the one before. The random numbers and
 the place in the data need no file: they are functions of the seed and the step (randomness.py).
@@ -28,11 +28,12 @@ from minigpt.pretrained import (
     read_json,
     read_tensors,
     save_pretrained,
+    shipped_model,
     write_json,
     write_tensors,
 )
 from minigpt.settings import TrainSettings
-from minigpt.tokenizer import CharTokenizer, load_tokenizer
+from minigpt.tokenizer import Tokenizer, load_tokenizer
 
 OPTIMIZER, TRAINING = "optimizer.safetensors", "training.json"
 UNFINISHED = ".unfinished-"  # of directories that are being written or deleted
@@ -48,7 +49,7 @@ class Checkpoint(NamedTuple):
     settings: TrainSettings
     data: str  # what --data said
     fingerprint: str  # of the data, to notice when it has changed
-    tokenizer: CharTokenizer
+    tokenizer: Tokenizer
     ops: str  # whose functions ran, as --ops said
 
 
@@ -134,6 +135,26 @@ def newest(out: str | Path) -> Path:
     if not found:
         raise FileNotFoundError(f"{out}: holds no checkpoint; a run of `minigpt train --out {out}` leaves one there")
     return found[-1]
+
+
+def find_model(run: str | Path | None) -> Path:
+    """The directory of a trained model: a run, a checkpoint, or, for "prose" and None, the model that ships here.
+
+    Raises FileNotFoundError.
+    """
+    return shipped_model() if run is None or (str(run) == "prose" and not Path(run).exists()) else newest(run)
+
+
+def open_model(run: str | Path | None, ops: object = "numpy") -> tuple[Path, GPT, Tokenizer]:
+    """A trained model with its tokenizer, and the directory they are in. Raises FileNotFoundError, ValueError."""
+    directory = find_model(run)
+    model, tokenizer = GPT.from_pretrained(directory, ops=ops), load_tokenizer(directory)
+    if tokenizer.vocab_size != model.config.vocab_size:
+        raise ValueError(
+            f"{directory}: its tokenizer has {tokenizer.vocab_size} tokens, but its model {model.config.vocab_size}; "
+            "they are not of the same model"
+        )
+    return directory, model, tokenizer
 
 
 def _discard(out: Path) -> None:

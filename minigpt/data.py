@@ -1,34 +1,36 @@
 """What to train on: texts (TextData) and where they come from. Generated tasks are in tasks.py and look the same from outside.
 
 A data set offers `tokenizer`, `batch(split, rng, batch_size, block_size)` -> ids and targets, each (B, T), and `whole(split, ...)`,
-batches that cover a split once. The first 90 % of a text are for training, the last 10 % for validation, as in nanoGPT.
+batches that cover a split once. The first 90 % of a text's characters are for training, the rest for validation, as in nanoGPT.
 Left out: shuffling of documents; texts larger than memory.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from minigpt import sources, tasks
 from minigpt.layers import expect
-from minigpt.tokenizer import CharTokenizer
+from minigpt.tokenizer import CharTokenizer, Tokenizer
 
 SPLITS = ("train", "val")
 Batch = tuple[np.ndarray, np.ndarray]  # ids (B, T), targets (B, T)
 
 
 class TextData:
-    """A text, encoded and cut in two."""
+    """A text, cut in two and encoded."""
 
-    def __init__(self, name: str, text: str, tokenizer: CharTokenizer | None = None):
+    def __init__(self, name: str, text: str, tokenizer: Tokenizer | Callable[[str], Tokenizer] | None = None):
+        """tokenizer: one, or a function that makes one of the training part; where not given, the text's characters make one."""
         self.name = name
-        self.tokenizer = tokenizer or CharTokenizer(text)
         self.fingerprint = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-        tokens = self.tokenizer.encode(text)
-        cut = int(0.9 * len(tokens))
-        self.tokens = {"train": tokens[:cut], "val": tokens[cut:]}
+        cut = int(0.9 * len(text))
+        train, val = text[:cut], text[cut:]
+        tokenizer = CharTokenizer(text) if tokenizer is None else tokenizer
+        self.tokenizer = tokenizer(train) if callable(tokenizer) else tokenizer
+        self.tokens = {"train": self.tokenizer.encode(train), "val": self.tokenizer.encode(val)}
 
     def expect_block(self, block_size: int) -> None:
         """Both parts are long enough for a block and the token after it. Else ValueError, with the longest block there can be."""
@@ -40,6 +42,11 @@ class TextData:
                     f"data {self.name}: its {split} part has {len(tokens)} tokens, but block_size = {block_size} needs at least "
                     f"{block_size + 1}: use a longer text{cure}"
                 )
+
+    def bytes_per_token(self, split: str) -> float:
+        """How many bytes of UTF-8 the mean target of `whole` has: what makes losses of different tokenizers comparable."""
+        targets = self.tokens[split][1:]
+        return len(self.tokenizer.decode_bytes(targets)) / len(targets)
 
     def batch(self, split: str, rng: np.random.Generator, batch_size: int, block_size: int) -> Batch:
         """Random pieces of the text, and the same pieces one token further: at every place the target is the next token."""
@@ -66,10 +73,10 @@ class TextData:
             yield rest[None, :-1], rest[None, 1:]  # (1, less than T)
 
 
-def load_data(spec: str, tokenizer: CharTokenizer | None = None) -> "TextData | tasks.TaskData":
+def load_data(spec: str, tokenizer: Tokenizer | Callable[[str], Tokenizer] | None = None) -> "TextData | tasks.TaskData":
     """A data set by name or path. spec: a name of `minigpt data list`, such as "python-docs" or "reverse:10", or a file or folder.
 
-    tokenizer: a trained model's own; where not given, the text's characters make one. Raises ValueError, FileNotFoundError.
+    tokenizer: as in TextData; a task has its own. Raises ValueError, FileNotFoundError.
     """
     if spec.partition(":")[0] in tasks.TASKS:
         return tasks.load_task(spec)

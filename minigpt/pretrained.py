@@ -15,6 +15,7 @@ from minigpt.model import GPT
 from minigpt.parameters import parameter_shapes
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+SHIPPED = "data/prose"  # where a clone of the repository has its small trained model
 ACTIVATION_NAMES = {"gelu": "gelu_new", "gelu_erf": "gelu", "relu": "relu"}  # ours -> Hugging Face's
 OUR_FIELDS = {"bias": True, "norm": "pre", "positions": "learned", "windows": None}  # and what GPT-2 has
 
@@ -40,6 +41,18 @@ def load_pretrained(directory: str | Path) -> tuple[GPTConfig, dict[str, np.ndar
     tensors = _plain_names(read_tensors(directory / WEIGHTS), directory / WEIGHTS)
     expect_tensors(tensors, shapes, directory / WEIGHTS)
     return config, {name: tensors[name].astype(np.float32) for name in shapes}
+
+
+def shipped_model() -> Path:
+    """The directory of the small trained model that a clone of the repository has. Raises FileNotFoundError, with the cure."""
+    places = [Path(__file__).resolve().parent.parent / SHIPPED, Path.cwd() / SHIPPED]
+    for place in places:
+        if (place / CONFIG).is_file():
+            return place
+    raise FileNotFoundError(
+        f"{SHIPPED}, the trained model of a clone of the repository, is neither in {places[0].parent} nor in {places[1].parent}; "
+        "train it yourself (minigpt train --preset prose --out runs/prose), and name runs/prose"
+    )
 
 
 def config_to_json(config: GPTConfig) -> dict:

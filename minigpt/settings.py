@@ -64,6 +64,7 @@ class Preset(NamedTuple):
     data: str
     model: dict  # fields of GPTConfig, without vocab_size
     train: dict  # fields of TrainSettings
+    vocab_size: int | None = None  # of the byte-level BPE that is trained on the data first; None: a token is a character
 
 
 PRESETS = {
@@ -88,6 +89,15 @@ PRESETS = {
         model=dict(block_size=64, n_layer=2, n_head=4, n_embd=128),
         train=dict(batch_size=8, max_iters=750, learning_rate=4e-3, min_lr=4e-4, warmup_iters=40, eval_interval=150)
         | dict(eval_batches=20, checkpoint_interval=250, sample_length=100),
+    ),
+    "prose": Preset(
+        "the model in data/prose: 1024 tokens of byte-level BPE, 4 layers, 128 channels, Muon",
+        data="python-prose",
+        model=dict(block_size=128, n_layer=4, n_head=4, n_embd=128, dropout=0.0, bias=True),
+        train=dict(optimizer="muon", muon_learning_rate=0.03, muon_momentum=0.9, batch_size=16, max_iters=4000)
+        | dict(learning_rate=6e-3, min_lr=0.0, warmup_iters=100, beta1=0.9, beta2=0.99, weight_decay=0.1, grad_clip=1.0)
+        | dict(eval_interval=500, eval_batches=20, checkpoint_interval=500),
+        vocab_size=1024,
     ),
     "task": Preset(
         "for the generated tasks: about a minute",

@@ -1,4 +1,4 @@
-"""Where texts come from: two that every CPython brings along, one by download with a checksum, and your own files.
+"""Where texts come from: three that every installation brings along, one by download with a checksum, and your own files.
 
 Left out: any format but plain text in UTF-8. Sizes and licences: data/README.md.
 """
@@ -12,6 +12,8 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
+
+from minigpt.prose import python_prose
 
 
 class Source(NamedTuple):
@@ -151,6 +153,7 @@ def _sha256(content: bytes) -> str:
 
 SOURCES = {
     "python-docs": Source("CPython's reference text, 0.5 MB of English, on every Python", _python_docs),
+    "python-prose": Source("the sentences of that and of the docstrings of Python and NumPy, 2 MB of English", python_prose),
     "python-source": Source("the standard library's source, 4 MB, on every Python", _python_source),
     "shakespeare": Source("tinyshakespeare, 1.1 MB, by download", _downloaded("shakespeare")),
 }

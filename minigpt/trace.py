@@ -119,15 +119,16 @@ def trace(
 ) -> Trace:
     """Run a model forward and backward on a text, and record every step.
 
-    model: a GPT, or the directory of one. text: a string, or ids (T,). tokenizer: what makes ids of a string; where not given, the
-    one beside the model's weights. targets: the token after each, as text is given; where not given, each token is the target of
-    the one before it, and the last has none. ops: whose functions run; where not given, the model's. rng: with it, dropout is on.
+    model: a GPT, the directory of one, or "prose", the one that ships. text: a string, or ids (T,). tokenizer: what makes ids of a
+    string; where not given, the one beside the model's weights. targets: the token after each, as text is given; where not given,
+    each token is the target of the one before it, and the last has none. ops: whose functions run; where not given, the model's.
+    rng: with it, dropout is on.
     Raises ValueError, TypeError.
     """
     if not isinstance(model, GPT):
-        from minigpt.checkpoint import newest
+        from minigpt.checkpoint import find_model
 
-        model = GPT.from_pretrained(newest(model))
+        model = GPT.from_pretrained(find_model(model))
     tokenizer = tokenizer or _tokenizer_of(model)
     ids = _encoded("text", text, tokenizer)  # (T,)
     following = np.append(ids[1:], -1) if targets is None else _encoded("targets", targets, tokenizer)  # (T,)

@@ -193,6 +193,11 @@ def perplexity(loss: float) -> float:
     return math.exp(loss) if loss < 700 else math.inf
 
 
+def byte_loss(loss: float, data: TextData | TaskData, split: str) -> float:
+    """A loss in nats per token as nats per byte, which does not depend on how long the tokens are."""
+    return loss / data.bytes_per_token(split)
+
+
 def training_sample(run: Run) -> str:
     """What the model writes at this point, begun as the validation text begins, or a task's example."""
     rng = generator(run.settings.seed, "sample", run.step)

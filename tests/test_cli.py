@@ -99,7 +99,9 @@ def test_a_task_is_trained_and_evaluated(tmp_path, capsys):
 
 def test_data_list_and_show(capsys, text_file):
     printed = said(capsys, "data", "list")
-    assert all(name in printed for name in ("python-docs", "python-source", "shakespeare", "reverse", "sort", "add"))
+    assert all(
+        name in printed for name in ("python-docs", "python-prose", "python-source", "shakespeare", "reverse", "sort", "add")
+    )
     assert "2,700 characters, 28 different ones" in said(capsys, "data", "show", str(text_file))
     assert "=" in said(capsys, "data", "show", "sort")
 

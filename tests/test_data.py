@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import numpy as np
 import pytest
 
-from minigpt import sources
+from minigpt import prose, sources
 from minigpt.data import TextData, load_data
 from minigpt.tasks import load_task
 from minigpt.tokenizer import CharTokenizer, load_tokenizer
@@ -60,6 +60,38 @@ def test_the_built_in_texts_are_english_and_python():
     docs, source = sources.read_source("python-docs"), sources.read_source("python-source")
     assert len(docs) > 300_000 and " the " in docs
     assert len(source) > 1_000_000 and source.isascii() and "\nimport " in source
+
+
+def test_python_prose_reads_as_english():
+    text = sources.read_source("python-prose")
+    paragraphs = text.removesuffix("\n").split("\n\n")
+    assert 1_000_000 < len(text) < 4_000_000 and len(set(paragraphs)) == len(paragraphs) == text.count("\n\n") + 1
+    assert not any("\n" in paragraph or ">>>" in paragraph[:3] or "`" in paragraph for paragraph in paragraphs)
+    assert text.count(" the ") / len(text.split()) > 0.03  # as English has it
+    assert "Return a copy" in text and "Compute the" in text  # Python's library, and NumPy
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("Return the sum of the two\n    numbers, each once.", []),  # another indentation is another paragraph
+        ("Return the sum of the two\nnumbers,  each `once`.", ["Return the sum of the two numbers, each once."]),
+        ("a : array_like\n    The array of which the mean is wanted.", ["The array of which the mean is wanted."]),
+        ("* If the target is a name,\n  it is bound to the object.", ["If the target is a name, it is bound to the object."]),
+        (">>> print the sum of all these numbers now.", []),
+        ("1 2 3 4 5 6 7.\n\nx = y + z - the sum of two.", []),
+        ("A heading of six words or more", []),
+        ("It raises an :exc:`OSError` where that is so::", ["It raises an OSError where that is so:"]),
+    ],
+)
+def test_what_is_prose(text, kept):
+    assert [paragraph for paragraph in prose.paragraphs_of(text) if prose.is_prose(paragraph)] == kept
+
+
+def test_docstrings():
+    source = b'"""Module."""\ndef f():\n    """F\n    more."""\nclass C:\n    async def g(self):\n        "G"\nx = "no"\n'
+    assert list(filter(None, prose.docstrings(source))) == ["Module.", "F\nmore.", "G"]
+    assert list(prose.docstrings(b"def (")) == list(prose.docstrings(b"\0")) == []
 
 
 def test_the_split_is_nanogpts():

@@ -3,6 +3,7 @@
 minigpt data list                 what there is, and what is already here
 minigpt data get shakespeare      download, with a checksum, into the cache
 minigpt data show python-docs     how it begins, its size, its characters
+minigpt data show python-docs --tokenizer bpe     how byte-level BPE cuts it, and the first merges
 """
 
 import argparse
@@ -11,6 +12,7 @@ import numpy as np
 
 from minigpt import sources
 from minigpt.cli.arguments import whole
+from minigpt.cli.train import add_tokenizer, tokenizer_maker
 from minigpt.data import load_data
 from minigpt.tasks import TASKS, TaskData
 
@@ -23,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shower = verbs.add_parser("show", help="how a data set begins")
     shower.add_argument("name", metavar="NAME_OR_PATH", help="a name of the list, a file, or a folder")
     shower.add_argument("--characters", type=whole(1), default=400, metavar="N", help="how much to show (default: 400)")
+    add_tokenizer(shower, said="char")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,14 +47,21 @@ def get(args: argparse.Namespace) -> None:
 
 
 def show(args: argparse.Namespace) -> None:
-    data = load_data(args.name)
+    data = load_data(args.name, tokenizer_maker(args))
     if isinstance(data, TaskData):
-        prompts, answers = data.examples("train", np.random.default_rng(0), 5)
-        for prompt, answer in zip(prompts, answers, strict=True):
-            print(data.tokenizer.decode(prompt) + data.tokenizer.decode(answer))
+        show_task(data)
         return
-    train, val = data.tokens["train"], data.tokens["val"]
-    print(data.tokenizer.decode(train[: args.characters]))
+    tokenizer, train, val = data.tokenizer, data.tokens["train"], data.tokens["val"]
+    text = tokenizer.decode(train[: args.characters])[: args.characters]  # a token is a character at least, or some bytes of one
+    print(text)
     print("...")
-    print(f"{len(train) + len(val):,} characters, {data.tokenizer.vocab_size} different ones: {data.tokenizer.symbols!a}")
-    print(f"{len(train):,} for training, {len(val):,} for validation")
+    if tokenizer.kind == "bpe":
+        print("how it is cut: " + " ".join(tokenizer.symbol(i) for i in tokenizer.encode(text)))
+    print(f"{len(train) + len(val):,} {tokenizer.unit}, {tokenizer.details()}")
+    print(f"{len(train):,} for training, {len(val):,} for validation; {data.bytes_per_token('train'):.2f} bytes each")
+
+
+def show_task(data: TaskData) -> None:
+    prompts, answers = data.examples("train", np.random.default_rng(0), 5)
+    for prompt, answer in zip(prompts, answers, strict=True):
+        print(data.tokenizer.decode(prompt) + data.tokenizer.decode(answer))

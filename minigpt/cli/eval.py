@@ -2,25 +2,27 @@
 
   minigpt eval runs/shakespeare                            on the validation split of what it was trained on
   minigpt eval runs/shakespeare --data other.txt --split train
+  minigpt eval prose --data other.txt                      the small model that a clone has in data/prose
 
-Every token of the split is a target once. For a task, also how many of 1000 unseen examples come out exactly right.
+Every token of the split is a target once. For a text, also the loss per byte, which can be compared between tokenizers; for a task,
+how many of 1000 unseen examples come out exactly right.
 """
 
 import argparse
 import math
+from pathlib import Path
 
 import numpy as np
 
-from minigpt.checkpoint import TRAINING, newest
+from minigpt.checkpoint import TRAINING, open_model
 from minigpt.cli.arguments import add_ops
-from minigpt.data import SPLITS, load_data
+from minigpt.data import SPLITS, TextData, load_data
 from minigpt.generate import generate
 from minigpt.model import GPT
 from minigpt.ops import came_from
 from minigpt.pretrained import read_json
 from minigpt.tasks import TaskData
-from minigpt.tokenizer import load_tokenizer
-from minigpt.train import perplexity, whole_loss
+from minigpt.train import byte_loss, perplexity, whole_loss
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,24 +35,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    directory = newest(args.run_dir)
-    model = GPT.from_pretrained(directory, ops=args.ops)
-    spec = args.data or read_json(directory / TRAINING)["data"]
-    tokenizer = load_tokenizer(directory)
+    directory, model, tokenizer = open_model(args.run_dir, args.ops)
+    spec = args.data or trained_on(directory)
     data = load_data(spec, tokenizer)
-    if data.tokenizer.symbols != tokenizer.symbols:
-        raise ValueError(f"--data {spec}: its characters are {data.tokenizer.symbols!a}, but the model knows {tokenizer.symbols!a}")
+    if data.tokenizer != tokenizer:
+        raise ValueError(f"--data {spec}: is made of {data.tokenizer.describe()}, but the model knows {tokenizer.describe()}")
     loss = whole_loss(model, data, args.split)
     print(f"{loss:.4f} nats per token: {args.split} split of {spec}, by {directory}")
     nothing = math.log(model.config.vocab_size)
     print(f"{loss / math.log(2):.4f} bits per token, perplexity {perplexity(loss):.3f}; knowing nothing: {nothing:.4f} nats")
+    if isinstance(data, TextData):
+        per_byte = byte_loss(loss, data, args.split)
+        print(f"{per_byte:.4f} nats per byte, {per_byte / math.log(2):.4f} bits per byte")
     if isinstance(data, TaskData):
         print(
             f"{100 * exact(model, data, args.split):.1f} % of 1000 {'unseen ' if args.split == 'val' else ''}examples exactly right"
         )
-    for line in came_from(model.ops):
+    for line in came_from(model.ops) if args.ops != "numba" else []:
         print(f"yours: {line}")
     return 0
+
+
+def trained_on(directory: Path) -> str:
+    """The data that a run was trained on. Raises ValueError for a model without its training, such as the one that ships."""
+    if not (directory / TRAINING).is_file():
+        raise ValueError(f"{directory}: does not say what it was trained on (it has no {TRAINING}); give --data")
+    return read_json(directory / TRAINING)["data"]
 
 
 def exact(model: GPT, data: TaskData, split: str, n: int = 1000) -> float:

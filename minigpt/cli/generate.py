@@ -1,7 +1,8 @@
 """Let a trained model write. The text appears as it is made.
 
-  minigpt generate runs/demo --prompt "The "               draws each character from the model's probabilities
-  minigpt generate runs/demo --greedy                      always the likeliest character: soon repeats itself
+  minigpt generate                                         the small model that a clone has in data/prose, by the name prose
+  minigpt generate runs/demo --prompt "The "               draws each token from the model's probabilities
+  minigpt generate runs/demo --greedy                      always the likeliest token: soon repeats itself
   minigpt generate runs/demo --temperature 0.5 --top-p 0.9   safer, and never from the unlikely tail
 
 The same --seed writes the same text.
@@ -10,15 +11,17 @@ The same --seed writes the same text.
 import argparse
 import sys
 
-from minigpt.checkpoint import newest
+from minigpt.checkpoint import open_model
 from minigpt.cli.arguments import add_ops, number, whole
 from minigpt.generate import stream
 from minigpt.model import GPT
-from minigpt.tokenizer import CharTokenizer, load_tokenizer
+from minigpt.tokenizer import StreamDecoder, Tokenizer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run_dir", metavar="RUN", help="a run of `minigpt train`, or a checkpoint's directory")
+    parser.add_argument(
+        "run_dir", metavar="RUN", nargs="?", help="a run of `minigpt train`, or a checkpoint's directory (default: prose, in data/)"
+    )
     parser.add_argument("--prompt", metavar="TEXT", help="what it goes on from (default: The, with a space; for a task: digits)")
     parser.add_argument("--max-new-tokens", type=whole(1), default=300, metavar="N", help="how much it writes (default: 300)")
     parser.add_argument("--greedy", action="store_true", help="always the likeliest token; the next three do not matter then")
@@ -40,8 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    directory = newest(args.run_dir)
-    model, tokenizer = GPT.from_pretrained(directory, ops=args.ops), load_tokenizer(directory)
+    _, model, tokenizer = open_model(args.run_dir, args.ops)
     prompt = default_prompt(tokenizer) if args.prompt is None else args.prompt
     if not prompt:
         raise ValueError("--prompt is empty, but must have at least one character to go on from")
@@ -58,15 +60,15 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def default_prompt(tokenizer: CharTokenizer) -> str:
+def default_prompt(tokenizer: Tokenizer) -> str:
     """Something to go on from, of characters that the model knows."""
-    known = (prompt for prompt in ("The ", "12345678=") if set(prompt) <= set(tokenizer.symbols))
-    return next(known, tokenizer.symbols[-1])
+    known = (prompt for prompt in ("The ", "12345678=") if tokenizer.knows(prompt))
+    return next(known, tokenizer.decode([tokenizer.vocab_size - 1]))
 
 
 def write(
     model: GPT,
-    tokenizer: CharTokenizer,
+    tokenizer: Tokenizer,
     prompt: str,
     max_new_tokens: int,
     temperature: float,
@@ -76,13 +78,14 @@ def write(
     do_sample: bool = True,
     stop: str | None = None,
 ) -> None:
-    """Print the prompt and what follows, as it is made. Of what could be the beginning of `stop`, nothing is shown too early."""
-    ids = tokenizer.encode(prompt)[None]  # (1, T)
-    text, shown = "", 0
+    """Print the prompt and what follows, as it is made. Shown too early is neither half a character nor a beginning of `stop`."""
+    ids = tokenizer.encode_prompt(prompt)[None]  # (1, T)
+    decoder, text, shown, begun = StreamDecoder(tokenizer), "", 0, False
     for token in stream(model, ids, max_new_tokens, do_sample, temperature, top_k, top_p, seed=seed):
-        if not text:  # only now: an error in the first step comes before any text
-            print(prompt, end="", flush=True)
-        text += tokenizer.decode(token)
+        if not begun:  # only now: an error in the first step comes before any text
+            print(tokenizer.decode(ids[0]), end="", flush=True)
+            begun = True
+        text += decoder.feed(token)
         if stop and stop in text:
             sys.stdout.write(text[shown : text.index(stop)])
             sys.stdout.flush()
@@ -91,7 +94,7 @@ def write(
         sys.stdout.write(text[shown:safe])
         sys.stdout.flush()
         shown = max(shown, safe)
-    sys.stdout.write(text[shown:])
+    sys.stdout.write(text[shown:] + decoder.finish())
 
 
 def held_back(text: str, stop: str | None) -> int:

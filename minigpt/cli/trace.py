@@ -13,11 +13,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from minigpt.checkpoint import newest
+from minigpt.checkpoint import find_model
 from minigpt.cli.arguments import add_ops
 from minigpt.model import GPT
 from minigpt.ops import load_ops
-from minigpt.pretrained import shipped_model
 from minigpt.tiny import tiny_model, tiny_tokenizer
 from minigpt.trace import Trace, trace
 
@@ -61,8 +60,7 @@ def traced(args: argparse.Namespace) -> Trace:
         if args.ops == "numba":
             model.params = {name: array.astype("float32") for name, array in model.params.items()}
         return trace(model, args.text, tokenizer, ops=ops)
-    directory = shipped_model() if args.model in (None, "prose") else newest(args.model)
-    return trace(GPT.from_pretrained(directory), args.text, ops=ops)
+    return trace(GPT.from_pretrained(find_model(args.model)), args.text, ops=ops)
 
 
 def part(recorded: Trace, name: str) -> Trace:

@@ -2,6 +2,7 @@
 
   minigpt train --data python-docs                         the demo's model, on text that is already here
   minigpt train --preset char-cpu --data my.txt            nanoGPT's published CPU run, on your text
+  minigpt train --tokenizer bpe --data my.txt              tokens longer than a character, found in your text (GPT-2's way)
   minigpt train --data reverse --out runs/reverse          a task that can be solved exactly
   minigpt train --out runs/reverse --resume                go on after Ctrl-C, a crash or a kill, bit for bit as if nothing had been
 
@@ -13,27 +14,33 @@ import argparse
 import shlex
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from minigpt.checkpoint import checkpoints
-from minigpt.cli.arguments import add_fields, add_ops, given, number
+from minigpt.cli.arguments import add_fields, add_ops, given, number, whole
 from minigpt.cli.generate import default_prompt
 from minigpt.cli.warmup import warm_up
 from minigpt.config import GPTConfig
 from minigpt.data import TextData, full_name, load_data
 from minigpt.ops import came_from, default_ops, half_pairs
-from minigpt.settings import PRESETS, TrainSettings
+from minigpt.settings import PRESETS, Preset, TrainSettings
 from minigpt.tasks import TASKS, TaskData
-from minigpt.train import LOG, Run, new_run, perplexity, read_log, resume_run, train, whole_loss
+from minigpt.tokenizer import Tokenizer, train_bpe
+from minigpt.train import LOG, Run, byte_loss, new_run, perplexity, read_log, resume_run, train, whole_loss
+
+BPE_SIZE = 1024
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     about = "; ".join(f"{name}: {preset.about}" for name, preset in PRESETS.items())
     parser.add_argument("--preset", choices=PRESETS, help=f"{about} (default: task for a task, demo for a text)")
     parser.add_argument("--data", metavar="NAME_OR_PATH", help="a name of `minigpt data list`, a text file, or a folder of them")
+    add_tokenizer(parser, said="the preset's: bpe for prose, else char")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the run goes (default: runs/ and the preset's name)")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out; its settings hold")
     parser.add_argument("--max-seconds", type=number(0.0), metavar="X", help="save and stop after so many seconds")
@@ -41,6 +48,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_ops(parser, default=None, said="numba where Numba is installed, else numpy; with --resume, as the run was begun")
     add_fields(parser, GPTConfig, "the model (each flag's default is the preset's)", leave_out=("vocab_size",))
     add_fields(parser, TrainSettings, "the training (each flag's default is the preset's)")
+
+
+def add_tokenizer(parser: argparse.ArgumentParser, said: str) -> None:
+    """--tokenizer and --vocab-size. said: the default in words."""
+    about = "what a token is: char, a character; bpe, byte-level BPE trained on the text's first 90 %%"
+    parser.add_argument("--tokenizer", choices=("char", "bpe"), help=f"{about} (default: {said})")
+    parser.add_argument(
+        "--vocab-size",
+        dest="bpe_size",  # vocab_size is a field of the model, which every tokenizer gives
+        type=whole(257),
+        metavar="N",
+        help=f"bpe: how many tokens, 256 of them single bytes (default: {BPE_SIZE})",
+    )
+
+
+def tokenizer_maker(args: argparse.Namespace, preset: Preset | None = None) -> Callable[[str], Tokenizer] | None:
+    """What the flags ask for, as load_data takes it. Raises ValueError where they contradict each other or the data."""
+    size = preset.vocab_size if preset else None
+    kind = args.tokenizer or ("bpe" if size or args.bpe_size else "char")
+    if kind == "char" and args.bpe_size:
+        raise ValueError("--vocab-size: the characters of the text give the vocabulary; leave it out, or add --tokenizer bpe")
+    return partial(train_bpe, vocab_size=args.bpe_size or size or BPE_SIZE) if kind == "bpe" else None
 
 
 def run(args: argparse.Namespace) -> int:
@@ -78,15 +107,19 @@ def begun(args: argparse.Namespace) -> Run:
         scale = changed["learning_rate"] / preset.train["learning_rate"]
         train_fields = train_fields | {"min_lr": preset.train["min_lr"] * scale}  # the same fraction of the highest
     settings = TrainSettings(**train_fields)
-    data = load_data(args.data or preset.data)
+    data = load_data(args.data or preset.data, tokenizer_maker(args, preset))
+    if (args.tokenizer == "bpe" or args.bpe_size) and isinstance(data, TaskData):
+        raise ValueError(f"--tokenizer bpe: a token of the task {data.name} is a character; leave it out")
     return new_run(args.out, data, preset.model | given(args, GPTConfig), settings, args.ops or default_ops())
 
 
 def resumed(args: argparse.Namespace) -> Run:
     """A run from its checkpoint. A flag that contradicts the run is an error: it would not be the same run."""
     training = resume_run(args.out, args.ops)
-    was = asdict(training.settings) | asdict(training.model.config) | {"data": training.data.name}
+    tokenizer = training.data.tokenizer
+    was = asdict(training.settings) | asdict(training.model.config) | {"data": training.data.name, "tokenizer": tokenizer.kind}
     asked = given(args, TrainSettings) | given(args, GPTConfig) | ({"data": full_name(args.data)} if args.data else {})
+    asked |= {name: value for name, value in (("tokenizer", args.tokenizer), ("vocab_size", args.bpe_size)) if value}
     for name, value in asked.items():
         if was[name] != value:
             flag = "--" + name.replace("_", "-")
@@ -97,7 +130,7 @@ def resumed(args: argparse.Namespace) -> Run:
 def announce(training: Run) -> None:
     config, data = training.model.config, training.data
     numbers = sum(array.size for array in training.model.params.values())
-    print(f"data   {data.name}: {data.tokenizer.vocab_size} different characters")
+    print(f"data   {data.name}: {data.tokenizer.describe()}")
     shape = f"{config.n_layer} layers, {config.n_head} heads, {config.n_embd} channels, block {config.block_size}"
     print(f"model  {shape}: {numbers:,} parameters")
     print(f"run    {training.out}, step {training.step} of {training.settings.max_iters}")
@@ -124,6 +157,8 @@ def report(training: Run, done: bool, seconds: float) -> None:
     if done:
         loss = whole_loss(training.model, training.data, "val")
         print(f"validation loss {loss:.4f} nats per token on the whole split, perplexity {perplexity(loss):.2f}")
+        if training.data.tokenizer.kind == "bpe":
+            print(f"the same    {byte_loss(loss, training.data, 'val'):.4f} nats per byte, to compare with other tokenizers")
     else:
         print(f"stopped at step {training.step} of {training.settings.max_iters}, saved in {checkpoints(out)[-1]}")
         print(f"go on with: minigpt train --out {out} --resume")

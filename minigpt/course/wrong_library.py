@@ -479,7 +479,7 @@ DATA = [
     Variant(
         "data/overlapping_splits",
         "the validation part begins inside the training part",
-        (('"val": tokens[cut:]', '"val": tokens[cut - 100 :]'),),
+        (("text[:cut], text[cut:]", "text[:cut], text[cut - 100 :]"),),
         "data.text",
     ),
     Variant(

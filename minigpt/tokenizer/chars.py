@@ -18,6 +18,8 @@ FILE = "char_tokenizer.json"
 class CharTokenizer:
     """Characters to ids and back. symbols is the alphabet, in order; a character's id is its place in it."""
 
+    kind, unit = "char", "characters"
+
     def __init__(self, text: str):
         """The alphabet of a text."""
         if not text:
@@ -28,6 +30,23 @@ class CharTokenizer:
     @property
     def vocab_size(self) -> int:
         return len(self.symbols)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CharTokenizer) and self.symbols == other.symbols
+
+    __hash__ = None
+
+    def describe(self) -> str:
+        """In a few words, for a person."""
+        return f"{self.vocab_size} different characters"
+
+    def details(self) -> str:
+        """What the vocabulary holds, in a line of ASCII."""
+        return f"{self.vocab_size} different ones: {self.symbols!a}"
+
+    def knows(self, text: str) -> bool:
+        """Whether encode takes a text."""
+        return set(text) <= set(self.symbols)
 
     def encode(self, text: str) -> np.ndarray:
         """(n,) int64 ids. Raises ValueError for a character outside the alphabet, with its place."""
@@ -42,6 +61,10 @@ class CharTokenizer:
             )
         return ids.astype(np.int64)
 
+    def encode_prompt(self, text: str) -> np.ndarray:
+        """encode; a tokenizer whose tokens are longer has more to do here."""
+        return self.encode(text)
+
     def decode(self, ids: np.ndarray | list[int]) -> str:
         """The text of ids. Raises IndexError for an id outside the alphabet."""
         for i in ids:
@@ -49,10 +72,20 @@ class CharTokenizer:
                 raise IndexError(f"id {i} is not in 0 .. {self.vocab_size - 1}, the {self.vocab_size} characters of this tokenizer")
         return "".join(self.symbols[i] for i in ids)
 
+    def decode_bytes(self, ids: np.ndarray | list[int]) -> bytes:
+        """The text of ids in UTF-8. Raises IndexError."""
+        return self.decode(ids).encode("utf-8", "surrogatepass")
+
+    def symbol(self, i: int) -> str:
+        """A token for a person, in ASCII: 'a', or '\\n'. Raises IndexError."""
+        return ascii(self.decode([i]))
+
     def save(self, directory: str | Path) -> None:
-        """Write the alphabet as JSON."""
+        """Write the alphabet as JSON, whole or not at all."""
         content = json.dumps({"type": "char", "symbols": self.symbols}, indent=1)
-        (Path(directory) / FILE).write_text(content + "\n", encoding="utf-8")
+        part = Path(directory) / f"{FILE}.part"
+        part.write_text(content + "\n", encoding="utf-8")
+        part.replace(Path(directory) / FILE)
 
     @classmethod
     def load(cls, directory: str | Path) -> "CharTokenizer":

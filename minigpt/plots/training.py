@@ -1,12 +1,8 @@
-"""Pictures. Each function returns a matplotlib figure and shows nothing; matplotlib is imported here and nowhere else.
-
-Colours: Okabe and Ito 2008, told apart by everyone.
-"""
+"""Pictures of training runs and of benchmarks: loss over steps, norms along the residual stream, ratios."""
 
 import math
-from pathlib import Path
 
-ORANGE, BLUE, GREY = "#d55e00", "#0072b2", "#777777"
+from minigpt.plots.common import BLUE, GREY, ORANGE, new_figure
 
 
 def loss_curve(lines: list[dict], vocab_size: int, title: str = ""):
@@ -14,11 +10,9 @@ def loss_curve(lines: list[dict], vocab_size: int, title: str = ""):
 
     lines: a log, as minigpt.train.read_log gives it. The step axis is logarithmic: most is learned at the start.
     """
-    from matplotlib.figure import Figure  # without pyplot: no window, no state
-
     steps = [(line["step"] + 1, line["loss"]) for line in lines if "loss" in line]
     evaluations = [(line["step"] + 1, line["train_loss"], line["val_loss"]) for line in lines if "val_loss" in line]
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    figure = new_figure(7, 4.2)
     axes = figure.subplots()
     if steps:
         axes.plot(*zip(*steps, strict=True), color=BLUE, alpha=0.25, linewidth=0.8, label="training batch")
@@ -48,11 +42,9 @@ def ratio_bars(rows: list[tuple[str, str, float]], titles: dict[str, str]):
 
     rows: (group, label, ratio), the groups together; titles: a heading for each group.
     """
-    from matplotlib.figure import Figure
-
     groups = [group for group in titles if any(row[0] == group for row in rows)]
     counts = [sum(row[0] == group for row in rows) for group in groups]
-    figure = Figure(figsize=(9, 1.2 + 0.24 * len(rows) + 0.5 * len(groups)), layout="constrained")
+    figure = new_figure(9, 1.2 + 0.24 * len(rows) + 0.5 * len(groups))
     all_axes = figure.subplots(len(groups), 1, sharex=True, squeeze=False, height_ratios=[count + 1 for count in counts])[:, 0]
     for axes, group in zip(all_axes, groups, strict=True):
         labels, ratios = zip(*[(label, ratio) for name, label, ratio in rows if name == group], strict=True)
@@ -68,8 +60,16 @@ def ratio_bars(rows: list[tuple[str, str, float]], titles: dict[str, str]):
     return figure
 
 
-def save_figure(figure, path: Path) -> None:
-    """Write a PNG whole or not at all, without a tag that changes with the version of matplotlib."""
-    part = path.with_suffix(".part")
-    figure.savefig(part, format="png", dpi=120, metadata={"Software": None})
-    part.replace(path)
+def stream_norms(forward: list[tuple[str, float]], backward: list[tuple[str, float]]):
+    """The size (root of the mean square) of the residual stream after each sum, and of the gradient there; in forward order."""
+    figure = new_figure(8, 3.4)
+    axes = figure.subplots(1, 2)
+    sides = ((forward, "residual stream, forward", BLUE), (backward, "its gradient (backward: from the right)", ORANGE))
+    for one, (points, title, colour) in zip(axes, sides, strict=True):
+        names, sizes = zip(*points, strict=True)
+        one.plot(range(len(names)), sizes, "o-", color=colour, markersize=4)
+        one.set_title(title, fontsize=10)
+        one.set(ylabel="root of the mean square", ylim=(0, 1.1 * max(sizes)))
+        one.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=8)
+        one.grid(alpha=0.2)
+    return figure

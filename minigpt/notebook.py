@@ -1,0 +1,102 @@
+"""What the notebooks use: show code and pictures, compare numbers, and check an exercise with the project's own checks.
+
+    source(layers.softmax_forward)         the code as it is in the package, with its path
+    show(figure)                           a picture
+    same("dx", got, want)                  prints the largest difference; an error where it is too large
+    check(softmax_backward=mine)           the checks of a function on yours, run inside the real model
+    answer("a", mine, 0.5, {0.25: "..."})  a number of yours, with the likely mistake where it is wrong
+
+Left out: anything a script would need. These functions print.
+"""
+
+import inspect
+from collections import Counter
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def source(*functions: Callable):
+    """The code of functions, classes or modules, as it is in the package, with its path: for the end of a cell."""
+    from IPython.display import Markdown
+
+    return Markdown("\n\n".join(_listing(inspect.unwrap(getattr(function, "py_func", function))) for function in functions))
+
+
+def _listing(function: object) -> str:
+    path = Path(inspect.getsourcefile(function))
+    where = path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
+    return f"`{where}`\n\n```python\n{inspect.getsource(function).rstrip()}\n```"
+
+
+def show(figure):
+    """A picture as PNG, for the end of a cell."""
+    from IPython.display import Image
+
+    from minigpt.plots import png_bytes
+
+    return Image(png_bytes(figure))
+
+
+def same(name: str, got: object, want: object, tolerance: float = 1e-9) -> None:
+    """Print the largest difference of two arrays. Raises AssertionError where it is above the tolerance, with its place."""
+    got, want = np.asarray(got, dtype=np.float64), np.asarray(want, dtype=np.float64)
+    if got.shape != want.shape:
+        raise AssertionError(f"{name}: has shape {got.shape}, but must have {want.shape}")
+    errors = np.where(got == want, 0.0, np.abs(got - want))
+    worst = np.unravel_index(errors.argmax(), errors.shape) if errors.size else ()
+    error = float(errors[worst]) if errors.size else 0.0
+    if not error <= tolerance:
+        raise AssertionError(f"{name}{list(map(int, worst))}: is {got[worst]:.9g}, but must be {want[worst]:.9g}")
+    print(f"{name}: equal, largest difference below {tolerance:.0e}")
+
+
+def check(**functions: Callable) -> None:
+    """Run the checks of the contract's functions on yours, laid over the reference; print what came out, the first failure alone.
+
+    functions: by their names in the contract, such as softmax_backward=mine. A stub that raises NotImplementedError is said to be
+    not written yet, and is no error.
+    """
+    from minigpt import checks
+    from minigpt.ops import overlay
+
+    calls: Counter[str] = Counter()
+    counted = {name: _counted(name, function, calls) for name, function in functions.items()}
+    subject = checks.library(overlay(counted))
+    chosen = [one for one in checks.checks_of(functions, checks.LAYER_CHECKS) if not one.name.endswith((".bad_input", ".bad_dout"))]
+    if not chosen:
+        raise ValueError(f"check: {', '.join(functions)}: no check asks for that; give functions of the contract by their names")
+    for one in chosen:
+        report = checks.perform(one, subject)
+        failing = next((line for line in report.lines if line.problem), None)
+        if failing and failing.problem.startswith("NotImplementedError"):
+            return print(f"not written yet: {failing.problem.removeprefix('NotImplementedError: ')}")
+        if failing:
+            print(f"{one.name}: {one.about}\n    {failing.problem}")
+            return print(f"    more: minigpt check {one.name} --ops your_file.py")
+    print(f"{', '.join(functions)}: {len(chosen)} checks passed, yours was called {sum(calls.values())} times")
+
+
+def _counted(name: str, function: Callable, calls: Counter) -> Callable:
+    @wraps(function)
+    def called(*args, **kwargs):
+        calls[name] += 1
+        return function(*args, **kwargs)
+
+    return called
+
+
+def answer(name: str, got: object, want: object, mistakes: dict | None = None, tolerance: float = 1e-3) -> None:
+    """Say whether an answer is right. got: None while there is none. mistakes: a wrong answer -> what leads to it."""
+    if got is None:
+        return print(f"{name}: no answer yet")
+    if np.shape(got) == np.shape(want) and np.allclose(got, want, rtol=tolerance, atol=tolerance):
+        return print(f"{name}: right")
+    for wrong, story in (mistakes or {}).items():
+        if np.shape(got) == np.shape(wrong) and np.allclose(got, wrong, rtol=tolerance, atol=tolerance):
+            return print(f"{name}: not yet. {got} is what you get when {story}")
+    print(f"{name}: not yet, it is not {got}")

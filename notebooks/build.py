@@ -1,0 +1,163 @@
+"""Notebooks from their sources: NN_name.py (percent script, edited by hand) -> NN_name.ipynb (executed, committed).
+
+    python notebooks/build.py                  every notebook whose source or output changed
+    python notebooks/build.py 05 07            these
+    python notebooks/build.py --check          execute all, write nothing, fail where a committed one differs
+
+A cell begins with `# %%` (code) or `# %% [markdown]`. `# %% tags=["volatile"]` marks a cell whose output is a measurement: it is
+kept and shown, and not compared. Nothing in a notebook depends on the time of day: no timestamps, ids by place, PNGs without tags;
+a picture is kept as it was where the cell's source and text are unchanged.
+Left out: widgets, HTML outputs. GitHub shows what is here.
+"""
+
+import argparse
+import json
+import re
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+HERE = Path(__file__).resolve().parent
+KEPT = ("image/png", "text/markdown", "text/latex", "text/plain")  # of a cell's outputs; GitHub strips or breaks the others
+TINY = re.compile(r"\d(\.\d+)?e-(0[7-9]|[1-9]\d)")  # a rounding error: another machine has another
+HEADER = re.compile(r"^# %%(?P<rest>.*)$", re.MULTILINE)
+
+
+def sources(words: list[str]) -> list[Path]:
+    """The percent scripts, or those whose name begins with a word. Raises SystemExit where a word fits none."""
+    scripts = sorted(HERE.glob("[0-9][0-9]_*.py"))
+    for word in words:
+        if not any(script.stem.startswith(word) for script in scripts):
+            raise SystemExit(f"notebooks: there is none {word!r}; give one of {', '.join(script.stem[:2] for script in scripts)}")
+    return [script for script in scripts if not words or any(script.stem.startswith(word) for word in words)]
+
+
+def cells(script: str) -> list[tuple[str, str, bool]]:
+    """(kind, text, volatile) of each cell of a percent script."""
+    found, heads = [], list(HEADER.finditer(script))
+    for head, following in zip(heads, [*heads[1:], None], strict=True):
+        text = script[head.end() : following.start() if following else len(script)].strip("\n")
+        if "[markdown]" in head["rest"]:
+            text = "\n".join(line.removeprefix("#").removeprefix(" ") for line in text.splitlines())
+            found.append(("markdown", text, False))
+        elif text.strip():
+            found.append(("code", text, "volatile" in head["rest"]))
+    return found
+
+
+def notebook(script: str) -> nbformat.NotebookNode:
+    """A notebook without outputs."""
+    made = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
+    for n, (kind, text, volatile) in enumerate(cells(script)):
+        cell = nbformat.v4.new_markdown_cell(text) if kind == "markdown" else nbformat.v4.new_code_cell(text)
+        cell["id"] = f"cell-{n}"
+        if volatile:
+            cell["metadata"]["tags"] = ["volatile"]
+        made.cells.append(cell)
+    return made
+
+
+def executed(script: Path) -> nbformat.NotebookNode:
+    """The notebook of a script, run from top to bottom in a kernel of its own, and normalised. Raises where a cell fails."""
+    made = notebook(script.read_text(encoding="utf-8"))
+    client = NotebookClient(
+        made, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(HERE)}}, record_timing=False
+    )
+    client.execute()
+    count = 0
+    for cell in made.cells:
+        cell["metadata"] = {key: value for key, value in cell["metadata"].items() if key == "tags"}
+        if cell.cell_type == "code":
+            count += 1
+            cell["execution_count"] = count
+            cell["outputs"] = _outputs(cell["outputs"], count)
+    made["metadata"] = {"kernelspec": made["metadata"]["kernelspec"], "language_info": {"name": "python"}}
+    return made
+
+
+def _outputs(outputs: list, count: int) -> list:
+    """What GitHub shows of them, and nothing that changes from run to run; what is printed piece by piece is one piece."""
+    kept = []
+    for output in outputs:
+        if output.output_type == "stream" and kept and kept[-1].output_type == "stream" and kept[-1]["name"] == output["name"]:
+            kept[-1]["text"] += output["text"]
+            continue
+        if "data" in output:
+            output["data"] = {kind: value for kind, value in output["data"].items() if kind in KEPT}
+            output["metadata"] = {}
+            if "image/png" in output["data"] or "text/markdown" in output["data"]:
+                output["data"].pop("text/plain", None)
+        if "execution_count" in output:
+            output["execution_count"] = count
+        kept.append(output)
+    return kept
+
+
+def comparable(made: nbformat.NotebookNode) -> list:
+    """What two builds must share: every source; every output but pictures' bytes, rounding errors and measurements."""
+    found = []
+    for cell in made.cells:
+        texts = []
+        if "volatile" not in cell["metadata"].get("tags", []):
+            for output in cell.get("outputs", []):
+                data = dict(output.get("data", {}))
+                data["image/png"] = "image/png" in data
+                texts.append(TINY.sub("tiny", json.dumps([output.get("text", ""), data], sort_keys=True)))
+        found.append((cell["cell_type"], cell["source"], texts))
+    return found
+
+
+def with_old_pictures(made: nbformat.NotebookNode, old: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """An old cell's outputs where its source and text are unchanged: a picture differs with every version of matplotlib."""
+    before = {key[1]: cell for key, cell in zip(map(str_key, comparable(old)), old.cells, strict=True)}
+    for key, cell in zip(map(str_key, comparable(made)), made.cells, strict=True):
+        if cell.cell_type == "code" and key[1] in before:
+            cell["outputs"] = before[key[1]]["outputs"]
+            for output in cell["outputs"]:
+                if "execution_count" in output:
+                    output["execution_count"] = cell["execution_count"]
+    return made
+
+
+def str_key(key: tuple) -> tuple[str, str]:
+    return key[0], json.dumps(key)
+
+
+def build(script: Path, check: bool) -> str:
+    """Execute one, and write it where it changed. Returns what to say; begins with DIFFERS where check finds a difference."""
+    path = script.with_suffix(".ipynb")
+    old = nbformat.read(path, as_version=4) if path.exists() else None
+    made = executed(script)
+    differing = (
+        [n for n, (one, other) in enumerate(zip(comparable(old), comparable(made), strict=False)) if one != other] if old else []
+    )
+    if old and len(old.cells) == len(made.cells) and not differing:
+        return "as committed"
+    if check:
+        return f"DIFFERS in cell {differing[0] if differing else 'count'}" if old else "DIFFERS: never built"
+    made = with_old_pictures(made, old) if old else made
+    part = path.with_suffix(".part")
+    nbformat.write(made, part)
+    part.replace(path)
+    return "written"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NN", help="which, by the beginning of the name (default: all)")
+    parser.add_argument("--check", action="store_true", help="write nothing; status 1 where a committed notebook differs")
+    args = parser.parse_args()
+    wrong = 0
+    for script in sources(args.names):
+        begun = time.monotonic()
+        said = build(script, args.check)
+        wrong += said.startswith("DIFFERS")
+        print(f"{script.stem:32s} {time.monotonic() - begun:5.1f} s  {said}", flush=True)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
