@@ -74,7 +74,7 @@ def check(**functions: Callable) -> None:
         report = checks.perform(one, subject)
         failing = next((line for line in report.lines if line.problem), None)
         if failing and failing.problem.startswith("NotImplementedError"):
-            return print(f"not written yet: {failing.problem.removeprefix('NotImplementedError: ')}")
+            return print(f"not written yet: {failing.problem.removeprefix('NotImplementedError: ').partition(' (')[0]}")
         if failing:
             print(f"{one.name}: {one.about}\n    {failing.problem}")
             return print(f"    more: minigpt check {one.name} --ops your_file.py")

@@ -22,7 +22,7 @@ from nbclient import NotebookClient
 
 HERE = Path(__file__).resolve().parent
 KEPT = ("image/png", "text/markdown", "text/latex", "text/plain")  # of a cell's outputs; GitHub strips or breaks the others
-TINY = re.compile(r"\d(\.\d+)?e-(0[7-9]|[1-9]\d)")  # a rounding error: another machine has another
+TINY = re.compile(r"\d(\.\d+)?e-(0[7-9]|[1-9]\d)|0\.0e\+00")  # a rounding error: another machine has another
 HEADER = re.compile(r"^# %%(?P<rest>.*)$", re.MULTILINE)
 
 

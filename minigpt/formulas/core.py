@@ -65,7 +65,7 @@ class Formula(NamedTuple):
         for label, package in CONTRACT_WAYS.items():
             ops = implementation(package)
             if ops is not None and self.functions[0] not in getattr(ops, "lacks", ()):
-                where = ", ".join(f"{package}.{name}" for name in self.functions)
+                where = f"{package}.{self.functions[0]}"
                 ways.append((label, where, lambda ops=ops: self.evaluate(ops), SINGLE if label == "kernel" else DOUBLE))
         return ways
 

@@ -1,0 +1,250 @@
+# %% [markdown]
+# # 07 Layer norm
+#
+# *Why does every token get measured and rescaled before each part of a block, and what does that do to its gradient?*
+#
+# The numbers of a token grow and shrink as parts are added to it. What reads them next would have to cope with any size. Layer norm
+# brings each token to mean 0 and variance 1, by itself, and then lets the model choose a scale and an offset for each channel.
+#
+# | letter | meaning | here |
+# |---|---|---|
+# | $T$ | tokens | 5, the letters of "trans" |
+# | $C$ | channels of a token | 4 |
+# | $\mu, \sigma^2$ | mean and variance of one token's channels | one of each a token |
+# | $\gamma, \beta$ | gain and bias, learnt | one of each a channel |
+
+# %%
+import math
+
+import numpy as np
+
+import minigpt
+from minigpt import layers, plots
+from minigpt.checks.core import numerical_gradient
+from minigpt.formulas import formula, refutation
+from minigpt.notebook import answer, check, same, show, source
+from minigpt.tiny import tiny_model, tiny_tokenizer
+
+np.set_printoptions(precision=3, suppress=True)
+
+# %% [markdown]
+# ## Make it hurt
+#
+# A token goes through a random linear layer again and again, with nothing to hold its size. *Predict before you run: about how
+# large are its numbers after ten layers of 64 channels?*
+
+# %%
+rng = np.random.default_rng(0)
+x = rng.normal(size=64)
+for layer in range(1, 11):
+    x = x @ rng.normal(size=(64, 64))
+    if layer in (1, 2, 5, 10):
+        print(f"after {layer:2d} layers: standard deviation {x.std():.3g}")
+
+# %% [markdown]
+# Each layer multiplies the size by about $\sqrt{64} = 8$, and $8^{10}$ is a thousand million. With smaller weights it would vanish
+# just as fast. Someone has to measure.
+#
+# ## The formula
+#
+# Ba, Kiros and Hinton 2016, equation 3. The paper has no $\epsilon$; every implementation adds one inside the root, so that a token
+# of equal numbers is not divided by zero.
+
+# %%
+formula("layer_norm.forward")
+
+# %% [markdown]
+# The table is the point of these notebooks: the same formula in Python loops, in NumPy and as a compiled kernel, on the same small
+# example, and how far apart they are.
+#
+# ## On paper
+#
+# Take $x = [1, 2, 3, 4]$. The mean is $2.5$. The distances from it are $-1.5, -0.5, 0.5, 1.5$, their squares
+# $2.25, 0.25, 0.25, 2.25$, and the mean of those, the variance, is $1.25$. Divide by $C$, not by $C - 1$.
+
+# %%
+x = np.array([1.0, 2.0, 3.0, 4.0])
+mu = x.mean()
+var = ((x - mu) ** 2).mean()
+xhat = (x - mu) / math.sqrt(var + 1e-5)
+print("mean", mu, "variance", var, "normalized", xhat)
+
+# %% [markdown]
+# ## In loops, and in NumPy
+#
+# The loops say it index by index. The NumPy says it for any number of tokens at once: `axis=-1` is the channels, and `keepdims`
+# leaves an axis of 1 there, so that each token meets its own mean.
+
+# %%
+from minigpt import by_hand
+
+source(by_hand.normalized_row, by_hand.layer_norm_forward, layers.layer_norm_forward)
+
+# %% [markdown]
+# ## In the running example
+#
+# Five letters, four channels. These are the numbers that leave notebook 02 (tokens plus positions) and enter the first block.
+# Each *row* is a token; layer norm looks along the row.
+
+# %%
+trace = minigpt.trace(tiny_model(), "trans", tiny_tokenizer(), targets="ransf")
+step = trace.find("h.0.ln_1", "layer_norm_forward")
+step
+
+# %%
+x, gain, bias = step.inputs["x"][0], step.inputs["weight"], step.inputs["bias"]  # (T, C), (C,), (C,)
+xhat = step.cache["xhat"][0]  # (T, C)
+show(
+    plots.heatmaps(
+        [("x: as it comes", x), ("xhat: each row mean 0, variance 1", xhat), ("out = gamma * xhat + beta", step.out[0])], per_row=3
+    )
+)
+
+# %%
+print(f"the largest mean of a row of xhat: {np.abs(xhat.mean(axis=1)).max():.1e}")
+for letter, variance in zip("trans", xhat.var(axis=1), strict=True):
+    print(f"variance of the row of {letter!r}: {variance:.6f}")
+same("out", step.out[0], gain * xhat + bias)
+
+# %% [markdown]
+# The variances are a little below 1: that is $\epsilon$, which a token of small numbers feels most.
+#
+# *Predict:* what does layer norm make of a token that is moved and stretched, $1000 x + 50$?
+
+# %%
+formula("layer_norm.invariant")
+
+# %% [markdown]
+# ## The gradient, line by line
+#
+# Let $g$ be the gradient that arrives, of the same shape as the output. Forward, for one token (all sums over its $C$ channels):
+#
+# $$\hat x_i = r\,(x_i - \mu), \qquad r = (\sigma^2 + \epsilon)^{-1/2}, \qquad y_i = \gamma_i \hat x_i + \beta_i$$
+#
+# **1. Gain and bias.** $y_i$ holds each of them once, and all tokens share them, so their gradients are sums over tokens:
+# $\;d\gamma_i = \sum_t g_{ti}\hat x_{ti}$ and $d\beta_i = \sum_t g_{ti}$, each $(C,)$.
+#
+# **2. Into the normalized numbers.** $d\hat x_i = g_i \gamma_i$. Call it $h_i$, $(T, C)$. It is here that $\gamma$ goes in, *before*
+# the sums that follow.
+#
+# **3. Through $x_i$, $\mu$ and $r$.** Each $\hat x_i$ depends on every $x_j$ in three ways: directly, by the mean, and by the variance.
+#
+# $$\frac{\partial \mu}{\partial x_j} = \frac1C, \qquad
+# \frac{\partial \sigma^2}{\partial x_j} = \frac2C (x_j - \mu), \qquad
+# \frac{\partial r}{\partial x_j} = -\tfrac12 (\sigma^2 + \epsilon)^{-3/2}\, \frac2C (x_j - \mu) = -\frac{r^2 \hat x_j}{C}$$
+#
+# In the last step, $r^3 (x_j - \mu) = r^2 \hat x_j$. Together, by the product rule:
+#
+# $$\frac{\partial \hat x_i}{\partial x_j} = r\Big(1[i = j] - \frac1C\Big) - (x_i - \mu)\frac{r^2 \hat x_j}{C}
+# = r \Big( 1[i = j] - \frac1C - \frac{\hat x_i \hat x_j}{C} \Big)$$
+#
+# **4. Sum over the outputs.** $dx_j = \sum_i h_i\, \partial \hat x_i / \partial x_j$, and each term is a plain mean:
+#
+# $$dx_j = r \Big( h_j - \underbrace{\tfrac1C \textstyle\sum_i h_i}_{\text{mean of } h}
+# - \hat x_j \underbrace{\tfrac1C \textstyle\sum_i h_i \hat x_i}_{\text{mean of } h \hat x} \Big)$$
+#
+# In words: take from $h$ what would move the whole token, and what would stretch it. Layer norm undoes both anyway, so no gradient
+# may ask for them.
+
+# %%
+source(layers.layer_norm_backward)
+
+# %% [markdown]
+# ## The proof
+#
+# A derivative can be measured: move one number by $h$ up and down, and see how far the output moves. Everything above must agree with
+# that, for every $x$, $\gamma$ and $\beta$.
+
+# %%
+back = trace.find("h.0.ln_1", "layer_norm_backward")
+g = back.inputs["dout"][0]  # (T, C), what the rest of the model sends back
+
+
+def output(x, gain, bias):
+    return float((g * layers.layer_norm_forward(x, gain, bias)[0]).sum())
+
+
+same("dx", back.outputs["dx"][0], numerical_gradient(lambda a: output(a, gain, bias), x), 1e-8)
+same("dgamma", back.outputs["dweight"], numerical_gradient(lambda a: output(x, a, bias), gain), 1e-8)
+same("dbeta", back.outputs["dbias"], numerical_gradient(lambda a: output(x, gain, a), bias), 1e-8)
+
+# %%
+formula("layer_norm.backward_x")
+
+# %%
+formula("layer_norm.backward_gain")
+
+# %% [markdown]
+# Two facts follow from the formula, and are good tests of any implementation: the rows of $dx$ sum to 0, and (but for $\epsilon$) so do
+# those of $dx \cdot x$.
+
+# %%
+dx = back.outputs["dx"][0]
+print(f"largest sum of a row of dx     {np.abs(dx.sum(axis=1)).max():.1e}")
+print(
+    f"largest sum of a row of dx * x {np.abs((dx * x).sum(axis=1)).max():.5f}, next to {np.abs(dx * x).max():.5f}, its largest number"
+)
+
+# %% [markdown]
+# ## What goes wrong
+#
+# A public NumPy transformer multiplies by $\gamma$ at the end instead of at the start. At the beginning of training $\gamma = 1$, and no
+# test with $\gamma = 1$ sees it:
+
+# %%
+refutation("layer_norm.gamma_outside")
+
+# %% [markdown]
+# Another classic is the variance divided by $C - 1$, as statistics packages do. It is 13 % off here and 0.07 % off at $C = 768$, which
+# a tolerance of 1e-2 lets pass.
+
+# %%
+refutation("layer_norm.unbiased")
+
+# %% [markdown]
+# And this one is no layer norm at all, though it has been printed as such:
+
+# %%
+refutation("layer_norm.with_sigmoid")
+
+# %% [markdown]
+# Last, *break it*: take layer norm out of the tiny model, and look at how sure of itself it becomes.
+
+# %%
+x = rng.normal(size=(1, 6, 64)) * 30  # a residual stream that has grown
+weight = rng.normal(size=(64, 9)) / 8
+for name, stream in (("without", x), ("with layer norm", layers.layer_norm_forward(x, np.ones(64))[0])):
+    p, _ = layers.softmax_forward(stream @ weight)
+    print(f"{name:16s} largest probability, mean over tokens: {p.max(axis=-1).mean():.3f}")
+
+# %% [markdown]
+# ## Exercises
+#
+# **1.** What is layer norm of $[1, 0, 0, 0]$ for $\epsilon = 0$, $\gamma = 1$, $\beta = 0$? Work out the first number on paper.
+
+# %%
+first = None  # a number
+
+answer("LN([1, 0, 0, 0])[0]", first, math.sqrt(3), {1.5: "the variance is divided by C - 1", 0.75: "nothing divides by the root"})
+
+# %% [markdown]
+# **2.** Write the backward yourself. `cache` has the fields `xhat` (..., C), `rstd` (..., 1) and `weight` (C,); the last entry of the
+# result is None where there is no bias. The check runs all the project's tests of layer norm on your function, also inside a model.
+
+
+# %%
+def layer_norm_backward(dout, cache):
+    raise NotImplementedError("07.2: dx, dweight, dbias from dout and the cache")
+
+
+check(layer_norm_backward=layer_norm_backward)
+
+# %% [markdown]
+# ## In three lines
+#
+# * Each token is brought to mean 0 and variance 1 by itself; gain and bias are learnt, and shared by all tokens.
+# * Backward: $dx = r\,(h - \bar h - \hat x\, \overline{h \hat x})$ with $h = g\gamma$: no gradient moves or stretches the token.
+# * Test it with a random gain, or you will not see a forgotten one.
+#
+# **Where it is:** `minigpt/layers/layer_norm.py`, by hand in `minigpt/by_hand.py`, the kernel in `kernels/layer_norm.py`, where one pass
+# over a row finds mean and variance; `minigpt check layer_norm` proves all of it. Before: 06, many heads. Next: 08, GELU and the MLP.
