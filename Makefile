@@ -1,4 +1,4 @@
-# make demo: set up and train a small GPT in a minute.   make test: set up and run the tests.
+# make demo: set up and train a small GPT in a minute.   make test: set up and run the tests.   make notebooks: open JupyterLab.
 # Everything is installed into .venv, once; nothing else on the machine is touched.
 
 PYTHON ?= python3
@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow lint clean
+.PHONY: demo test test-slow lint clean notebooks notebooks-build notebooks-check
 
 demo: $(READY)
 	$(BIN)/minigpt demo
@@ -18,12 +18,27 @@ test: $(READY)
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow
 
+# JupyterLab on the notebooks, in a browser of its own accord.
+notebooks: $(VENV)/.jupyter
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+# From the sources to the .ipynb files, each run from top to bottom; and whether what is committed is what the sources give.
+notebooks-build: $(READY)
+	$(BIN)/python notebooks/build.py
+
+notebooks-check: $(READY)
+	$(BIN)/python notebooks/build.py --check
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
 clean:
 	rm -rf $(VENV) runs build minigpt.egg-info .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/.jupyter: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[notebooks]'
+	touch $@
 
 $(READY): setup.cfg pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("minigpt needs Python 3.11 or newer; say which: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'

@@ -1,0 +1,200 @@
+"""The notebooks: every one runs, says which formulas it shows, and together they show all that there is."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import minigpt.layers
+from minigpt import notebook
+from minigpt.formulas import FORMULAS, REFUTED
+
+nbformat = pytest.importorskip("nbformat")
+pytest.importorskip("ipykernel")
+pytest.importorskip("matplotlib")
+kernels = pytest.importorskip("kernels", exc_type=ImportError)
+
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+sys.path.insert(0, str(NOTEBOOKS))
+import build  # noqa: E402
+
+SCRIPTS = build.sources([])
+NAMES = [script.stem for script in SCRIPTS]
+LAYERS = {  # a file of layers/ -> its notebook
+    "embedding": "02", "positions": "02", "dropout": "02", "softmax": "03", "cross_entropy": "03", "linear": "04", "relu": "04",
+    "attention": "05", "multi_head_attention": "06", "layer_norm": "07", "gelu": "08", "mlp": "08",
+}  # fmt: skip
+
+
+def text_of(script: Path) -> str:
+    return script.read_text(encoding="utf-8")
+
+
+def shown(script: Path) -> tuple[set[str], set[str], set[str]]:
+    """What a notebook's code shows: ids of formulas, ids of refutations, names of functions given to source()."""
+    found: dict[str, set[str]] = {"formula": set(), "refutation": set(), "source": set()}
+    for kind, code, _ in build.cells(text_of(script)):
+        for node in ast.walk(ast.parse(code)) if kind == "code" else ():
+            if isinstance(node, ast.Call) and getattr(node.func, "id", None) in found:
+                for argument in node.args:
+                    name = argument.value if isinstance(argument, ast.Constant) else ast.unparse(argument)
+                    found[node.func.id].add(str(name))
+    return found["formula"], found["refutation"], found["source"]
+
+
+def test_there_are_nineteen():
+    assert [name[:2] for name in NAMES] == [f"{n:02d}" for n in range(19)]
+    listed = (NOTEBOOKS / "README.md").read_text(encoding="utf-8")
+    assert all(f"| {n:02d} " in listed for n in range(19))
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=NAMES)
+def test_the_committed_notebook_is_what_the_source_gives(script, tmp_path):
+    """Executed here in a kernel of its own, from top to bottom: every output but pictures and measurements is as committed."""
+    assert build.build(script, check=True) == "as committed"
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=NAMES)
+def test_it_has_all_parts(script):
+    text = text_of(script)
+    markdown = "\n".join(cell for kind, cell, _ in build.cells(text) if kind == "markdown")
+    assert re.search(rf"^# {script.stem[:2]} ", markdown, re.MULTILINE), "a title with its number"
+    assert re.search(r"^\*[^*].*\?\*", markdown, re.MULTILINE), "a question, in italics, at the top"
+    for part in ("exercise", "In three lines", "Where it is", "redict"):
+        assert part.lower() in markdown.lower(), part
+    assert re.search(r"\b(check|answer)\(", text), "an exercise that checks itself"
+    assert "](" in text or "minigpt" in markdown
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=NAMES)
+def test_cells_are_short(script):
+    for kind, cell, _ in build.cells(text_of(script)):
+        assert kind == "markdown" or len(cell.splitlines()) <= 30, cell
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=NAMES)
+def test_what_it_names_exists(script):
+    formulas, refuted, _ = shown(script)
+    literal = {id for id in formulas | refuted if "." in id and " " not in id and "(" not in id}
+    assert literal <= FORMULAS.keys() | REFUTED.keys()
+
+
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_nothing_in_it_that_github_does_not_show(path):
+    made = nbformat.read(path, as_version=4)
+    nbformat.validate(made)
+    for cell in made.cells:
+        for output in cell.get("outputs", []):
+            assert output.output_type != "error"
+            assert set(output.get("data", {})) <= set(build.KEPT)
+            assert output.get("name") != "stderr", output.get("text")
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"0x[0-9a-f]{8,}|/tmp/|/home/|/root/|/work/", text), "an address or a path of this machine"
+    assert path.stat().st_size < 2_000_000
+
+
+def test_every_layer_has_its_notebook():
+    files = {path.stem for path in (NOTEBOOKS.parent / "minigpt" / "layers").glob("*.py")} - {"__init__", "expect"}
+    assert files == LAYERS.keys()
+    for file, number in LAYERS.items():
+        script = next(script for script in SCRIPTS if script.stem.startswith(number))
+        assert f"minigpt/layers/{file}.py" in text_of(script), f"{script.stem} does not say where {file} is"
+
+
+def test_every_public_function_is_shown_or_checked():
+    formulas, sources = set(), set()
+    for script in SCRIPTS:
+        ids, _, functions = shown(script)
+        formulas |= ids
+        sources |= functions
+    checked = {name.rpartition(".")[2] for id in formulas if id in FORMULAS for name in FORMULAS[id].functions}
+    for package, names in (("layers", minigpt.layers.__all__), ("kernels", kernels.__all__)):
+        missing = [name for name in names if name not in checked and f"{package}.{name}" not in sources]
+        assert not missing, f"{package}: {missing}"
+
+
+def test_every_refuted_formula_is_shown():
+    text = "\n".join(map(text_of, SCRIPTS))
+    assert [id for id in REFUTED if f'"{id}"' not in text] == []
+
+
+# ---- the builder, and what the notebooks share
+
+
+def test_cells_of_a_script():
+    script = '# %% [markdown]\n# # Title\n#\n# text\n\n# %%\nx = 1\n\n# %% tags=["volatile"]\nprint(x)\n'
+    assert build.cells(script) == [("markdown", "# Title\n\ntext", False), ("code", "x = 1", False), ("code", "print(x)", True)]
+
+
+def test_a_changed_output_is_seen():
+    """Text counts; a picture's bytes, a rounding error and a measurement do not."""
+
+    def made(text: str, volatile: bool = False):
+        one = build.notebook("# %%" + (' tags=["volatile"]' if volatile else "") + "\nprint(1)\n")
+        one.cells[0]["outputs"] = [nbformat.v4.new_output("stream", name="stdout", text=text)]
+        return build.comparable(one)
+
+    assert made("0.25") != made("0.26") and made("error 1.3e-17") == made("error 2.0e-16") == made("error 0.0e+00")
+    assert made("error 1.3e-03") != made("error 1.4e-03") and made("1 s", True) == made("2 s", True)
+
+
+def test_an_unknown_notebook():
+    done = subprocess.run(
+        [sys.executable, str(NOTEBOOKS / "build.py"), "77"], capture_output=True, text=True, env=os.environ | {"PYTHONUTF8": "1"}
+    )
+    assert done.returncode == 1 and "there is none '77'; give one of 00, 01" in done.stderr
+
+
+def test_check_says_what_is_wrong(capsys):
+    def stub(dout, cache):
+        raise NotImplementedError("07.2: write it")
+
+    def wrong(dout, cache):
+        dx, dweight, dbias = minigpt.layers.layer_norm_backward(dout, cache)
+        return dx * cache.weight, dweight, dbias
+
+    notebook.check(layer_norm_backward=stub)
+    assert capsys.readouterr().out == "not written yet: 07.2: write it\n"
+    notebook.check(layer_norm_backward=wrong)
+    printed = capsys.readouterr().out
+    assert "layer_norm.pytorch" in printed and "but must be" in printed
+    notebook.check(layer_norm_backward=_again)
+    assert "checks passed, yours was called" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="no check asks for that"):
+        notebook.check(nothing=stub)
+
+
+def _again(dout, cache):
+    return minigpt.layers.layer_norm_backward(dout, cache)
+
+
+def test_answer(capsys):
+    for got, said in (
+        (None, "a: no answer yet"),
+        (0.5, "a: right"),
+        (0.25, "what you get when squared"),
+        (3, "not yet, it is not 3"),
+    ):
+        notebook.answer("a", got, 0.5, {0.25: "squared"})
+        assert said in capsys.readouterr().out
+
+
+def test_same(capsys):
+    notebook.same("x", [1.0, 2.0], [1.0, 2.0])
+    assert capsys.readouterr().out == "x: equal, largest difference below 1e-09\n"
+    with pytest.raises(AssertionError, match=r"x\[1\]: is 2, but must be 3"):
+        notebook.same("x", [1.0, 2.0], [1.0, 3.0])
+    with pytest.raises(AssertionError, match=r"has shape \(1,\), but must have \(2,\)"):
+        notebook.same("x", [1.0], [1.0, 3.0])
+    with pytest.raises(AssertionError):
+        notebook.same("x", np.nan, 1.0)
+
+
+def test_source_shows_the_packages_own_code():
+    markdown = notebook.source(minigpt.layers.softmax_forward).data
+    assert markdown.startswith("`minigpt/layers/softmax.py`\n\n```python\ndef softmax_forward(")
