@@ -62,7 +62,8 @@ def step_text(step: Step) -> str:
 def step_markdown(step: Step) -> str:
     arrays = [(name, value) for name, value in step.inputs.items() if isinstance(value, np.ndarray)]
     kinds = [("in", arrays), ("out", step.outputs.items()), ("kept", step.cache.items())]
-    lines = [f"**{step.index}. {step.name}**, `{step.function}`, {step.direction}", "", f"`{step.formula}`", ""]
+    written = [f"$${formula.latex}$$" for formula in step.formulas] or [f"`{step.formula}`"]
+    lines = [f"**{step.index}. {step.name}**, `{step.function}`, {step.direction}", "", *written, ""]
     lines += ["| | name | shape | one token's row |", "|---|---|---|---|"]
     lines += [
         f"| {kind} | {name} | {shape(value)} | {row(value, step.focus)} |" for kind, values in kinds for name, value in values

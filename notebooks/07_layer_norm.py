@@ -92,11 +92,20 @@ step = trace.find("h.0.ln_1", "layer_norm_forward")
 step
 
 # %%
-x, gain, bias = step.inputs["x"][0], step.inputs["weight"], step.inputs["bias"]  # (T, C), (C,), (C,)
+x, gain, bias = (
+    step.inputs["x"][0],
+    step.inputs["weight"],
+    step.inputs["bias"],
+)  # (T, C), (C,), (C,)
 xhat = step.cache["xhat"][0]  # (T, C)
 show(
     plots.heatmaps(
-        [("x: as it comes", x), ("xhat: each row mean 0, variance 1", xhat), ("out = gamma * xhat + beta", step.out[0])], per_row=3
+        [
+            ("x: as it comes", x),
+            ("xhat: each row mean 0, variance 1", xhat),
+            ("out = gamma * xhat + beta", step.out[0]),
+        ],
+        per_row=3,
     )
 )
 
@@ -165,7 +174,9 @@ def output(x, gain, bias):
 
 
 same("dx", back.outputs["dx"][0], numerical_gradient(lambda a: output(a, gain, bias), x), 1e-8)
-same("dgamma", back.outputs["dweight"], numerical_gradient(lambda a: output(x, a, bias), gain), 1e-8)
+same(
+    "dgamma", back.outputs["dweight"], numerical_gradient(lambda a: output(x, a, bias), gain), 1e-8
+)
 same("dbeta", back.outputs["dbias"], numerical_gradient(lambda a: output(x, gain, a), bias), 1e-8)
 
 # %%
@@ -213,7 +224,10 @@ refutation("layer_norm.with_sigmoid")
 # %%
 x = rng.normal(size=(1, 6, 64)) * 30  # a residual stream that has grown
 weight = rng.normal(size=(64, 9)) / 8
-for name, stream in (("without", x), ("with layer norm", layers.layer_norm_forward(x, np.ones(64))[0])):
+for name, stream in (
+    ("without", x),
+    ("with layer norm", layers.layer_norm_forward(x, np.ones(64))[0]),
+):
     p, _ = layers.softmax_forward(stream @ weight)
     print(f"{name:16s} largest probability, mean over tokens: {p.max(axis=-1).mean():.3f}")
 
@@ -225,7 +239,12 @@ for name, stream in (("without", x), ("with layer norm", layers.layer_norm_forwa
 # %%
 first = None  # a number
 
-answer("LN([1, 0, 0, 0])[0]", first, math.sqrt(3), {1.5: "the variance is divided by C - 1", 0.75: "nothing divides by the root"})
+answer(
+    "LN([1, 0, 0, 0])[0]",
+    first,
+    math.sqrt(3),
+    {1.5: "the variance is divided by C - 1", 0.75: "nothing divides by the root"},
+)
 
 # %% [markdown]
 # **2.** Write the backward yourself. `cache` has the fields `xhat` (..., C), `rstd` (..., 1) and `weight` (C,); the last entry of the

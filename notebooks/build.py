@@ -21,8 +21,15 @@ import nbformat
 from nbclient import NotebookClient
 
 HERE = Path(__file__).resolve().parent
-KEPT = ("image/png", "text/markdown", "text/latex", "text/plain")  # of a cell's outputs; GitHub strips or breaks the others
-TINY = re.compile(r"\d(\.\d+)?e-(0[7-9]|[1-9]\d)|0\.0e\+00")  # a rounding error: another machine has another
+KEPT = (
+    "image/png",
+    "text/markdown",
+    "text/latex",
+    "text/plain",
+)  # of a cell's outputs; GitHub strips or breaks the others
+TINY = re.compile(
+    r"\d(\.\d+)?e-(0[7-9]|[1-9]\d)|0\.0e\+00"
+)  # a rounding error: another machine has another
 HEADER = re.compile(r"^# %%(?P<rest>.*)$", re.MULTILINE)
 
 
@@ -31,8 +38,14 @@ def sources(words: list[str]) -> list[Path]:
     scripts = sorted(HERE.glob("[0-9][0-9]_*.py"))
     for word in words:
         if not any(script.stem.startswith(word) for script in scripts):
-            raise SystemExit(f"notebooks: there is none {word!r}; give one of {', '.join(script.stem[:2] for script in scripts)}")
-    return [script for script in scripts if not words or any(script.stem.startswith(word) for word in words)]
+            raise SystemExit(
+                f"notebooks: there is none {word!r}; give one of {', '.join(script.stem[:2] for script in scripts)}"
+            )
+    return [
+        script
+        for script in scripts
+        if not words or any(script.stem.startswith(word) for word in words)
+    ]
 
 
 def cells(script: str) -> list[tuple[str, str, bool]]:
@@ -50,9 +63,17 @@ def cells(script: str) -> list[tuple[str, str, bool]]:
 
 def notebook(script: str) -> nbformat.NotebookNode:
     """A notebook without outputs."""
-    made = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
+    made = nbformat.v4.new_notebook(
+        metadata={
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
+        }
+    )
     for n, (kind, text, volatile) in enumerate(cells(script)):
-        cell = nbformat.v4.new_markdown_cell(text) if kind == "markdown" else nbformat.v4.new_code_cell(text)
+        cell = (
+            nbformat.v4.new_markdown_cell(text)
+            if kind == "markdown"
+            else nbformat.v4.new_code_cell(text)
+        )
         cell["id"] = f"cell-{n}"
         if volatile:
             cell["metadata"]["tags"] = ["volatile"]
@@ -64,7 +85,11 @@ def executed(script: Path) -> nbformat.NotebookNode:
     """The notebook of a script, run from top to bottom in a kernel of its own, and normalised. Raises where a cell fails."""
     made = notebook(script.read_text(encoding="utf-8"))
     client = NotebookClient(
-        made, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(HERE)}}, record_timing=False
+        made,
+        timeout=300,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(HERE)}},
+        record_timing=False,
     )
     client.execute()
     count = 0
@@ -74,7 +99,10 @@ def executed(script: Path) -> nbformat.NotebookNode:
             count += 1
             cell["execution_count"] = count
             cell["outputs"] = _outputs(cell["outputs"], count)
-    made["metadata"] = {"kernelspec": made["metadata"]["kernelspec"], "language_info": {"name": "python"}}
+    made["metadata"] = {
+        "kernelspec": made["metadata"]["kernelspec"],
+        "language_info": {"name": "python"},
+    }
     return made
 
 
@@ -82,7 +110,12 @@ def _outputs(outputs: list, count: int) -> list:
     """What GitHub shows of them, and nothing that changes from run to run; what is printed piece by piece is one piece."""
     kept = []
     for output in outputs:
-        if output.output_type == "stream" and kept and kept[-1].output_type == "stream" and kept[-1]["name"] == output["name"]:
+        if (
+            output.output_type == "stream"
+            and kept
+            and kept[-1].output_type == "stream"
+            and kept[-1]["name"] == output["name"]
+        ):
             kept[-1]["text"] += output["text"]
             continue
         if "data" in output:
@@ -105,14 +138,20 @@ def comparable(made: nbformat.NotebookNode) -> list:
             for output in cell.get("outputs", []):
                 data = dict(output.get("data", {}))
                 data["image/png"] = "image/png" in data
-                texts.append(TINY.sub("tiny", json.dumps([output.get("text", ""), data], sort_keys=True)))
+                texts.append(
+                    TINY.sub("tiny", json.dumps([output.get("text", ""), data], sort_keys=True))
+                )
         found.append((cell["cell_type"], cell["source"], texts))
     return found
 
 
-def with_old_pictures(made: nbformat.NotebookNode, old: nbformat.NotebookNode) -> nbformat.NotebookNode:
+def with_old_pictures(
+    made: nbformat.NotebookNode, old: nbformat.NotebookNode
+) -> nbformat.NotebookNode:
     """An old cell's outputs where its source and text are unchanged: a picture differs with every version of matplotlib."""
-    before = {key[1]: cell for key, cell in zip(map(str_key, comparable(old)), old.cells, strict=True)}
+    before = {
+        key[1]: cell for key, cell in zip(map(str_key, comparable(old)), old.cells, strict=True)
+    }
     for key, cell in zip(map(str_key, comparable(made)), made.cells, strict=True):
         if cell.cell_type == "code" and key[1] in before:
             cell["outputs"] = before[key[1]]["outputs"]
@@ -132,12 +171,22 @@ def build(script: Path, check: bool) -> str:
     old = nbformat.read(path, as_version=4) if path.exists() else None
     made = executed(script)
     differing = (
-        [n for n, (one, other) in enumerate(zip(comparable(old), comparable(made), strict=False)) if one != other] if old else []
+        [
+            n
+            for n, (one, other) in enumerate(zip(comparable(old), comparable(made), strict=False))
+            if one != other
+        ]
+        if old
+        else []
     )
     if old and len(old.cells) == len(made.cells) and not differing:
         return "as committed"
     if check:
-        return f"DIFFERS in cell {differing[0] if differing else 'count'}" if old else "DIFFERS: never built"
+        return (
+            f"DIFFERS in cell {differing[0] if differing else 'count'}"
+            if old
+            else "DIFFERS: never built"
+        )
     made = with_old_pictures(made, old) if old else made
     part = path.with_suffix(".part")
     nbformat.write(made, part)
@@ -146,9 +195,17 @@ def build(script: Path, check: bool) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NN", help="which, by the beginning of the name (default: all)")
-    parser.add_argument("--check", action="store_true", help="write nothing; status 1 where a committed notebook differs")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="NN", help="which, by the beginning of the name (default: all)"
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing; status 1 where a committed notebook differs",
+    )
     args = parser.parse_args()
     wrong = 0
     for script in sources(args.names):
