@@ -65,7 +65,8 @@ class Formula(NamedTuple):
         for label, package in CONTRACT_WAYS.items():
             ops = implementation(package)
             if ops is not None and self.functions[0] not in getattr(ops, "lacks", ()):
-                where = f"{package}.{self.functions[0]}"
+                stems = {name.removesuffix("_forward").removesuffix("_backward") for name in self.functions}
+                where = f"{package}.{self.functions[0]}" if len(stems) == 1 else f"GPT on {package}"
                 ways.append((label, where, lambda ops=ops: self.evaluate(ops), SINGLE if label == "kernel" else DOUBLE))
         return ways
 
