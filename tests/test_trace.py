@@ -7,6 +7,7 @@ import pytest
 
 import minigpt
 from minigpt import GPT, GPTConfig, layers
+from minigpt.cli import main
 from minigpt.gradients import loss_difference
 from minigpt.ops import CONTRACT
 from minigpt.recorder import recording
@@ -226,3 +227,24 @@ def test_a_model_finds_its_tokenizer(tmp_path):
     tiny_tokenizer().save(tmp_path)
     loaded = GPT.from_pretrained(tmp_path)
     assert minigpt.trace(loaded, "trans").tokens == minigpt.trace(tmp_path, "trans").tokens
+
+
+def test_the_command(capsys, tmp_path):
+    assert main(["trace", "trans", "--model", "tiny"]) == 0
+    printed = capsys.readouterr().out
+    assert "h.0.attn.heads.attention.softmax" in printed and "loss 3.4793 nats" in printed
+    assert main(["trace", "trans", "--model", "tiny", "--only", "h.0.mlp", "--forward"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("step ") == 4 and "backward" not in printed
+    assert main(["trace", "trans", "--model", "tiny", "--html", str(tmp_path / "walk.html")]) == 0
+    assert "open it in a browser" in capsys.readouterr().out and (tmp_path / "walk.html").stat().st_size > 50_000
+    assert main(["trace", "The array"]) == 0  # the model that ships
+    assert "h.3.sum_2" in capsys.readouterr().out
+    for words, said in (
+        (["trans", "--model", "tiny", "--only", "h.9"], "no step 'h.9'; there are wte"),
+        (["trans", "--model", str(tmp_path / "none")], "none"),
+        (["zebra", "--model", "tiny"], "character 'z' at position 0"),
+        (["t", "--model", "tiny"], "must have the same number of 2 .. 8"),
+    ):
+        assert main(["trace", *words]) == 1
+        assert said in capsys.readouterr().err, words
