@@ -24,7 +24,7 @@ def row(array: object, focus: tuple[int, int], most: int = MOST) -> str:
 
 
 def shape(array: object) -> str:
-    return "x".join(map(str, np.shape(array))) or "1"
+    return "-" if array is None else "x".join(map(str, np.shape(array))) or "1"
 
 
 def compared(step: Step) -> list[tuple[str, tuple, float, float]]:

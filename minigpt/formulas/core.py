@@ -136,7 +136,8 @@ class Refuted(NamedTuple):
 
     def _repr_markdown_(self) -> str:
         claimed, right = self.evidence()
-        table = [f"| {self.shows} | the claim | right |", "|---|---|---|", f"| | {claimed:.6g} | {right:.6g} |"]
+        shows = self.shows.replace("|", "\\|")
+        table = [f"| {shows} | the claim | right |", "|---|---|---|", f"| | {claimed:.6g} | {right:.6g} |"]
         lines = [f"**Wrong: {self.claim}** (in {self.where})", "", f"$${self.latex}$$", "", *table, ""]
         return "\n".join([*lines, f"Right: {self.right} ({self.source})"])
 

@@ -4,17 +4,53 @@ Scales are fixed (attention 0 .. 1), axes labelled, colours told apart by everyo
 matplotlib is imported when a figure is made, and not before.
 """
 
+from minigpt.plots.attention import attention_heads, attention_steps, induction, score_growth
+from minigpt.plots.bpe import bytes_of, merge_tree
+from minigpt.plots.canvas import show
 from minigpt.plots.common import draw_matrix, heatmap, heatmaps, new_figure, png_bytes, save_figure
+from minigpt.plots.flash import flash_tiles, online_softmax
+from minigpt.plots.gelu import gelu_curves
+from minigpt.plots.kv_cache import kv_cache
+from minigpt.plots.layer_norm import layer_norm_dots
+from minigpt.plots.logit_lens import logit_lens
+from minigpt.plots.norms import gradient_flow, gradients, residual_stream
+from minigpt.plots.optimizers import optimizer_paths, schedule
+from minigpt.plots.positions import positions
+from minigpt.plots.sampling import draws, softmax_temperatures, truncation
+from minigpt.plots.speed import ladder_bars
 from minigpt.plots.training import loss_curve, ratio_bars, stream_norms
 
 __all__ = [
+    "attention_heads",
+    "attention_steps",
+    "bytes_of",
     "draw_matrix",
+    "draws",
+    "flash_tiles",
+    "gelu_curves",
+    "gradient_flow",
+    "gradients",
     "heatmap",
     "heatmaps",
+    "induction",
+    "kv_cache",
+    "ladder_bars",
+    "layer_norm_dots",
+    "logit_lens",
     "loss_curve",
+    "merge_tree",
     "new_figure",
+    "online_softmax",
+    "optimizer_paths",
     "png_bytes",
+    "positions",
     "ratio_bars",
+    "residual_stream",
     "save_figure",
+    "schedule",
+    "score_growth",
+    "show",
+    "softmax_temperatures",
     "stream_norms",
+    "truncation",
 ]

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 ORANGE, BLUE, GREY, GREEN, PINK, SKY, YELLOW = "#d55e00", "#0072b2", "#777777", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"
+PALE, HIDDEN = "#f2f2f2", "////"  # ground and hatch of what is not there
 MOST_NUMBERS = 150  # a matrix of at most so many cells has its numbers written in
 
 
@@ -23,6 +24,7 @@ def png_bytes(figure, dpi: int = 100) -> bytes:
     """The figure as PNG, without a tag that changes with the version of matplotlib."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    figure.set_layout_engine("none")  # laid out once: the engine starts from where it stopped, and would move things each time
     return buffer.getvalue()
 
 
@@ -41,12 +43,21 @@ def map_of(signed: bool):
 
 
 def draw_matrix(
-    axes, array, title: str = "", signed: bool = True, limit: float | None = None, hidden=None, rows=None, columns=None
+    axes,
+    array,
+    title: str = "",
+    signed: bool = True,
+    limit: float | None = None,
+    hidden=None,
+    rows=None,
+    columns=None,
+    written: bool | None = None,
 ):
     """A matrix (n, m) on axes, its numbers written in where it is small. Returns the image, for a colour bar.
 
     limit: the end of the scale; 1 for weights, else the largest absolute number. hidden: bool (n, m), hatched and without a number.
-    rows, columns: what stands beside them. Raises ValueError where array is no matrix.
+    rows, columns: what stands beside them. written: whether the numbers are; where not said, if they are few.
+    Raises ValueError where array is no matrix.
     """
     array = np.asarray(array, dtype=np.float64)
     if array.ndim != 2:
@@ -57,9 +68,8 @@ def draw_matrix(
     image = axes.imshow(
         shown, cmap=map_of(signed), vmin=-limit if signed else 0.0, vmax=limit, aspect="auto" if array.size > 400 else "equal"
     )
-    for i, j in zip(*np.nonzero(hidden), strict=True):
-        axes.add_patch(_hatched(i, j))
-    if array.size <= MOST_NUMBERS:
+    hatch(axes, hidden)
+    if array.size <= MOST_NUMBERS if written is None else written:
         for (i, j), number in np.ndenumerate(shown):
             if np.isfinite(number):
                 axes.text(j, i, f"{number:.2f}", ha="center", va="center", fontsize=7, color=_ink(number / limit))
@@ -68,10 +78,17 @@ def draw_matrix(
     return image
 
 
-def _hatched(i: int, j: int):
-    from matplotlib.patches import Rectangle
+def hatch(axes, cells: np.ndarray) -> None:
+    """Hatch the cells (n, m) that are True; neighbours in a row as one box, for a large matrix has many."""
+    from matplotlib.collections import PolyCollection
 
-    return Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, hatch="////", edgecolor="#bbbbbb", linewidth=0)
+    boxes = []
+    for i, row in enumerate(cells):
+        edges = np.flatnonzero(np.diff([False, *row, False])) - 0.5
+        boxes += [[(a, i - 0.5), (b, i - 0.5), (b, i + 0.5), (a, i + 0.5)] for a, b in zip(edges[::2], edges[1::2], strict=True)]
+    if boxes:
+        style = {"hatch": HIDDEN, "facecolor": PALE, "edgecolor": "#bbbbbb", "linewidth": 0}
+        axes.add_collection(PolyCollection(boxes, **style), autolim=False)
 
 
 def _ink(strength: float) -> str:
@@ -90,23 +107,45 @@ def _label(axes, rows, columns, shape: tuple[int, int]) -> None:
             set_ticks(range(n), range(n), fontsize=7)
 
 
-def heatmap(array, title: str = "", signed: bool = True, limit: float | None = None, rows=None, columns=None):
-    """One matrix with its scale. Arguments as in draw_matrix."""
+def heatmap(
+    array,
+    title: str = "",
+    signed: bool = True,
+    limit: float | None = None,
+    rows=None,
+    columns=None,
+    xlabel: str = "",
+    ylabel: str = "",
+):
+    """One matrix with its scale. xlabel, ylabel: what its columns and rows are. Other arguments as in draw_matrix."""
+    if np.ndim(array) != 2:
+        raise ValueError(f"heatmap: array has shape {np.shape(array)}, but must have two axes")
     n, m = np.shape(array)
     figure = new_figure(min(10.0, max(3.2, 0.5 * m + 1.6)), min(8.0, max(2.0, 0.45 * n + 0.9)))
     axes = figure.subplots()
     figure.colorbar(draw_matrix(axes, array, title, signed, limit, None, rows, columns), ax=axes, shrink=0.8)
+    axes.set(xlabel=xlabel, ylabel=ylabel)
     return figure
 
 
-def heatmaps(matrices: list[tuple[str, object]], signed: bool = True, limit: float | None = None, per_row: int = 4):
-    """Some matrices (title, array), each on its own scale unless limit gives one for all; at most per_row beside each other."""
+def heatmaps(matrices: list[tuple[str, object]], signed: bool = True, limit: float | None = None, per_row: int | None = None):
+    """Some matrices (title, array), each on its own scale unless limit gives one for all; at most per_row beside each other.
+
+    per_row: where not said, 4, or 2 if the numbers of a wide matrix need the room. Raises ValueError.
+    """
+    if not matrices:
+        raise ValueError("heatmaps: matrices is empty, but must have at least one (title, array)")
+    for title, array in matrices:
+        if np.ndim(array) != 2:
+            raise ValueError(f"heatmaps: {title!r} has shape {np.shape(array)}, but must have two axes")
+    wide = any(np.shape(array)[1] > 8 and np.size(array) <= MOST_NUMBERS for _, array in matrices)
+    per_row = per_row or (2 if wide else 4)
     columns, lines = min(per_row, len(matrices)), -(-len(matrices) // per_row)
     height = sum(
         max(min(5.0, 0.32 * np.shape(array)[0]) for _, array in matrices[i * per_row : (i + 1) * per_row]) + 0.9
         for i in range(lines)
     )
-    figure = new_figure(min(11.0, 3.2 * columns), max(1.6, height))
+    figure = new_figure(min(11.0, (5.0 if wide else 3.2) * columns), max(1.6, height))
     all_axes = figure.subplots(lines, columns, squeeze=False).ravel()
     for axes, (title, array) in zip(all_axes, matrices, strict=False):
         draw_matrix(axes, array, title, signed, limit)
