@@ -55,8 +55,12 @@ def test_there_are_nineteen():
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=NAMES)
 def test_the_committed_notebook_is_what_the_source_gives(script, tmp_path):
-    """Executed here in a kernel of its own, from top to bottom: every output but pictures and measurements is as committed."""
-    assert build.build(script, check=True) == "as committed"
+    """Executed here in a kernel of its own, from top to bottom: every output but pictures and measurements is as committed.
+
+    With another Python, NumPy or processor it must run, and its source must be the script's.
+    """
+    said = build.build(script, check=True)
+    assert said == "as committed" or said.startswith("runs; built elsewhere"), said
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=NAMES)
@@ -68,7 +72,6 @@ def test_it_has_all_parts(script):
     for part in ("exercise", "In three lines", "Where it is", "redict"):
         assert part.lower() in markdown.lower(), part
     assert re.search(r"\b(check|answer)\(", text), "an exercise that checks itself"
-    assert "](" in text or "minigpt" in markdown
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=NAMES)
@@ -198,3 +201,20 @@ def test_same(capsys):
 def test_source_shows_the_packages_own_code():
     markdown = notebook.source(minigpt.layers.softmax_forward).data
     assert markdown.startswith("`minigpt/layers/softmax.py`\n\n```python\ndef softmax_forward(")
+
+
+def test_compared():
+    """A committed notebook: never built, of another source, built elsewhere, as committed, with another output."""
+
+    def made(code: str, text: str, **metadata: dict):
+        one = build.notebook(f"# %%\n{code}\n")
+        one.cells[0]["outputs"] = [nbformat.v4.new_output("stream", name="stdout", text=text)]
+        one["metadata"] = {"built_with": build.built_with()} | metadata
+        return one
+
+    now = made("print(1)", "1")
+    assert build.compared(None, now) == "DIFFERS: never built"
+    assert build.compared(made("print(2)", "1"), now) == "DIFFERS in its source"
+    assert build.compared(made("print(1)", "2", built_with={"python": "3.10"}), now).startswith("runs; built elsewhere")
+    assert build.compared(made("print(1)", "2"), now) == "DIFFERS in cell 0"
+    assert build.compared(made("print(1)", "1"), now) == "as committed"
