@@ -149,8 +149,7 @@ formula("layer_norm.invariant")
 #
 # **4. Sum over the outputs.** $dx_j = \sum_i h_i\, \partial \hat x_i / \partial x_j$, and each term is a plain mean:
 #
-# $$dx_j = r \Big( h_j - \underbrace{\tfrac1C \textstyle\sum_i h_i}_{\text{mean of } h}
-# - \hat x_j \underbrace{\tfrac1C \textstyle\sum_i h_i \hat x_i}_{\text{mean of } h \hat x} \Big)$$
+# $$dx_j = r \Big( h_j - \underbrace{\tfrac1C \textstyle\sum_i h_i}_{\text{mean of } h} - \hat x_j \underbrace{\tfrac1C \textstyle\sum_i h_i \hat x_i}_{\text{mean of } h \hat x} \Big)$$
 #
 # In words: take from $h$ what would move the whole token, and what would stretch it. Layer norm undoes both anyway, so no gradient
 # may ask for them.

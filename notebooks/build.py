@@ -6,7 +6,7 @@
 
 A cell begins with `# %%` (code) or `# %% [markdown]`. `# %% tags=["volatile"]` marks a cell whose output is a measurement: it is
 kept and shown, and not compared. Nothing in a notebook depends on the time of day: no timestamps, ids by place, PNGs without tags;
-a picture is kept as it was where the cell's source and text are unchanged.
+a picture is kept as it was where nothing down to its cell has changed but its bytes.
 Losses of a training run differ with the Python (whose texts are trained on), the NumPy and the
 processor: a notebook says what it was built with, and elsewhere a check proves that it runs, and
 that its source is the script's.
@@ -167,33 +167,34 @@ def comparable(made: nbformat.NotebookNode) -> list:
 def with_old_pictures(
     made: nbformat.NotebookNode, old: nbformat.NotebookNode
 ) -> nbformat.NotebookNode:
-    """An old cell's outputs where its source and text are unchanged: a picture differs with every version of matplotlib."""
-    before = {
-        key[1]: cell for key, cell in zip(map(str_key, comparable(old)), old.cells, strict=True)
-    }
-    for key, cell in zip(map(str_key, comparable(made)), made.cells, strict=True):
-        if cell.cell_type == "code" and key[1] in before:
-            cell["outputs"] = before[key[1]]["outputs"]
-            for output in cell["outputs"]:
-                if "execution_count" in output:
-                    output["execution_count"] = cell["execution_count"]
+    """The old outputs down to the first cell that differs: a picture changes with matplotlib's version.
+
+    After that cell everything is new: it may have changed what a later picture shows.
+    """
+    for key, was, cell, old_cell in zip(
+        comparable(made), comparable(old), made.cells, old.cells, strict=False
+    ):
+        if key != was:
+            break
+        if cell.cell_type == "code":
+            cell["outputs"] = old_cell["outputs"]
     return made
 
 
-def str_key(key: tuple) -> tuple[str, str]:
-    return key[0], json.dumps(key)
+def build(script: Path, check: bool, pictures: bool = False) -> str:
+    """Execute one, and write it where it changed; with pictures, all of them anew.
 
-
-def build(script: Path, check: bool) -> str:
-    """Execute one, and write it where it changed. Returns what to say; a check's complaint begins with DIFFERS."""
+    Returns what to say; a check's complaint begins with DIFFERS.
+    """
     path = script.with_suffix(".ipynb")
     old = nbformat.read(path, as_version=4) if path.exists() else None
     made = executed(script)
     if check:
         return compared(old, made)
-    if old and comparable(old) == comparable(made) and old["metadata"] == made["metadata"]:
-        return "as committed"
-    made = with_old_pictures(made, old) if old else made
+    if not pictures and old:
+        if comparable(old) == comparable(made) and old["metadata"] == made["metadata"]:
+            return "as committed"
+        made = with_old_pictures(made, old)
     part = path.with_suffix(".part")
     nbformat.write(made, part)
     part.replace(path)
@@ -225,11 +226,16 @@ def main() -> int:
         action="store_true",
         help="write nothing; status 1 where a committed notebook differs",
     )
+    parser.add_argument(
+        "--pictures",
+        action="store_true",
+        help="write every picture anew, as after a change of plots/",
+    )
     args = parser.parse_args()
     wrong = 0
     for script in sources(args.names):
         begun = time.monotonic()
-        said = build(script, args.check)
+        said = build(script, args.check, args.pictures)
         wrong += said.startswith("DIFFERS")
         print(f"{script.stem:32s} {time.monotonic() - begun:5.1f} s  {said}", flush=True)
     return 1 if wrong else 0

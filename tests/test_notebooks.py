@@ -218,3 +218,15 @@ def test_compared():
     assert build.compared(made("print(1)", "2", built_with={"python": "3.10"}), now).startswith("runs; built elsewhere")
     assert build.compared(made("print(1)", "2"), now) == "DIFFERS in cell 0"
     assert build.compared(made("print(1)", "1"), now) == "as committed"
+
+
+def test_an_old_picture_stays_until_something_changes():
+    def made(texts: list[str], png: str):
+        one = build.notebook("".join(f"# %%\nx{n}\n" for n in range(len(texts))))
+        for cell, text in zip(one.cells, texts, strict=True):
+            data = {"image/png": png, "text/plain": text}
+            cell["outputs"] = [nbformat.v4.new_output("display_data", data=data)]
+        return one
+
+    both = build.with_old_pictures(made(["a", "B", "c"], "new"), made(["a", "b", "c"], "old"))
+    assert [cell["outputs"][0]["data"]["image/png"] for cell in both.cells] == ["old", "new", "new"]

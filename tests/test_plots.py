@@ -181,9 +181,14 @@ def test_attention_steps_shows_the_reference_s_numbers():
     assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == TOKENS
 
 
-def test_without_a_mask_nothing_is_hatched():
+def test_without_a_mask_nothing_is_hatched_and_the_scale_is_still_0_to_1():
+    """A causal map always has a 1, in its first row; here the largest weight is below 1."""
     figure = plots.attention_steps(Q, K, V, causal=False)
     assert not any(hatches(axes) for axes in figure.axes)
+    p = images(figure)[2]
+    assert p.get_array().max() < 0.9 and (p.norm.vmin, p.norm.vmax) == (0, 1)
+    heads = images(plots.attention_heads(np.full((2, 4, 4), 0.25), causal=False))
+    assert [(image.norm.vmin, image.norm.vmax) for image in heads] == [(0, 1)] * 2
 
 
 def test_heads_are_small_multiples_on_one_scale():
@@ -431,6 +436,7 @@ def test_bytes_stand_under_their_character():
     axes = plots.bytes_of("a\u00ef\u4e2d").axes[0]
     assert written(axes) == ["a", "U+0061", "61", "\u00ef", "U+00EF", "c3", "af", "U+4E2D", "e4", "b8", "ad"]
     assert [box.get_width() for box in axes.patches] == [1, 1, 2, 2, 3, 3]
+    assert [box.get_x() for box in axes.patches] == [0, 0, 1, 1, 3, 3]
 
 
 @pytest.mark.parametrize(
@@ -478,7 +484,7 @@ def test_heatmaps_with_a_limit_have_one_scale():
 
 
 def test_numbers_of_wide_matrices_do_not_overlap():
-    figure = plots.heatmaps([("a", -RNG.random((3, 12))), ("b", -RNG.random((5, 12))), ("c", Q)])
+    figure = plots.heatmaps([("a", -RNG.random((3, 12))), ("b", -RNG.random((5, 12))), ("c", Q), ("d", Q)])
     plots.png_bytes(figure)
     for axes in figure.axes[:2]:
         boxes = [text.get_window_extent() for text in axes.texts[:12]]
