@@ -1,0 +1,245 @@
+# %% [markdown]
+# # 01 Text to tokens
+#
+# *What does a model read, if not letters?*
+#
+# A model computes with numbers, so a text must become a row of them, and the model's answer a text again. Which pieces get a number of their own
+# is decided before any training, and is never changed after: it fixes how long a text is for the model, what it can say at all,
+# and which mistakes it cannot help making.
+#
+# | letter | meaning | here |
+# |---|---|---|
+# | token | a piece of text with a number of its own, its id | a letter, a byte, a word |
+# | $V$ | how many tokens there are | 9, 256, 1024 |
+# | rank | the number of a merge: which was found first | 0, 1, 2, ... |
+
+# %%
+import numpy as np
+
+from minigpt import plots
+from minigpt.formulas import formula
+from minigpt.notebook import answer, same, show, source
+from minigpt.pretrained import shipped_model
+from minigpt.sources import read_source
+from minigpt.tiny import tiny_tokenizer
+from minigpt.tokenizer import CharTokenizer, StreamDecoder, load_tokenizer, train_bpe
+from minigpt.tokenizer.bpe import BPETokenizer
+from minigpt.tokenizer.bpe_train import merges_of_text, pieces_of, textbook_merges
+from minigpt.tokenizer.split import split
+
+# %% [markdown]
+# ## Make it hurt: one token a letter
+#
+# The simplest way: number the letters that occur. The running example does that, with the nine letters of "transformer".
+
+# %%
+letters = tiny_tokenizer()
+print(letters.describe(), letters.encode("trans"))
+print(letters.decode(letters.encode("trans")))
+
+# %% [markdown]
+# *Predict:* what happens with a letter that was not there?
+
+# %%
+try:
+    letters.encode("train")
+except ValueError as error:
+    print(error)
+
+# %% [markdown]
+# There is no row for it in any table. And if the alphabet were that of all scripts, it would have 150,000 rows, of which nearly all would never be seen.
+#
+# ## Bytes
+#
+# Computers have solved this before. UTF-8 writes every character as one to four **bytes**, and there are only 256 of those. English letters are one
+# byte each, and the Chinese character 你 ("you") is three.
+
+# %%
+for character in "a", "é", "你":
+    print(ascii(character), [f"{byte:02x}" for byte in character.encode("utf-8")])
+
+# %%
+show(plots.bytes_of("caf\u00e9 \u4f60"))
+
+# %% [markdown]
+# With 256 tokens every text can be written, and none is unknown. But a text gets long: each English letter costs a whole step of the model, and each
+# Chinese character three. Attention's work grows with the square of the length.
+#
+# ## Byte-level BPE: join what often stands together
+#
+# Byte pair encoding (Sennrich et al. 2016, algorithm 1) begins with bytes, counts all pairs of neighbours, joins the most frequent pair into a new
+# token, and starts again. On paper: `low low lower lowest`. The pair `l o` is there four times, and so is `o w`. (A space belongs to the
+# word after it.) Of equals, the first in the order of bytes is taken.
+
+# %%
+text = "low low lower lowest"
+for parts, n in pieces_of(text).items():
+    print(n, "times", [part.decode() for part in parts])
+
+# %% [markdown]
+# *Predict the first three merges before you run.*
+
+# %%
+for merge in textbook_merges(text, 5):
+    print(f"rank {merge.rank}: {merge.pair[0]} + {merge.pair[1]}, seen {merge.count} times")
+
+# %% [markdown]
+# This is the whole algorithm, everything counted anew for each merge:
+
+# %%
+source(textbook_merges)
+
+# %% [markdown]
+# The one that trains the shipped tokenizer looks again only at the pieces that a merge has changed. It is longer, and must find the same. On a
+# real text:
+
+# %%
+prose = read_source("python-docs")[:30_000]
+slow, fast = list(textbook_merges(prose, 100)), list(merges_of_text(prose, 100))
+print("the same 100 merges:", slow == fast)
+
+# %% [markdown]
+# ## Encoding: the lowest rank first
+#
+# A new text is cut by the same merges, in the order in which they were found. Not from left to right: that gives other tokens, which the model
+# has never seen. Take four merges in which it matters.
+
+# %%
+merges = [(b"b", b"c"), (b"a", b"b"), (b"ab", b"c"), (b"bc", b"d")]
+tokenizer = BPETokenizer(merges)
+for step in tokenizer.steps("abcd"):
+    print(f"rank {step.rank} joins {step.pair[0]} and {step.pair[1]}: {step.parts}")
+
+# %% [markdown]
+# From left to right it would have joined `a b` first, then `ab c`, and ended with `abc d`. Here `b c` came first, and `a b` was gone.
+#
+# Every token of a vocabulary is such a tree. This is the shipped tokenizer, with 1,024 tokens, on one word:
+
+# %%
+shipped = load_tokenizer(shipped_model())
+steps = list(shipped.steps(" function"))
+for step in steps:
+    print(f"rank {step.rank:3d}: {[part.decode() for part in step.parts]}")
+
+# %%
+show(plots.merge_tree(steps))
+
+# %% [markdown]
+# ## What is never joined
+#
+# Left alone, BPE would make tokens such as `dog.` and `dog!` and ` of the`. GPT-2 cuts the text into pieces first, and no merge crosses a cut: a word
+# with the one space before it, a number, a run of other signs, the endings of contractions.
+
+# %%
+print(split("We'll see:  3 of 10!"))
+print(split("I'M I'm"))
+
+# %% [markdown]
+# The second line shows an accident that stayed: only lower-case endings were thought of. A model reads `I'M` in another way than `I'm`.
+#
+# ## Round trip
+#
+# Whatever is encoded must come back, for every text. That is a property, and it is tested as one, on thousands of random strings; here on five.
+
+# %%
+for example in ("plain", "  two spaces\n\ttab", "naïve café", "你好", "\U0001f600 and \x00"):
+    ids = shipped.encode(example)
+    assert shipped.decode(ids) == example
+    print(f"{ascii(example):32s} {len(example):2d} characters {len(ids):2d} tokens")
+
+# %% [markdown]
+# The model was trained on English, so English is short. A Chinese character is three tokens, one for each byte.
+#
+# *Predict:* what does one of these three tokens look like as text, by itself?
+
+# %%
+for i in shipped.encode("你"):
+    print(i, shipped.symbol(int(i)), ascii(shipped.decode([i])))
+
+# %% [markdown]
+# U+FFFD, the sign for "this is no character". A model writes one token at a time, so text must not be decoded token by token. A stream decoder
+# holds back what is not whole yet:
+
+# %%
+decoder = StreamDecoder(shipped)
+for i in shipped.encode("a 你!"):
+    print(f"{shipped.symbol(int(i)):8s} shows {ascii(decoder.feed([i]))}")
+
+# %% [markdown]
+# ## How many tokens?
+#
+# More merges make texts shorter and tables longer, and rare tokens are seen rarely. Three sizes, trained on the first 90 % of a text and
+# measured on the rest:
+
+# %%
+docs = read_source("python-docs")
+cut = int(0.9 * len(docs))
+sizes = (256 + 1, 512, 1024, 2048)
+for size in sizes:
+    trained = train_bpe(docs[:cut], size)
+    n = len(trained.encode(docs[cut:]))
+    print(f"V = {size:4d}: {len(docs[cut:].encode()) / n:.1f} bytes a token")
+
+# %% [markdown]
+# Each doubling brings less. GPT-2 has 50,257: 256 bytes, 50,000 merges, and one token for the end of a text.
+#
+# ## Comparing losses
+#
+# A loss is in nats *per token* (notebook 03). Longer tokens are harder to guess, so a loss of 3 with long tokens may be better than one
+# of 1.8 with letters. Divided by the bytes of a token, losses can be compared.
+
+# %%
+formula("loss.bits_per_byte")
+
+# %%
+per_token, bytes_per_token = 2.9897, 2.9897 / 1.1258  # the shipped model, see data/README.md
+print(f"{bytes_per_token:.2f} bytes a token, {per_token / bytes_per_token:.2f} nats a byte")
+
+# %% [markdown]
+# ## What goes wrong
+#
+# *Break it:* the merges in another order. The tokens are the same, and the text comes back, but it is cut as it never was in training.
+
+# %%
+reverse = BPETokenizer([merges[1], merges[0], merges[2], merges[3]])
+for name, one in (("as trained", tokenizer), ("two merges exchanged", reverse)):
+    ids = one.encode("abcd")
+    print(f"{name:22s} {[one.symbol(int(i)) for i in ids]}  comes back: {one.decode(ids)}")
+
+# %% [markdown]
+# No error, no lost letter, another text for the model. Only a comparison with the original tokenizer finds it; ours is compared with
+# GPT-2's own on 10,000 random strings.
+#
+# ## Exercises
+#
+# **1.** How many tokens does GPT-2's rule make of `aaaa`, if the only merges are `a a` (rank 0) and `aa aa` (rank 1)? And of `aaa`?
+
+# %%
+four, three = None, None
+
+answer("aaaa", four, 1, {2: "the second merge is forgotten"})
+answer("aaa", three, 2, {1: "there is no merge of three"})
+
+# %% [markdown]
+# **2.** Write the step of training: the most frequent pair of neighbours. `words` maps a tuple of parts to how often it occurs; of pairs seen equally
+# often, the smallest.
+
+# %%
+def best_pair(words):
+    """The pair to join next, as (bytes, bytes)."""
+    return None
+
+
+mine = best_pair(pieces_of(text))
+want = next(textbook_merges(text, 1)).pair
+print("not yet" if mine is None else "right" if mine == want else f"{mine}: it must be {want}")
+
+# %% [markdown]
+# ## In three lines
+#
+# * Bytes can write every text; byte-level BPE joins those that often stand together, until there are $V$ tokens.
+# * Encoding applies the merges in the order in which they were found: the lowest rank first.
+# * Tokens are not characters: decode all bytes together, and compare losses by the byte.
+#
+# **Where it is:** `minigpt/tokenizer/bpe_train.py` (training), `minigpt/tokenizer/bpe.py` (encoding), `minigpt/tokenizer/split.py`,
+# `minigpt/tokenizer/stream.py`, `minigpt/tokenizer/chars.py`. Before: 00, the tour. Next: 02, embeddings and positions.
