@@ -36,6 +36,7 @@ from minigpt.tiny import tiny_batch, tiny_model, tiny_tokenizer
 from minigpt.train import estimate_loss, new_run, resume_run, save, train_step, whole_loss
 
 np.set_printoptions(precision=3, suppress=True)
+folder = tempfile.TemporaryDirectory()  # where a run would save
 
 # %% [markdown]
 # ## What is a batch?
@@ -53,7 +54,7 @@ print("targets", targets[0], tokenizer.decode(targets[0]))
 # Thanks to the causal mask (05) this is five questions in one pass: what follows *t*, what follows *tr*, and so on. A batch is $B$ such pieces,
 # cut from random places.
 
-# %%
+# %% tags=["volatile"]
 text = read_source("python-docs")[:200_000]  # English that every Python brings along
 docs = TextData("Python's documentation", text)
 V = docs.tokenizer.vocab_size
@@ -69,7 +70,7 @@ source(data.TextData.batch)
 #
 # *Predict before you run: what is the loss of a model with random weights that has seen nothing?*
 
-# %%
+# %% tags=["volatile"]
 config = GPTConfig(vocab_size=V, block_size=32, n_layer=2, n_head=2, n_embd=64)
 model = GPT(config, seed=0)
 loss, _ = model.loss(x, y)
@@ -82,7 +83,7 @@ formula("cross_entropy.uniform")
 # Its weights are small, so its logits are near 0, and all tokens are about equally likely: $-\ln(1/V) = \ln V$. This is the first number to look
 # at. If it is far above, the model is sure of nonsense before it has begun. *Break it:* the same weights, fifty times as large.
 
-# %%
+# %% tags=["volatile"]
 large = GPT(
     config,
     params={n: a * (50 if a.ndim == 2 else 1) for n, a in model.params.items()},
@@ -124,7 +125,7 @@ source(train.train_step, train.update)
 
 # %%
 shape = dict(block_size=32, n_layer=2, n_head=2, n_embd=64)
-run = new_run(tempfile.mkdtemp(), docs, shape, settings)
+run = new_run(folder.name, docs, shape, settings)
 losses = [train_step(run)["loss"] for _ in range(20)]
 print("the same 20 losses, bit for bit:", losses == [line["loss"] for line in log[:20]])
 
@@ -178,7 +179,7 @@ task_settings = TrainSettings(
 task_shape = dict(block_size=16, n_layer=2, n_head=2, n_embd=32)
 
 # %% tags=["volatile"]
-solver = new_run(tempfile.mkdtemp(), reverse, task_shape, task_settings)
+solver = new_run(folder.name, reverse, task_shape, task_settings)
 task_log = [train_step(solver) for _ in range(200)]
 for step in (0, 10, 20, 40, 60, 80, 199):
     print(f"step {step + 1:3d}: loss {task_log[step]['loss']:.2f}")
@@ -203,7 +204,7 @@ print({split: len(part) for split, part in zen.tokens.items()}, "characters")
 small = TrainSettings(
     batch_size=8, max_iters=300, learning_rate=1e-2, min_lr=1e-3, warmup_iters=20, eval_batches=10
 )
-parrot = new_run(tempfile.mkdtemp(), zen, shape, small)
+parrot = new_run(folder.name, zen, shape, small)
 zen_log = []
 for step in range(300):
     if step % 20 == 0:
@@ -217,7 +218,7 @@ show(figure)
 
 # %% [markdown]
 # *Predict from the picture:* at which step would you have stopped? The validation loss is lowest early; what comes after is memorising, and *the training loss does
-# not show it*. The model becomes sure of what it has seen, and is punished for being sure elsewhere. What helps, in this order: more text, a
+# not show it*. The model becomes sure of what it has seen, and is punished for being sure elsewhere. What helps: more text, a
 # smaller model, dropout and weight decay, stopping.
 
 # %% tags=["volatile"]
@@ -339,10 +340,10 @@ print(
 source(train.Run, generator)
 
 # %%
-whole = new_run(tempfile.mkdtemp(), reverse, task_shape, task_settings)
+whole = new_run(folder.name, reverse, task_shape, task_settings)
 for _ in range(20):
     train_step(whole)
-first = new_run(tempfile.mkdtemp(), reverse, task_shape, task_settings)
+first = new_run(folder.name, reverse, task_shape, task_settings)
 for _ in range(10):
     train_step(first)
 save(first)
@@ -360,13 +361,13 @@ forgetful = resume_run(first.out)
 forgetful.optimizer = adamw_init(forgetful.model.params)
 remembers = resume_run(first.out)
 before = {n: a.copy() for n, a in remembers.model.params.items()}
-for one in (remembers, forgetful):
+for name, one in (("with m and v", remembers), ("without", forgetful)):
     train_step(one)
     moved = np.concatenate([(one.model.params[n] - before[n]).ravel() for n in before])
-    print(f"mean length of a weight's step {np.abs(moved).mean():.4f}")
+    print(f"{name:12s} mean length of a weight's step {np.abs(moved).mean():.4f}")
 
 # %% [markdown]
-# Without $v$ every running mean is too small, the correction for $t = 11$ does not make up for it, and the step comes out wrong for every weight. Nothing
+# $m$ and $v$ begin at 0 again, but are divided as means of eleven gradients, and so the step comes out wrong for every weight. Nothing
 # complains; the loss curve has a dent where the run was resumed.
 #
 # ## A big batch in small pieces
@@ -392,7 +393,7 @@ same("four batches of 2, and one of 8", total["wte.weight"], big["wte.weight"], 
 # **Break it, twice.** First forget the $1/n$. Then let the pieces have different numbers of counted targets: mark most targets of the first piece with $-1$. A mean of means is then another
 # number than the mean.
 
-# %%
+# %% tags=["volatile"]
 masked = y.copy()
 masked[:2, 4:] = -1  # the first piece: 4 of 32 targets count
 right = exact.backward(exact.loss(x, masked)[1])
@@ -463,7 +464,7 @@ def share_right(model, n=200):
 
 # %% tags=["volatile"]
 for name, ops in (("with mask", "numpy"), ("without", seeing)):
-    run = new_run(tempfile.mkdtemp(), sort, task_shape, task_settings, ops=ops)
+    run = new_run(folder.name, sort, task_shape, task_settings, ops=ops)
     losses = [train_step(run)["loss"] for _ in range(200)]
     val, right_share = whole_loss(run.model, sort, "val"), share_right(run.model)
     print(f"{name:9s} loss {losses[-1]:.2f}, validation {val:.2f}, answers right {right_share:.0%}")

@@ -1,0 +1,246 @@
+# %% [markdown]
+# # 02 Embeddings and positions
+#
+# *How does a number become a vector that knows its place?*
+#
+# Tokens have ids (notebook 01), and an id is only a name: id 8 is not twice id 4. A model needs something that it can compare, add and bend. So
+# every token gets a vector of its own, and every place in the text another, and their sum enters the first block.
+#
+# | letter | meaning | in the running example |
+# |---|---|---|
+# | $V$ | how many tokens there are | 9 letters |
+# | $C$ | channels: numbers in a vector | 4 |
+# | $T$ | tokens in the text | 5, "trans" |
+# | $E$ | the table of tokens, `wte` | $(V, C) = (9, 4)$ |
+# | $W_p$ | the table of places, `wpe` | $(8, 4)$: 8 places at most |
+
+# %%
+
+import numpy as np
+
+import minigpt
+from minigpt import by_hand, layers, plots
+from minigpt.checks.core import numerical_gradient
+from minigpt.formulas import formula, refutation
+from minigpt.notebook import answer, check, same, show, source
+from minigpt.tiny import tiny_model, tiny_tokenizer
+
+np.set_printoptions(precision=3, suppress=True)
+
+# %% [markdown]
+# ## Make it hurt
+#
+# Feed the ids themselves to a linear model that is to tell vowels from consonants among "a e f m n o r s t" (ids 0 to 8). It has one
+# weight and one bias: a line. *Predict before you run: how many of the nine can the best line get right, and how many a table?*
+
+# %%
+is_vowel = np.array([1, 1, 0, 0, 0, 1, 0, 0, 0])  # a e f m n o r s t
+lines = [(ids < cut) == flip for cut in range(10) for flip in (0, 1) for ids in [np.arange(9)]]
+print("the best line:", max(int((line == is_vowel).sum()) for line in lines), "of 9")
+print("a table of one number for each letter:", int((is_vowel == is_vowel).sum()), "of 9")
+
+# %% [markdown]
+# The order of the ids means nothing, and a line can use nothing else. A table has a row for each id, free of its neighbours.
+#
+# ## The formula
+#
+# The function is a lookup: token $t$ gets the row of its id.
+
+# %%
+formula("embedding.forward")
+
+# %% [markdown]
+# The "written out" row says it another way: a row of zeros with a single 1 at the id (one-hot), times the table. That product picks the row. It is
+# the same mathematics, with $V$ times the work.
+
+# %%
+source(by_hand.embedding_forward, layers.embedding_forward)
+
+# %%
+import kernels
+
+source(kernels.embedding_forward)
+
+# %% [markdown]
+# ## In the running example
+
+# %%
+trace = minigpt.trace(tiny_model(), "trans", tiny_tokenizer(), targets="ransf")
+step = trace.find("wte", "embedding_forward")
+E, ids = step.inputs["weight"], step.inputs["ids"][0]  # (V, C), (T,)
+print("ids:", ids)
+same("out", step.out[0], np.eye(9)[ids] @ E)  # (T, V) @ (V, C) -> (T, C)
+
+# %% [markdown]
+# ## The gradient, line by line
+#
+# Forward: $x_t = E_{\mathrm{id}_t}$, or $x_{tc} = \sum_v 1[\mathrm{id}_t = v]\, E_{vc}$. With $g = \partial L / \partial x$, $(T, C)$:
+#
+# $$\frac{\partial L}{\partial E_{vc}} = \sum_t \sum_{c'} g_{tc'} \frac{\partial x_{tc'}}{\partial E_{vc}} = \sum_t 1[\mathrm{id}_t = v]\; g_{tc}
+# \qquad (V, C)$$
+#
+# In words: every place adds its gradient to the row of its token. A token that occurs twice gets both; one that does not occur gets none.
+
+# %%
+source(layers.embedding_backward)
+
+# %%
+formula("embedding.backward")
+
+# %% [markdown]
+# ## The proof, and what goes wrong
+#
+# Take a text in which a letter comes twice, id 2 at places 0 and 2.
+
+# %%
+rng = np.random.default_rng(0)
+ids2, table, g = np.array([[2, 0, 2]]), rng.normal(size=(4, 3)), rng.normal(size=(1, 3, 3))
+_, cache = layers.embedding_forward(ids2, table)
+got = layers.embedding_backward(g, cache)  # (V, C)
+same("dE", got, numerical_gradient(lambda E: float((g * E[ids2]).sum()), table), 1e-8)
+
+# %% [markdown]
+# In NumPy it is tempting to write `dE[ids] += g`. *Predict:* what happens to the first of the two places?
+
+# %%
+refutation("embedding.fancy_index")
+
+# %% [markdown]
+# It is lost: NumPy reads the row, adds, and writes, for each place at once, and the last write stays.
+#
+# ## Places: why they are needed
+#
+# Attention (05) compares tokens with tokens. If nothing in a vector says where it stands, "dog bites man" and "man bites dog" are the same set of vectors.
+# *Predict:* exchange two tokens before attention without a mask. What happens to the output, apart from the exchange?
+
+# %%
+refutation("positions.after_attention")
+
+# %% [markdown]
+# Nothing: 0. With places added *before* attention, it changes. Adding them to the result, as some articles have it, comes too late.
+#
+# GPT learns its places: a second table, $W_p$, looked up by $0, 1, 2, \ldots$, and trained like the first.
+
+# %%
+embed = trace.find("embed", "add")
+tokens, places = embed.inputs["tokens"][0], embed.inputs["positions"]  # (T, C) each
+show(plots.heatmaps([("tokens", tokens), ("+ places", places), ("= x", embed.out[0])]))
+
+# %%
+print("the vector of s, as it enters the block:", embed.out[0, 4])
+same("x", embed.out[0], tokens + places)
+
+# %% [markdown]
+# Remember that row: notebook 07 begins with it.
+#
+# The batch has one table of places for all its texts, so backward the gradients of all texts are summed:
+#
+# $$\frac{\partial L}{\partial W_p[t]} = \sum_b g_{bt}$$
+#
+# ## Places without a table: sines and cosines
+#
+# Vaswani et al. 2017 computed them. Channels come in pairs $i$; each pair is the hand of a clock, and each clock runs slower than the one before.
+
+# %%
+formula("positions.sinusoidal")
+
+# %%
+show(plots.positions(48, 32))
+
+# %% [markdown]
+# On the left, rows are places and columns are channels: the first channels change at every step, the last hardly at all, as the digits of a number do. Two
+# facts make this a good code. Every place has the same length, because $\sin^2 + \cos^2 = 1$, $C/2$ times:
+
+# %%
+formula("positions.norm")
+
+# %% [markdown]
+# And "three places further on" is the same operation everywhere. For one pair with the speed $w$, by the addition theorems,
+#
+# $$\begin{pmatrix} \sin w(p + k) \\ \cos w(p + k) \end{pmatrix} =
+# \begin{pmatrix} \cos wk & \sin wk \\ -\sin wk & \cos wk \end{pmatrix} \begin{pmatrix} \sin wp \\ \cos wp \end{pmatrix}$$
+#
+# The matrix holds $k$ and not $p$: a rotation, which a linear layer can learn.
+
+# %%
+formula("positions.shift")
+
+# %% [markdown]
+# ## Break it
+#
+# Two codes that circulate lack one of these. Without cosines, the product of two places depends on where they are, not on their distance alone:
+
+# %%
+refutation("positions.sine_only")
+
+# %% [markdown]
+# And a position that is divided by the length of the text is another one as soon as a letter is added. No cache, no prefix could be kept:
+
+# %%
+refutation("positions.normalised")
+
+# %% [markdown]
+# Even the paper's own sentence about the wavelengths is a little off:
+
+# %%
+refutation("positions.longest_wavelength")
+
+# %% [markdown]
+# ## Dropout
+#
+# In training, GPT-1 and GPT-2 set a tenth of these numbers to 0, others at every step, so that the model relies on none alone. What is kept is scaled up by
+# $1/(1 - p)$, so that the mean stays; when the model writes, dropout is off and nothing needs to be changed.
+
+# %%
+formula("dropout.forward")
+
+# %%
+x = np.ones(100_000)
+y, cache = layers.dropout_forward(x, 0.1, np.random.default_rng(0))
+print(f"kept {np.mean(y > 0):.3f}, each as {y.max():.3f}, mean {y.mean():.2f}")
+
+# %% [markdown]
+# Backward, the same numbers are hidden: a number that was not used has no gradient. So the mask is in the cache.
+
+# %%
+formula("dropout.backward")
+
+# %%
+source(layers.dropout_forward, layers.dropout_backward)
+
+# %% [markdown]
+# ## Exercises
+#
+# **1.** A text of 1000 tokens, in which the word "the" occurs 60 times. Every place has the gradient $[0.01, 0, \ldots]$. What is the first number of the gradient
+# of the row of "the"?
+
+# %%
+number = None
+
+answer(
+    "dE of the", number, 0.6, {0.01: "only one of the places is counted", 0.0006: "a mean is taken"}
+)
+
+# %% [markdown]
+# **2.** Write the backward. `cache` has the fields `ids` $(B, T)$ and `weight` $(V, C)$, the table; `np.add.at(table, ids, g)` adds every place.
+
+# %%
+source(layers.embedding.EmbeddingCache)
+
+
+# %%
+def embedding_backward(dout, cache):
+    raise NotImplementedError("02.2: dweight (V, C)")
+
+
+check(embedding_backward=embedding_backward)
+
+# %% [markdown]
+# ## In three lines
+#
+# * An embedding is a row of a table; backward, every place adds its gradient to its token's row.
+# * Attention cannot see order: places are added to the tokens before the first block, learned in GPT, sines and cosines in the first transformer.
+# * Sines and cosines in pairs have a constant length, and a shift is a rotation; neither holds for sines alone.
+#
+# **Where it is:** `minigpt/layers/embedding.py`, `minigpt/layers/positions.py`, `minigpt/layers/dropout.py`, by hand in `minigpt/by_hand.py`, the kernel in
+# `kernels/embedding.py`; `minigpt check embedding` proves it. Before: 01, text to tokens. Next: 03, softmax and cross-entropy.
