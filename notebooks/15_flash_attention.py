@@ -1,0 +1,313 @@
+# %% [markdown]
+# # 15 Flash attention, rung by rung
+#
+# *Attention makes a weight for every pair of tokens. How does it do without storing them?*
+#
+# The formula of notebook 05 makes a matrix of $T \times T$ weights for each head, uses it once, and keeps it for the way back. For long texts, that matrix
+# is nearly all of the memory, and writing and reading it takes much of the time. Flash attention (Dao et al. 2022; Dao 2023) gives the same output, to
+# the last digits, without ever having the matrix.
+#
+# | letter | meaning |
+# |---|---|
+# | $s$ | a score, $q \cdot k / \sqrt{hs}$ |
+# | $m$ | the largest score so far |
+# | $\ell$ | the sum of $e^{s - m}$ so far |
+# | $o$ | the sum of $e^{s - m} v$ so far |
+# | $L = m + \log \ell$ | what is kept of a row: one number |
+# | $D$ | one number a row for the way back |
+
+# %%
+import importlib
+import math
+
+import numpy as np
+
+import kernels
+from kernels import ladder
+from kernels.ladder import table as timing
+from minigpt import layers, plots
+from minigpt.formulas import formula, refutation
+from minigpt.notebook import answer, same, show, source
+
+np.set_printoptions(precision=4, suppress=True)
+
+# %% [markdown]
+# ## Make it hurt
+#
+# GPT-2 has 12 heads. *Predict before you run: how many megabytes of weights for one text of 1,024 tokens, in one block? And of 8,192?*
+
+# %%
+for T in (256, 1024, 4096, 8192):
+    print(
+        f"T = {T:5d}: P has {4 * 12 * T * T / 1e6:8.1f} MB, the output {4 * 12 * T * 64 / 1e6:5.1f} MB"
+    )
+
+# %% [markdown]
+# Twice the text, four times the weights. The output grows as the text does, and it is all that anybody asked for.
+#
+# ## The obstacle
+#
+# A row of weights is a softmax: each $e^{s_j - m}$ divided by their sum. To know $m$ and the sum, it seems, one must have seen the whole row. So the row is
+# stored, and looked at three times: for the maximum, for the sum, for the products with $v$.
+#
+# **Online softmax** (Milakov and Gimelshein 2018) looks once. Keep the largest number so far, $m$, and the sum so far, *relative to that $m$*. When a
+# larger one comes, the old sum was relative to the wrong $m$, and one factor puts it right:
+#
+# $$\ell = \sum_{j \le n} e^{s_j - m}, \qquad
+# \sum_{j \le n} e^{s_j - m'} = e^{m - m'} \sum_{j \le n} e^{s_j - m} = e^{m - m'}\, \ell$$
+
+# %%
+formula("flash.online_softmax")
+
+# %% [markdown]
+# ## On paper
+#
+# The numbers 1, 3, 2, 5. At first $m = 1, \ell = 1$. Then 3 comes: $m' = 3$, and $\ell' = 1 \cdot e^{1 - 3} + e^{0} = 0.1353 + 1$. *Predict* the rescale
+# factor when 2 comes, and when 5 comes.
+
+# %%
+m, total, rows = -math.inf, 0.0, []
+for x in (1.0, 3.0, 2.0, 5.0):
+    m_next = max(m, x)
+    rescale = math.exp(m - m_next)
+    total, m = total * rescale + math.exp(x - m_next), m_next
+    rows.append((x, m, total, rescale))
+    print(f"x = {x:.0f}: m = {m:.0f}, rescale by {rescale:.4f}, l = {total:.4f}")
+
+# %%
+show(plots.online_softmax(rows))
+
+# %% [markdown]
+# At the end $m + \log \ell$ is the logarithm of the sum of all $e^x$. Of a whole row, this one number is kept.
+
+# %%
+formula("flash.log_sum_exp")
+
+# %% [markdown]
+# ## The output in one pass
+#
+# The output is a sum too: $\sum_j e^{s_j - m} v_j$, divided by $\ell$. The same factor puts it right when $m$ rises, and the division comes last.
+
+# %%
+formula("flash.forward")
+
+# %%
+rng = np.random.default_rng(0)
+q, k, v = rng.normal(size=(3, 6, 4))  # (T, hs) each
+
+
+def online_row(q, keys, values):
+    """One query over its keys, one after the other."""
+    m, total, o = -math.inf, 0.0, np.zeros(values.shape[1])
+    for key, value in zip(keys, values, strict=True):
+        s = float(q @ key) / math.sqrt(len(q))
+        m_next = max(m, s)
+        shrink, p = math.exp(m - m_next), math.exp(s - m_next)
+        m, total, o = m_next, total * shrink + p, o * shrink + p * value
+    return o / total, m + math.log(total)  # the output and L
+
+
+# %%
+rows = [online_row(q[i], k[: i + 1], v[: i + 1]) for i in range(6)]  # causal: keys up to i
+out = np.array([row[0] for row in rows])  # (T, hs)
+lse = np.array([row[1] for row in rows])  # (T,)
+want, cache = layers.attention_forward(q[None, None], k[None, None], v[None, None])
+same("out", out, want[0, 0])
+
+# %% [markdown]
+# *Break it.* FlashAttention-2's paper prints the factor with an inverse, as if what is there had to grow. Its code has it right:
+
+# %%
+refutation("flash.inverse_rescale")
+
+# %% [markdown]
+# ## Tiles
+#
+# One key at a time is slow: each needs a pass over $o$. So a *tile* of keys is taken at a time, and a tile of queries: their scores fit into the
+# fastest memory, are used there, and are gone. And the tiles in which every key is later than every query are never touched.
+
+# %%
+show(plots.flash_tiles(16, 16, 4, 4, current=(2, 1)))
+
+# %% [markdown]
+# ## Backward: make it anew
+#
+# Notebook 05: $dV = P^\top G$, $dP = G V^\top$, $dS = P \odot (dP - \mathrm{rowsum}(dP \odot P))$. All three want $P$, which nobody has kept. But
+# with $L$ each weight can be made again from its score, and needs nothing of the rest of its row:
+#
+# $$P_{ij} = \frac{e^{S_{ij} - m_i}}{\ell_i} = e^{S_{ij} - m_i - \log \ell_i} = e^{S_{ij} - L_i}$$
+#
+# What is left is the row sum, which seems to need the whole row once more. It does not:
+#
+# $$D_i = \sum_j dP_{ij} P_{ij} = \sum_j \Big(\sum_c G_{ic} V_{jc}\Big) P_{ij} = \sum_c G_{ic} \Big(\sum_j P_{ij} V_{jc}\Big) = \sum_c G_{ic} O_{ic}$$
+#
+# $hs$ products of two arrays that are there anyway.
+
+# %%
+formula("flash.backward_D")
+
+# %%
+G = rng.normal(size=(6, 4))  # (T, hs)
+dq, dk, dv = np.zeros((3, 6, 4))
+D = (G * out).sum(axis=1)  # (T,)
+for i in range(6):
+    for j in range(i + 1):  # a pair of a query and a key that it sees
+        p = math.exp(q[i] @ k[j] / 2 - lse[i])  # sqrt(hs) = 2
+        ds = p * (G[i] @ v[j] - D[i]) / 2
+        dv[j] += p * G[i]
+        dq[i] += ds * k[j]
+        dk[j] += ds * q[i]
+
+# %%
+for name, mine, reference in zip(
+    ("dq", "dk", "dv"),
+    (dq, dk, dv),
+    layers.attention_backward(G[None, None], cache),
+    strict=True,
+):
+    same(name, mine, reference[0, 0])
+
+# %% [markdown]
+# The reference's gradients are proved by central differences (notebook 05), so these are too. Nothing of the size $T \times T$ was stored: two numbers a row,
+# $L$ and $D$.
+#
+# ## The ladder
+#
+# The same idea, from the plain formula to the kernel, each rung a file in `kernels/ladder/`, checked against float64 and against the rung before.
+
+# %%
+for name, adds in (*ladder.ATTENTION, *ladder.BACKWARD):
+    print(f"{name:20s} {adds}")
+
+# %%
+for topic in timing.topics("tiny")[1:]:
+    modules = [importlib.import_module(f"kernels.ladder.{name}") for name, _ in topic.rungs]
+    differences = timing.check(topic, modules)
+    print(f"{topic.title}: {len(modules)} rungs, the largest difference is below {timing.FAR_OFF}")
+    assert max(differences) < timing.FAR_OFF
+
+# %% [markdown]
+# **a1** is the row that you have seen, in Numba. Compare it line by line with `online_row` above.
+
+# %%
+from kernels.ladder import a1_online, a2_tiles, a3_lanes, a4_backward
+
+source(a1_online._head)
+
+# %% [markdown]
+# **a2** takes a block of keys: one maximum, one rescaling, for all of them.
+
+# %%
+source(a2_tiles._online_softmax)
+
+# %% [markdown]
+# **a3** turns the block round. A processor works on 16 numbers at once, if they lie side by side. Where the *queries* lie side by side, each of them has a
+# maximum of its own, and no sum has to be made across.
+
+# %%
+source(a3_lanes._online_softmax)
+
+# %% [markdown]
+# **a4** is the way back of the last section:
+
+# %%
+source(a4_backward._block)
+
+# %% [markdown]
+# ## What is read and written
+#
+# How often do the loops touch an array? *Predict:* a1 has no matrix to write. Does it write less than a0?
+
+# %%
+shape = (1, 12, 1024, 64)  # GPT-2, 1024 tokens
+print("elements, in millions    read   written")
+for name, _ in ladder.ATTENTION:
+    read, written = importlib.import_module(f"kernels.ladder.{name}").traffic(*shape)
+    print(f"{name:20s} {read / 1e6:9.0f} {written / 1e6:9.0f}")
+
+# %% [markdown]
+# a1 reads less, for it skips the hidden half, and writes ten times as *much*: its output row goes to and fro with every key. Doing without the
+# matrix is not enough; tiles that stay in the fast memory (a3 and on) make it pay.
+#
+# And on this machine, in milliseconds (a measurement: yours differs, and so do two runs):
+
+# %% tags=["volatile"]
+for topic in timing.topics("small")[1:]:
+    print("\n".join(line[:78] for line in timing.table(topic)), "\n")
+
+# %% [markdown]
+# ## The kernel
+#
+# `kernels/flash.py` is a3 with the register tile of notebook 14 in it, for windows, dropout, and fewer queries than keys. It is what `ops="numba"` runs.
+
+# %%
+source(kernels.attention_forward, kernels.attention_backward)
+
+# %%
+Q, K, V, dout = rng.standard_normal((4, 1, 2, 100, 16)).astype(np.float32)
+got, kept = kernels.attention_forward(Q, K, V)
+exact, reference = layers.attention_forward(*(x.astype(np.float64) for x in (Q, K, V)))
+same("out", got, exact, 1e-5)
+pairs = zip(
+    kernels.attention_backward(dout, kept),
+    layers.attention_backward(dout.astype(np.float64), reference),
+    strict=True,
+)
+for name, (mine, right) in zip(("dq", "dk", "dv"), pairs, strict=True):
+    same(name, mine, right, 1e-4)
+
+# %%
+for T in (256, 512, 1024):
+    q1, k1, v1 = np.zeros((3, 1, 12, T, 64), np.float32)
+    _, kept = kernels.attention_forward(q1, k1, v1)
+    held = sum(array.nbytes for array in kept if isinstance(array, np.ndarray))
+    print(
+        f"T = {T:4d}: the kernel's cache {held / 1e6:5.1f} MB, P alone {4 * 12 * T * T / 1e6:5.1f} MB"
+    )
+
+# %% [markdown]
+# Linear in $T$, as the output is.
+#
+# ## Exercises
+#
+# **1.** So far $m = 2$ and $\ell = 3$. The next score is 2 + ln 3. What are $m'$ and $\ell'$?
+
+# %%
+m_next, total_next = None, None
+
+answer("m'", m_next, 2 + math.log(3))
+answer(
+    "l'",
+    total_next,
+    2.0,
+    {4.0: "the old sum is not rescaled", 10.0: "it is rescaled the wrong way round"},
+)
+
+# %% [markdown]
+# **2.** Two halves of a row were done apart, on two machines: $(o_1, m_1, \ell_1)$ and $(o_2, m_2, \ell_2)$, the $o$ not yet divided. Join them: this is how long
+# texts are shared out.
+
+
+# %%
+def joined(o1, m1, l1, o2, m2, l2):
+    """The output of the whole row."""
+    return None
+
+
+halves = []
+for part in (slice(0, 3), slice(3, 6)):
+    o, L = online_row(q[5], k[part], v[part])
+    top = float((k[part] @ q[5]).max()) / 2
+    halves += [o * math.exp(L - top), top, math.exp(L - top)]
+mine = joined(*halves)
+answer("the whole row", None if mine is None else np.asarray(mine), out[5])
+
+# %% [markdown]
+# ## In three lines
+#
+# * A softmax needs one pass: $m$ and $\ell$ so far, and a factor $e^{m - m'}$ whenever the maximum rises; the output shrinks by the same factor.
+# * Of each row one number is kept, $L = m + \log \ell$. Backward makes $P = e^{S - L}$ anew, and $D = \mathrm{rowsum}(G \odot O)$ stands for the row sum.
+# * Tiles make it fast, and nothing grows with $T^2$ but the work.
+#
+# **Where it is:** `kernels/ladder/` a0 to a6, `kernels/flash.py`, `kernels/attention.py`; `minigpt check attention --ops numba` proves the kernel,
+# `python -m kernels.ladder.table` times the rungs. Before: 14, a fast matmul. Next: 16, inside a trained model.
