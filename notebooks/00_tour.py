@@ -102,7 +102,9 @@ show(plots.attention_heads(P, list("trans")))
 p, _ = layers.softmax_forward(trace.logits)  # (T, V)
 figure = plots.new_figure(6, 3)
 names = [letters.symbol(i) for i in range(9)]
-plots.draw_matrix(figure.subplots(), p, "row: read so far, column: next", False, 1.0, None, "trans", names)
+plots.draw_matrix(
+    figure.subplots(), p, "row: read so far, column: next", False, 1.0, None, "trans", names
+)
 show(figure)
 
 # %% [markdown]
@@ -113,7 +115,9 @@ ids, targets = tiny_batch()  # (1, 5) each
 surprise = -np.log(p[np.arange(5), targets[0]])  # (T,)
 for read, right, nats in zip("trans", "ransf", surprise, strict=True):
     print(f"after {read}: {right} surprised it by {nats:.2f} nats")
-print(f"the mean, {surprise.mean():.3f}, is the loss: {trace.loss:.3f}; knowing nothing: {np.log(9):.3f}")
+print(
+    f"the mean, {surprise.mean():.3f}, is the loss: {trace.loss:.3f}; knowing nothing: {np.log(9):.3f}"
+)
 
 # %% [markdown]
 # It is worse than a model that knows nothing: it is not trained, and sure of itself.
@@ -181,6 +185,7 @@ trace["h.0.mlp"].forward
 # Every notebook ends with two, and they check themselves. Together, once. ReLU gives $\max(0, x)$; its backward passes the gradient on where $x$
 # was above 0. A function gives back its output and a **cache**: whatever the backward will need.
 
+
 # %%
 def relu_forward(x):
     return np.maximum(x, 0), x > 0
@@ -200,7 +205,12 @@ check(relu_forward=relu_forward, relu_backward=relu_backward)
 # %%
 loss = None  # a number
 
-answer("knowing nothing", loss, np.log(1024), {10.0: "it is counted in bits: log2", np.log10(1024): "log10"})
+answer(
+    "knowing nothing",
+    loss,
+    np.log(1024),
+    {10.0: "it is counted in bits: log2", np.log10(1024): "log10"},
+)
 
 # %% [markdown]
 # ## In three lines

@@ -14,15 +14,14 @@
 # | rank | the number of a merge: which was found first | 0, 1, 2, ... |
 
 # %%
-import numpy as np
 
 from minigpt import plots
 from minigpt.formulas import formula
-from minigpt.notebook import answer, same, show, source
+from minigpt.notebook import answer, show, source
 from minigpt.pretrained import shipped_model
 from minigpt.sources import read_source
 from minigpt.tiny import tiny_tokenizer
-from minigpt.tokenizer import CharTokenizer, StreamDecoder, load_tokenizer, train_bpe
+from minigpt.tokenizer import StreamDecoder, load_tokenizer, train_bpe
 from minigpt.tokenizer.bpe import BPETokenizer
 from minigpt.tokenizer.bpe_train import merges_of_text, pieces_of, textbook_merges
 from minigpt.tokenizer.split import split
@@ -145,7 +144,7 @@ print(split("I'M I'm"))
 for example in ("plain", "  two spaces\n\ttab", "naïve café", "你好", "\U0001f600 and \x00"):
     ids = shipped.encode(example)
     assert shipped.decode(ids) == example
-    print(f"{ascii(example):32s} {len(example):2d} characters {len(ids):2d} tokens")
+    print(f"{example!a:32s} {len(example):2d} characters {len(ids):2d} tokens")
 
 # %% [markdown]
 # The model was trained on English, so English is short. A Chinese character is three tokens, one for each byte.
@@ -163,7 +162,7 @@ for i in shipped.encode("你"):
 # %%
 decoder = StreamDecoder(shipped)
 for i in shipped.encode("a 你!"):
-    print(f"{shipped.symbol(int(i)):8s} shows {ascii(decoder.feed([i]))}")
+    print(f"{shipped.symbol(int(i)):8s} shows {decoder.feed([i])!a}")
 
 # %% [markdown]
 # ## How many tokens?
@@ -223,6 +222,7 @@ answer("aaa", three, 2, {1: "there is no merge of three"})
 # %% [markdown]
 # **2.** Write the step of training: the most frequent pair of neighbours. `words` maps a tuple of parts to how often it occurs; of pairs seen equally
 # often, the smallest.
+
 
 # %%
 def best_pair(words):

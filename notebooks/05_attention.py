@@ -136,7 +136,9 @@ for hs in (4, 64, 256):
     for name, scale in (("without", 1.0), ("with", 1 / math.sqrt(hs))):
         p, _ = layers.softmax_forward(q @ k.swapaxes(-1, -2) * scale)  # (200, 8, 8)
         slope = (p * (1 - p)).mean()
-        print(f"hs {hs:3d} {name:8s} largest weight {p.max(-1).mean():.2f}, mean p(1 - p) {slope:.3f}")
+        print(
+            f"hs {hs:3d} {name:8s} largest weight {p.max(-1).mean():.2f}, mean p(1 - p) {slope:.3f}"
+        )
 
 # %% [markdown]
 # With the root, nothing changes from 4 to 256. Without it, at 256 almost nothing of the gradient is left. Dividing by $hs$ itself, as is
@@ -286,17 +288,20 @@ refutation("attention.dk_reshaped")
 two, larger = None, None  # the weight of each of the two; the weight of the third
 
 answer("each of the two", two, 0.5)
-answer("the third", larger, 0.5, {2 / 3: "only one of the two is counted", math.log(2): "that is the score"})
+answer(
+    "the third",
+    larger,
+    0.5,
+    {2 / 3: "only one of the two is counted", math.log(2): "that is the score"},
+)
 
 # %% [markdown]
 # **2.** Write the backward yourself. `cache` has the fields `q`, `k`, `v` $(B, nh, T, hs)$, `softmax` (its `p` are the weights), `dropped` (the weights
-# after dropout: without dropout they are `p`) and `dropout`. `softmax_backward(dp, cache.softmax)` and `dropout_backward(d, cache.dropout)` are there
+# after dropout: without dropout they are `p`) and `dropout`. `layers.softmax_backward(dp, cache.softmax)` and `layers.dropout_backward(d, cache.dropout)` are there
 # for you. A swap of the last two axes is `.swapaxes(-1, -2)`.
 
+
 # %%
-from minigpt.layers import dropout_backward, softmax_backward
-
-
 def attention_backward(dout, cache):
     raise NotImplementedError("05.2: dq, dk, dv")
 

@@ -39,8 +39,18 @@ v = np.array([[8.0, 0.0], [0.0, 0.0], [0.0, 8.0]])  # (keys, channels)
 want = np.array([8.0, 8.0])
 grid = np.linspace(0, 1, 101)
 distances = [(np.abs(np.array([a, 0.0, 1 - a]) @ v - want).max(), a) for a in grid]
-print("one mean: off by", min(distances)[0], "with the weights", min(distances)[1], 0.0, 1 - min(distances)[1])
-print("two means, one for each channel:", np.array([[1.0, 0, 0] @ v[:, :1], [0, 0, 1.0] @ v[:, 1:]]).ravel())
+print(
+    "one mean: off by",
+    min(distances)[0],
+    "with the weights",
+    min(distances)[1],
+    0.0,
+    1 - min(distances)[1],
+)
+print(
+    "two means, one for each channel:",
+    np.array([[1.0, 0, 0] @ v[:, :1], [0, 0, 1.0] @ v[:, 1:]]).ravel(),
+)
 
 # %% [markdown]
 # Weights sum to 1, so what one token gets the other loses. Two heads with a channel each do it exactly.
@@ -62,7 +72,9 @@ formula("multi_head_attention.forward")
 # Channel $h \cdot hs + c$ is channel $c$ of head $h$. Let us number them, with the token in front of the point, and split.
 
 # %%
-qkv = np.arange(1, 3)[:, None] + np.arange(12) / 100  # (T, 3C): token 1 has 1.00 .. 1.11, token 2 has 2.00 .. 2.11
+qkv = (
+    np.arange(1, 3)[:, None] + np.arange(12) / 100
+)  # (T, 3C): token 1 has 1.00 .. 1.11, token 2 has 2.00 .. 2.11
 q, k, v = split_heads(qkv[None], 2)  # each (B, nh, T, hs)
 for h in range(2):
     print(f"head {h}: queries", q[0, h].tolist(), "values", v[0, h].tolist())
@@ -204,7 +216,9 @@ show(figure)
 T = P.shape[1]
 for h in range(4):
     before = P[h][np.arange(1, T), np.arange(T - 1)].mean()
-    print(f"head {h}: weight on itself {np.diag(P[h]).mean():.2f}, on the token before {before:.2f}")
+    print(
+        f"head {h}: weight on itself {np.diag(P[h]).mean():.2f}, on the token before {before:.2f}"
+    )
 
 # %% [markdown]
 # What trained heads do is the topic of notebook 16.
@@ -220,18 +234,19 @@ answer(
     "first key channel of head 5",
     first,
     768 + 5 * 64,
-    {5 * 64: "that is its first query channel", 5 * 192: "each head's q, k, v are not side by side"},
+    {
+        5 * 64: "that is its first query channel",
+        5 * 192: "each head's q, k, v are not side by side",
+    },
     tolerance=1e-9,
 )
 
 # %% [markdown]
-# **2.** Write the backward. `cache` has the fields `attention` (for `attention_backward(dheads, cache.attention)`), `n_head` and `shape`, which is
+# **2.** Write the backward. `cache` has the fields `attention` (for `layers.attention_backward(dheads, cache.attention)`), `n_head` and `shape`, which is
 # $(B, T, C)$. `merge_heads` is there for you.
 
+
 # %%
-from minigpt.layers import attention_backward
-
-
 def multi_head_attention_backward(dout, cache):
     raise NotImplementedError("06.2: dqkv (B, T, 3C)")
 

@@ -127,7 +127,7 @@ refutation("flash.inverse_rescale")
 # fastest memory, are used there, and are gone. And the tiles in which every key is later than every query are never touched.
 
 # %%
-show(plots.flash_tiles(16, 16, 4, 4, current=(2, 1)))
+show(plots.flash_tiles(16, 16, 4, 4, current=(2, 1), hs=4))
 
 # %% [markdown]
 # ## Backward: make it anew
