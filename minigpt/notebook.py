@@ -77,7 +77,7 @@ def check(**functions: Callable) -> None:
             return print(f"not written yet: {failing.problem.removeprefix('NotImplementedError: ').partition(' (')[0]}")
         if failing:
             print(f"{one.name}: {one.about}\n    {failing.problem}")
-            return print(f"    more: minigpt check {one.name} --ops your_file.py")
+            return print(f"    more, with yours in a file of its own: minigpt check {one.name} --ops your_file.py")
     print(f"{', '.join(functions)}: {len(chosen)} checks passed, yours was called {sum(calls.values())} times")
 
 

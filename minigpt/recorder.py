@@ -91,10 +91,11 @@ class Recorder:
         self.steps: list[Step] = []
         self.focus = len(targets), int(np.flatnonzero(targets != -1)[-1])
         self.scope, self.depth, self.stream = [""], 0, None
-        self.names = {id(array): name for name, array in model.params.items()}
+        params = {name: np.array(array) for name, array in model.params.items()}  # as they are now: training moves them in place
+        self.names = {id(array): name for name, array in params.items()}
         self.forwards: dict[int, Step] = {}  # id of a cache -> the forward that made it
         self.kept: list[object] = []  # the caches themselves: an id is only an id while its object lives
-        self.model = GPT(model.config, ops=recording(ops, self.record), params=model.params)
+        self.model = GPT(model.config, ops=recording(ops, self.record), params=params)
         for method in (
             "block_forward",
             "_attention_forward",

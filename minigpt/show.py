@@ -19,7 +19,7 @@ def row(array: object, focus: tuple[int, int], most: int = MOST) -> str:
     array, (T, token) = np.asarray(array), focus
     of_tokens = array.ndim > 1 and array.shape[-2] == T
     one = array.reshape(-1) if array.ndim < 2 else array.reshape(-1, *array.shape[-2:])[0, token if of_tokens else 0]
-    numbers = [f"{number:d}" if array.dtype.kind in "iub" else f"{number:.3f}" for number in one[:most].tolist()]
+    numbers = [f"{number:d}" if array.dtype.kind in "iub" else f"{number:z.3f}" for number in one[:most].tolist()]
     return " ".join(numbers) + (" ..." if one.size > most else "")
 
 
@@ -64,7 +64,7 @@ def step_markdown(step: Step) -> str:
     kinds = [("in", arrays), ("out", step.outputs.items()), ("kept", step.cache.items())]
     written = [f"$${formula.latex}$$" for formula in step.formulas] or [f"`{step.formula}`"]
     lines = [f"**{step.index}. {step.name}**, `{step.function}`, {step.direction}", "", *written, ""]
-    lines += ["| | name | shape | one token's row |", "|---|---|---|---|"]
+    lines += ["| | name | shape | one row |", "|---|---|---|---|"]
     lines += [
         f"| {kind} | {name} | {shape(value)} | {row(value, step.focus)} |" for kind, values in kinds for name, value in values
     ]
@@ -80,24 +80,20 @@ def trace_text(trace: Trace) -> str:
     for step in trace:
         where = "  " * step.depth + step.name
         arrow = ">" if step.direction == "forward" else "<"
-        lines.append(f"{step.index:4d} {arrow} {where:32s} {step.function:30s} {shape(step.out):12s} {row(step.out, step.focus)}")
+        lines.append(f"{step.index:4d} {arrow} {where:36s} {step.function:30s} {shape(step.out):12s} {row(step.out, step.focus)}")
     return "\n".join(lines)
 
 
 def trace_markdown(trace: Trace) -> str:
-    lines = [
-        "| step | | where | formula | shape | one token's row | off the central difference by |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    proved = any(step.direction == "backward" for step in trace)
+    titles = ["step", "", "where", "formula", "shape", "one row"] + ["off the central difference by"] * proved
+    lines = [titles, ["---"] * len(titles)]
     for step in trace:
-        arrow = "forward" if step.direction == "forward" else "backward"
         error = max((abs(got - want) for _, _, got, want in compared(step)), default=None)
-        check = "" if error is None else f"{error:.1e}"
         formula = step.formula.replace("|", "\\|")
-        lines.append(
-            f"| {step.index} | {arrow} | {step.name} | `{formula}` | {shape(step.out)} | {row(step.out, step.focus)} | {check} |"
-        )
-    return "\n".join(lines)
+        cells = [step.index, step.direction, step.name, f"`{formula}`", shape(step.out), row(step.out, step.focus)]
+        lines.append(cells + ["" if error is None else f"{error:.1e}"] * proved)
+    return "\n".join(f"| {' | '.join(map(str, cells))} |" for cells in lines)
 
 
 def step_figure(step: Step):

@@ -3,7 +3,7 @@
 #
 # *What happens between a text and the next letter?*
 #
-# A GPT reads a text and says, for every token that could come next, how likely it is. That is all it does. This tour goes once from a text
+# A GPT reads a text and says, for every token (a letter, or a piece of a word) that could come next, how likely it is. That is all it does. This tour goes once from a text
 # to those numbers and back again, in ten minutes, with every number in sight; the eighteen notebooks after it take one step each, and take it
 # slowly. You need to know what a matrix product is, and what a derivative is.
 #
@@ -61,10 +61,12 @@ trace = minigpt.trace(tiny, "trans", letters, targets="ransf")
 print(trace.forward)
 
 # %% [markdown]
-# This is a **trace**: everything the model did, a line for each step, with the shape of what came out, and the numbers of the last letter.
-# That is a whole GPT. Larger ones have longer rows, and repeat the lines that begin with `h.0`, 12 times or 96.
+# This is a **trace**: everything the model did, a line for each step. `>` is forward; then where in the model (`h.0` is block 0), the function,
+# the shape of what came out (texts x letters x channels; or texts x heads x letters x ...), and the numbers of the last letter, of the first
+# head; of a table, its first row. `...` means that there are more. That is a whole GPT. Larger ones have longer rows, and repeat the lines
+# that begin with `h.0`, 12 times or 96.
 #
-# **Embedding** (02). Each letter's id picks a row from a table, and each place adds one from another.
+# **Embedding** (02). Each letter's id picks a row from one table, its place (0 to 4) picks a row from another, and the two are added.
 
 # %%
 embed = trace.find("embed", "add")
@@ -74,13 +76,15 @@ show(
             ("letters", embed.inputs["tokens"][0]),
             ("+ places", embed.inputs["positions"]),
             ("= what enters the block", embed.out[0]),
-        ]
+        ],
+        limit=1.3,
+        rows=list("trans"),
     )
 )
 
 # %% [markdown]
-# Rows are letters, t r a n s; columns are the four channels. *Predict:* the letters of "trans" are all different. If one came twice, which
-# of the three pictures would have two equal rows?
+# Rows are letters, columns are the four channels. *Predict:* the letters of "trans" are all different. If one came twice, which of the
+# three pictures would have two equal rows? (The first alone: the places differ, and so do the sums.)
 #
 # **Attention** (05, 06). Each letter looks at itself and at those before it, and takes a weighted mean of what they have to give. The weights
 # come from the letters themselves. Row: who looks; column: at whom.
@@ -132,7 +136,8 @@ print(trace.backward)
 
 # %% [markdown]
 # How does one know that such a gradient is right? By measuring. Move one number a little up and down, and look at the loss. Every gradient in
-# these notebooks is proved so:
+# these notebooks is proved so. Do not read the formula of this step yet (07 derives it), nor what was "kept" (by the forward, for the backward).
+# Read the last table: the largest number of each gradient as computed, and as measured.
 
 # %%
 trace.find("h.0.ln_1", "layer_norm_backward")
@@ -147,6 +152,14 @@ for step in range(5):
     print(f"step {step}: loss {loss:.3f}")
     for name, gradient in grads.items():
         tiny.params[name] -= 0.1 * gradient
+
+# %% [markdown]
+# By how much? A step of $-0.1\,g$ changes the loss by about $g \cdot (-0.1\,g) = -0.1 \sum g^2$, for the first step:
+
+# %%
+_, cache = tiny_model().loss(ids, targets)  # the model as it was
+total = sum((gradient**2).sum() for gradient in tiny_model().backward(cache).values())
+print(f"expected: the loss falls by about {0.1 * total:.3f}")
 
 # %% [markdown]
 # That is training. The rest is doing it well: AdamW (11), batches, schedules and reading the curve (12).
@@ -169,7 +182,7 @@ refutation("gelu.sigmoid_of_x_tanh")
 # %% [markdown]
 # ## Step through it
 #
-# `trace.step()` gives one step after the other, `trace["h.0.attn"]` the steps of a part. In a terminal, `minigpt trace "your text" --html walk.html`
+# `trace.step()` gives one step after the other (`trace.rewind()` goes back to the first), `trace["h.0.attn"]` the steps of a part. In a terminal, `minigpt trace "your text" --html walk.html`
 # writes a page on which you can point at any number and see what it was made of.
 
 # %%
@@ -200,7 +213,8 @@ check(relu_forward=relu_forward, relu_backward=relu_backward)
 # %% [markdown]
 # **1.** Change `x > 0` to `x >= 0` above, and run the cell again. The check says which number is wrong and what it should be. Change it back.
 #
-# **2.** A model that knows nothing gives each of $V$ tokens the same probability. What is its loss for $V = 1024$, in nats?
+# **2.** A model that knows nothing gives each of $V$ tokens the same probability. What is its loss for $V = 1024$, in nats, to three
+# digits?
 
 # %%
 loss = None  # a number
@@ -209,7 +223,7 @@ answer(
     "knowing nothing",
     loss,
     np.log(1024),
-    {10.0: "it is counted in bits: log2", np.log10(1024): "log10"},
+    {10.0: "it is counted in bits, by log2", np.log10(1024): "it is counted by log10"},
 )
 
 # %% [markdown]

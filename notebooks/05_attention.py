@@ -3,8 +3,8 @@
 #
 # *How does a token look at others, and why are the scores divided by the root of hs?*
 #
-# Until here every token was by itself: its row of the table, its layer norm, its linear layers. Attention is the one place of a GPT where
-# a token learns about others. It asks a question, compares it with what each earlier token offers, and takes a weighted mean.
+# In a GPT, everything but attention treats every token by itself: its row of the table (02), its linear layers (04), its layer norm (07,
+# still to come). Attention is the one place where a token learns about others. It asks a question, compares it with what each earlier token offers, and takes a weighted mean.
 #
 # | letter | meaning | in the running example |
 # |---|---|---|
@@ -33,18 +33,22 @@ np.set_printoptions(precision=3, suppress=True)
 # %% [markdown]
 # ## Make it hurt
 #
-# Without attention, a token could take the mean of all tokens before it. *Predict before you run: here is a text of two letters, and the
-# task is to say whether the first letter comes again. How many different answers can the mean of the letters' vectors give at the end
-# of "abb" and of "bab"?*
+# Without attention, a token could take the mean of all tokens so far. "abb" and "bab" are written with two letters: a is $[1, 0]$ and b is
+# $[0, 1]$. Beside its letter, each token has its place, as one more piece of its vector. The question at the end of each text is: which was the
+# first letter? *Predict before you run: how many different answers can the mean of the letters give?*
 
 # %%
-table = {"a": np.array([1.0, 0.0]), "b": np.array([0.0, 1.0])}
-for text in ("abb", "bab", "bba"):
-    print(text, np.mean([table[letter] for letter in text], axis=0))
+table, place = {"a": [1.0, 0.0], "b": [0.0, 1.0]}, np.eye(3)
+query = np.array([0.0, 0.0, 10.0, 0.0, 0.0])  # no letter; the first place, ten times
+for text in ("abb", "bab"):
+    x = np.array([[*table[letter], *place[t]] for t, letter in enumerate(text)])  # (T, 5)
+    fit = np.exp(x @ query)  # (T,): large where a token is what the query looks for
+    print(text, "mean", x[:, :2].mean(axis=0), "weighted", fit / fit.sum() @ x[:, :2])
 
 # %% [markdown]
-# One. A mean with fixed weights cannot tell them apart, and it gives each letter the same share, whatever is asked. The weights must
-# depend on the tokens. That is attention: **a weighted mean whose weights are computed from the tokens themselves.**
+# The mean gives one answer for both: with equal weights it cannot tell them apart. Other fixed weights could answer this question, and no
+# other. The second column has weights that come from a comparison of the tokens with what is asked, and gives the first letter,
+# $[1, 0]$ and then $[0, 1]$. That is attention: **a weighted mean whose weights are computed from the tokens themselves.**
 #
 # ## The formula
 #
@@ -61,20 +65,22 @@ formula("attention.forward")
 #
 # * Its products with the three keys: $1, 1, 2$. Divided by $\sqrt 2$: $0.707, 0.707, 1.414$.
 # * $e$ to these: $2.028, 2.028, 4.113$; their sum is $8.169$. The weights: $0.248, 0.248, 0.503$.
-# * The mean of the values $[1, 2], [3, 4], [5, 6]$ with these weights: $0.248 + 0.745 + 2.517 = 3.510$, and one more for the second channel.
+# * The mean of the values $[1, 2], [3, 4], [5, 6]$ with these weights: $0.248 + 0.745 + 2.517 = 3.510$. In the
+#   second channel each value is larger by 1, and so is the mean: $4.510$.
 
 # %%
-q = k = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])  # (T, hs)
-v = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])  # (T, hs)
-scores = q[2] @ k.T / math.sqrt(2)  # (T,)
+keys = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])  # (T, hs), and the queries too
+values = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])  # (T, hs)
+scores = keys[2] @ keys.T / math.sqrt(2)  # (T,)
 weights = np.exp(scores) / np.exp(scores).sum()  # (T,)
-print("weights", weights, "output", weights @ v)
+print("weights", weights, "output", weights @ values)
 
 # %% [markdown]
 # ## In loops, and in NumPy
 #
 # The loops: for each query, its scores with the keys it may see, their softmax, the weighted sum of the values. The NumPy does all queries of
-# all heads of all texts at once; that is what the two axes in front, $B$ and $nh$, are for (notebook 06).
+# all heads of all texts at once; that is what the two axes in front, $B$ and $nh$, are for (notebook 06). For now $T_q = T_k = T$, `causal` is
+# True, `window` None and `dropout_p` 0: the mask and the window come below, dropout was in 02.
 
 # %%
 source(by_hand.visible_keys, by_hand.attention_weights, by_hand.attention_forward)
@@ -83,14 +89,8 @@ source(by_hand.visible_keys, by_hand.attention_weights, by_hand.attention_forwar
 source(layers.attention_forward)
 
 # %% [markdown]
-# The kernel has the same arguments and gives the same numbers, and never stores $S$ or $P$. How, is notebook 15.
-
-# %%
-import kernels
-
-source(kernels.attention_forward)
-
-# %% [markdown]
+# The kernel has the same arguments and gives the same numbers (the table above has its row), and never stores $S$ or $P$. How, is notebook 15.
+#
 # ## In the running example
 #
 # "trans" has come through layer norm (07) and through a linear layer that makes queries, keys and values (04). Head 0, five letters:
@@ -99,11 +99,15 @@ source(kernels.attention_forward)
 trace = minigpt.trace(tiny_model(), "trans", tiny_tokenizer(), targets="ransf")
 step = trace.find("h.0.attn.heads.attention", "attention_forward")
 Q, K, V = (step.inputs[name][0, 0] for name in "qkv")  # head 0, (T, hs) each
+show(plots.heatmaps([("Q", Q), ("K", K), ("V", V)], rows=list("trans")))
+
+# %%
 show(plots.attention_steps(Q, K, V, list("trans")))
 
 # %% [markdown]
 # Read a row: the last, "s", looks at "r" with a weight of 0.71 and at itself with 0.25. The first, "t", has no choice: there is only
-# itself. And "r" looks at itself so hard that its weight is written 1.00.
+# itself. And "r" looks at itself so hard that its weight is written 1.00. One score by hand, "t" with itself, the first row of $Q$ and of $K$:
+# $-0.276 \cdot 1.379 - 0.960 \cdot 1.111 = -1.447$; divided by $\sqrt 2$: $-1.02$.
 
 # %%
 S = Q @ K.T / math.sqrt(2)  # (T, hs) @ (hs, T) -> (T, T)
@@ -116,8 +120,8 @@ print("the weights of s:", P[4])
 # %% [markdown]
 # ## Why the root of hs
 #
-# If the numbers in $q$ and $k$ have mean 0 and variance 1, each product $q_c k_c$ has mean 0 and variance 1, and the sum of $hs$ of them
-# has variance $hs$. Its standard deviation is $\sqrt{hs}$: 8 for $hs = 64$. A softmax of numbers that differ by 8 has one winner.
+# Let the numbers in $q$ and $k$ be independent, with mean 0 and variance 1. Then a product $q_c k_c$ has mean 0 and the variance
+# $E[q_c^2 k_c^2] = E[q_c^2]\,E[k_c^2] = 1$; and variances of independent numbers add, so the sum of $hs$ products has variance $hs$. Its standard deviation is $\sqrt{hs}$: 8 for $hs = 64$. A softmax of numbers that differ by 8 has one winner.
 
 # %%
 formula("attention.variance")
@@ -126,8 +130,11 @@ formula("attention.variance")
 show(plots.score_growth((16, 64, 256), np.random.default_rng(0)))
 
 # %% [markdown]
-# *Break it.* Leave the root out, and look at what it does to learning. The gradient that goes through a softmax is multiplied by $p (1 - p)$ and
-# $p_i p_j$ (notebook 03). Where one weight is 1 and the others 0, all of these are 0.
+# On the left the scores, in the middle the scores divided by the root, on the right the largest of 64 weights, both ways.
+#
+# *Break it.* Leave the root out, and look at what it does to learning, here with 8 keys. The gradient that goes through a softmax is multiplied by
+# $p (1 - p)$ and $p_i p_j$ (notebook 03). Where one weight is 1 and the others 0, all of these are 0. "Stuck" is the share of the queries that give
+# one key more than 0.999: almost nothing comes through there.
 
 # %%
 rng = np.random.default_rng(1)
@@ -135,14 +142,13 @@ for hs in (4, 64, 256):
     q, k = rng.normal(size=(2, 200, 8, hs))  # 200 times 8 queries and 8 keys
     for name, scale in (("without", 1.0), ("with", 1 / math.sqrt(hs))):
         p, _ = layers.softmax_forward(q @ k.swapaxes(-1, -2) * scale)  # (200, 8, 8)
-        slope = (p * (1 - p)).mean()
-        print(
-            f"hs {hs:3d} {name:8s} largest weight {p.max(-1).mean():.2f}, mean p(1 - p) {slope:.3f}"
-        )
+        slope, stuck = (p * (1 - p)).mean(), (p.max(-1) > 0.999).mean()
+        print(f"hs {hs:3d} {name:8s} mean p(1 - p) {slope:.3f}, stuck {stuck:.2f}")
 
 # %% [markdown]
-# With the root, nothing changes from 4 to 256. Without it, at 256 almost nothing of the gradient is left. Dividing by $hs$ itself, as is
-# also seen, is the opposite mistake: all scores become equal, and attention is a plain mean.
+# With the root, almost nothing changes from 4 to 256. Without it, at 256 the mean of $p (1 - p)$ is a tenth, and more than half of the
+# queries are stuck. Dividing by $hs$ itself, as is also seen, is the opposite mistake: all scores become nearly equal (at $hs = 64$ their
+# standard deviation is $1/8$), and attention is nearly a plain mean.
 
 # %%
 refutation("attention.divided_by_d")
@@ -209,6 +215,21 @@ formula("attention.window")
 # $$dQ_{ic} = s \sum_j dS_{ij} K_{jc}, \qquad dK_{jc} = s \sum_i dS_{ij} Q_{ic}$$
 #
 # As matrices, $dQ = s\; dS\; K$ and $dK = s\; dS^\top Q$, both $(T, hs)$. The sum for a key runs down a *column* of $dS$: hence the transpose.
+#
+# **On paper**, for the example above. Let $G$ be 0 but for $G_{20} = 1$: only the first channel of the last output counts. Then row 2 of
+# $dP$ is the first channel of the values, $1, 3, 5$, and its mean by the weights is $3.510$, as before. Row 2 of $dS$ is
+# $0.248\,(1 - 3.510) = -0.623$, $0.248\,(3 - 3.510) = -0.127$, $0.503\,(5 - 3.510) = 0.750$. They sum to 0. With the keys $[1, 0], [0, 1], [1, 1]$,
+# $dQ_2 = [-0.623 + 0.750, \; -0.127 + 0.750] / \sqrt 2 = [0.090, 0.441]$. And the first column of $dV$ is the weights, $0.248, 0.248, 0.503$.
+
+# %%
+unit = np.zeros((1, 1, 3, 2))  # (B, nh, T, hs)
+unit[..., 2, 0] = 1.0
+_, cache = layers.attention_forward(*(np.array(a)[None, None] for a in (keys, keys, values)))
+dq, dk, dv = layers.attention_backward(unit, cache)
+print("dQ of the last query", dq[0, 0, 2], "first column of dV", dv[0, 0, :, 0])
+
+# %% [markdown]
+# In the running example, with the $G$ that really arrives, six lines:
 
 # %%
 G = trace.find("h.0.attn.heads.attention", "attention_backward").inputs["dout"][0, 0]  # (T, hs)
@@ -218,13 +239,10 @@ dS = P * (dP - (dP * P).sum(axis=1, keepdims=True))  # (T, T)
 dQ = dS @ K / math.sqrt(2)  # (T, T) @ (T, hs) -> (T, hs)
 dK = dS.T @ Q / math.sqrt(2)  # (T, T) @ (T, hs) -> (T, hs)
 
-# %%
-source(layers.attention_backward)
-
 # %% [markdown]
 # ## The proof
 #
-# Move each number of $Q$, $K$ and $V$ a little, and see how far $\sum G \odot O$ moves.
+# The sum $L = \sum G \odot O$ is a loss whose gradient at $O$ is exactly $G$. Move each number of $Q$, $K$ and $V$ a little, and see how far $L$ moves.
 
 # %%
 back = trace.find("h.0.attn.heads.attention", "attention_backward").outputs
@@ -248,16 +266,20 @@ formula("attention.backward_v")
 
 # %%
 matrices = [("G", G), ("dP = G V^T", dP), ("dS", dS), ("dQ", dQ), ("dK", dK), ("dV", dV)]
-show(plots.heatmaps(matrices, per_row=3))
+show(plots.heatmaps(matrices, per_row=3, rows=list("trans")))
+
+# %%
+for letter, numbers in zip("trans", dS, strict=True):
+    print(f"row of {letter}: largest number in dS {np.abs(numbers).max():.1e}")
 
 # %% [markdown]
-# Look at the row of "r" in $dS$: nearly 0. Its weight was 1.00, and a softmax that is sure does not learn. And the first row is exactly 0: "t"
-# had no choice to make.
+# The row of "r" in $dS$ is nearly 0: its weight was 1.00, and a softmax that is sure does not learn. The row of "t" is exactly 0: it had no choice
+# to make.
 #
 # ## What the gradient cannot do
 #
 # The rows of $dS$ sum to 0: a softmax does not see a constant. So a bias that is added to all keys, which adds the same $q_i \cdot b$ to all scores
-# of row $i$, has no gradient, ever. *Predict:* what does Adam do with a gradient that is nothing but rounding noise?
+# of row $i$, has no gradient, ever: $db = \sum_j dK_j = s \sum_i \big(\sum_j dS_{ij}\big) Q_i = 0$.
 
 # %%
 formula("attention.backward_sum")
@@ -268,12 +290,15 @@ for name, part in zip("qkv", bias.reshape(3, 4), strict=True):
     print(f"bias of {name}: largest gradient {np.abs(part).max():.1e}")
 
 # %% [markdown]
-# Adam divides a gradient by its own size (notebook 11), so noise becomes steps. They do no harm here: the loss does not depend on this bias.
+# What is left for the keys is rounding. Adam (notebook 11) divides a gradient by its own size, plus $10^{-8}$: in float64 nothing comes of
+# $10^{-17}$, but in float32, where the rounding is of the order of $10^{-8}$, noise becomes steps. They do no harm: the loss does not depend on
+# this bias.
 #
 # ## What goes wrong
 #
-# A public NumPy transformer has `reshape` where the transpose of $dS$ must stand. For $T_q = T_k$ both have the same shape, the model
-# trains, a little worse, and nobody sees it. It needs a number:
+# A public NumPy transformer has `reshape` where the transpose of $dS$ must stand. For $T_q = T_k$ a reshape changes nothing, so that it computes
+# $dS\,Q$: the transpose is simply missing, all shapes are right, and nobody sees it. It needs a number. (Of the first key it is 0,
+# because the first *row* of $dS$ is 0.)
 
 # %%
 refutation("attention.dk_reshaped")
@@ -287,16 +312,20 @@ refutation("attention.dk_reshaped")
 # %%
 two, larger = None, None  # the weight of each of the two; the weight of the third
 
-answer("each of the two", two, 0.5)
+answer("each of the two", two, 0.5, {1.0: "the weights do not share a sum of 1"})
 answer(
     "the third",
     larger,
     0.5,
-    {2 / 3: "only one of the two is counted", math.log(2): "that is the score"},
+    {
+        2 / 3: "only one of the two others is counted",
+        math.log(2): "you give the score and not the weight",
+    },
 )
 
 # %% [markdown]
-# **2.** Write the backward yourself. `cache` has the fields `q`, `k`, `v` $(B, nh, T, hs)$, `softmax` (its `p` are the weights), `dropped` (the weights
+# **2.** Write the backward yourself. `cache` has the fields `q` $(B, nh, T_q, hs)$, `k` and `v` $(B, nh, T_k, hs)$; the check also calls it with
+# $T_q = 3$ and $T_k = 5$, so that a forgotten transpose shows. It has `softmax` (its `p` are the weights), `dropped` (the weights
 # after dropout: without dropout they are `p`) and `dropout`. `layers.softmax_backward(dp, cache.softmax)` and `layers.dropout_backward(d, cache.dropout)` are there
 # for you. A swap of the last two axes is `.swapaxes(-1, -2)`.
 
@@ -309,10 +338,17 @@ def attention_backward(dout, cache):
 check(attention_backward=attention_backward)
 
 # %% [markdown]
+# When yours passes, compare. This is the one of the library:
+
+# %%
+source(layers.attention_backward)
+
+# %% [markdown]
 # ## In three lines
 #
 # * Attention is a weighted mean of values; the weights are a softmax of products of queries and keys, of what is visible.
-# * $\sqrt{hs}$ keeps the scores at variance 1, whatever the head size; without it the softmax is sure of itself, and stops learning.
+# * $\sqrt{hs}$ keeps the scores at variance 1, whatever the head size; without it the softmax is sure of itself, and most of its rows
+#   stop learning.
 # * Backward: $dV = P^\top G$, $dP = G V^\top$, $dS = P \odot (dP - \mathrm{rowsum}(dP \odot P))$, $dQ = s\,dS\,K$, $dK = s\,dS^\top Q$.
 #
 # **Where it is:** `minigpt/layers/attention.py`, by hand in `minigpt/by_hand.py`, the kernel in `kernels/attention.py` and `kernels/flash.py`;

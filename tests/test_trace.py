@@ -55,6 +55,15 @@ def test_the_numbers_are_the_models(changes):
         assert np.array_equal(got[name], gradient), name
 
 
+def test_a_trace_stays_as_it_was_when_its_model_is_trained():
+    model = tiny_model()
+    trace = traced(model)
+    before, drawn = str(trace), [str(step) for step in trace]
+    for array in model.params.values():
+        array -= 0.5
+    assert str(trace) == before and [str(step) for step in trace] == drawn
+
+
 def gradients(trace) -> dict:
     """The parameters' gradients, collected from the steps that give them, under the parameters' names."""
     found = {}

@@ -87,7 +87,8 @@ FORMULAS = [
     contract(
         "attention.forward",
         "scaled dot-product attention, causal",
-        r"O = \mathrm{softmax}\Big(\frac{Q K^\top}{\sqrt{hs}} + M\Big) V, \quad M_{ij} = -\infty \text{ where } j > i",
+        r"O = \mathrm{softmax}\Big(\frac{Q K^\top}{\sqrt{hs}} + M\Big) V, \quad"
+        r" M_{ij} = -\infty \text{ where } j > i, \text{ else } 0",
         "O = softmax(Q K^T / sqrt(hs), -inf where j > i) V",
         "Vaswani et al. 2017, equation 1; the mask before the softmax: section 3.2.3",
         "attention_forward",
@@ -168,12 +169,12 @@ FORMULAS = [
     library(
         "attention.variance",
         "the variance of q.k is hs: why the scores are divided by sqrt(hs)",
-        r"\mathrm{Var}(q \cdot k) = hs \quad \text{for components of mean 0 and variance 1}",
+        r"\mathrm{Var}(q \cdot k) = hs \quad \text{for independent components of mean 0 and variance 1}",
         "Var(q . k) = hs",
         "Vaswani et al. 2017, section 3.2.1, footnote 4",
         "variance / hs of 200,000 random pairs, hs = 16, 64, 256, to one digit",
         {
-            "written out": ("hs / hs", lambda: [1.0, 1.0, 1.0]),
+            "written out": ("what the formula says, over hs", lambda: [1.0, 1.0, 1.0]),
             "random pairs": ("np.random.default_rng(0).normal", lambda: [variance_of_products(hs) for hs in (16, 64, 256)]),
         },
     ),

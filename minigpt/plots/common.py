@@ -72,7 +72,7 @@ def draw_matrix(
     if array.size <= MOST_NUMBERS if written is None else written:
         for (i, j), number in np.ndenumerate(shown):
             if np.isfinite(number):
-                axes.text(j, i, f"{number:.2f}", ha="center", va="center", fontsize=7, color=_ink(number / limit))
+                axes.text(j, i, f"{number:z.2f}", ha="center", va="center", fontsize=7, color=_ink(number / limit))
     axes.set_title(title, fontsize=9)
     _label(axes, rows, columns, array.shape)
     return image
@@ -128,10 +128,13 @@ def heatmap(
     return figure
 
 
-def heatmaps(matrices: list[tuple[str, object]], signed: bool = True, limit: float | None = None, per_row: int | None = None):
+def heatmaps(
+    matrices: list[tuple[str, object]], signed: bool = True, limit: float | None = None, per_row: int | None = None, rows=None
+):
     """Some matrices (title, array), each on its own scale unless limit gives one for all; at most per_row beside each other.
 
-    per_row: where not said, 4, or 2 if the numbers of a wide matrix need the room. Raises ValueError.
+    per_row: where not said, 4, or 2 if the numbers of a wide matrix need the room. rows: what stands beside each row of each.
+    Raises ValueError.
     """
     if not matrices:
         raise ValueError("heatmaps: matrices is empty, but must have at least one (title, array)")
@@ -148,7 +151,7 @@ def heatmaps(matrices: list[tuple[str, object]], signed: bool = True, limit: flo
     figure = new_figure(min(11.0, (5.0 if wide else 3.2) * columns), max(1.6, height))
     all_axes = figure.subplots(lines, columns, squeeze=False).ravel()
     for axes, (title, array) in zip(all_axes, matrices, strict=False):
-        draw_matrix(axes, array, title, signed, limit)
+        draw_matrix(axes, array, title, signed, limit, rows=rows)
     for axes in all_axes[len(matrices) :]:
         axes.set_axis_off()
     return figure
