@@ -89,8 +89,8 @@ formula("gpt.logits")
 # %% [markdown]
 # ## Forward, by hand
 #
-# The tiny model has one block, so the whole forward pass is fifteen lines. Each calls one function of `layers`, and each function was derived
-# in the notebook beside it. Nothing else happens in a GPT.
+# The tiny model has one block, so the whole forward pass is fourteen lines. Three are sums, each other one calls a function of `layers`, and
+# each function was derived in the notebook whose number stands beside it. Nothing else happens in a GPT.
 
 # %%
 model = tiny_model()
@@ -175,7 +175,8 @@ source(GPT.forward, GPT.loss)
 # | logits $= h E^\top$ | $(B, T, V)$ | $dh = d\,$logits $E$; $\;dE = d\,$logits$^\top h$ |
 # | loss = mean of $-\log p_y$ | 1 | $d\,$logits $= (p - 1_y) / N$, with $N = BT$ counted tokens |
 #
-# Below, the right column from bottom to top. `keep` writes a part's two gradients down and hands the first one on.
+# $\mathrm{LN}^\top$ and the like mean, as in 09, "back through". What the table leaves out, each part's gradients of its own weight and bias, its
+# `_backward` returns too. Below, the right column from bottom to top: `keep` writes these two down and hands $dx$ on.
 
 # %%
 grads = {}
@@ -256,7 +257,7 @@ for name, part in zip(("q", "k", "v"), np.split(bias, 3), strict=True):
 
 # %% [markdown]
 # Positions 5, 6, 7 were not reached. And the bias of the keys: it adds the same $q \cdot b$ to all scores of a query, and softmax takes a
-# common addend away again. It never learns anything, in no GPT; GPT-2 has 12 times 768 such numbers.
+# common addend away again. It never learns anything, in any GPT; GPT-2 has 12 times 768 such numbers. Together 12 + 4 of the 320.
 #
 # ## The tied head
 #
@@ -266,7 +267,8 @@ for name, part in zip(("q", "k", "v"), np.split(bias, 3), strict=True):
 # $$\frac{dL}{dE} = \frac{\partial L}{\partial E_{in}} \cdot 1 + \frac{\partial L}{\partial E_{out}} \cdot 1, \qquad
 # \frac{\partial L}{\partial E_{in}} = \mathrm{scatter}(dx_0), \qquad \frac{\partial L}{\partial E_{out}} = (d\,\mathrm{logits})^\top h$$
 #
-# All three are $(V, C)$. The second: $\mathrm{logits}_{tv} = \sum_c h_{tc} E_{vc}$, so $\partial L / \partial E_{vc} = \sum_t d\,\mathrm{logits}_{tv}\, h_{tc}$.
+# All three are $(V, C)$. The last: $\mathrm{logits}_{tv} = \sum_c h_{tc} E_{vc}$, so $\partial L / \partial E_{vc} = \sum_t d\,\mathrm{logits}_{tv}\, h_{tc}$,
+# with $t$ over the tokens of all texts.
 
 # %%
 below, above = L.embedding_backward(dx0, c_tokens), dE_head.T
@@ -307,7 +309,9 @@ for name, gradient in (("both", below + above), ("below alone", below), ("above 
     print(f"{name:12s} off by {off:.1e}, cosine with the true gradient {cosine:.2f}")
 
 # %% [markdown]
-# Both wrong ones point less than a right angle away from the true gradient: a step along them still lowers the loss. That is why all three models learned.
+# Here both wrong ones point less than a right angle away from the true gradient: a small step along them still lowers the loss. In the models
+# at the start all other gradients are right as well, so the whole step went downhill, even where that of `wte` did not. That is why all
+# three learned.
 #
 # ## Three implementations
 #
@@ -393,7 +397,8 @@ for name, (config, B, T) in rows.items():
 
 # %% [markdown]
 # (`char-cpu` is the model that nanoGPT trains on Shakespeare's letters on a CPU. Block 0 stands for all blocks, which are equal. The head
-# has few parameters of its own, and many FLOPs.)
+# has few parameters of its own, and many FLOPs.) These bytes are those of float32. The tiny model computes in float64, so its cache below
+# is nearly twice as large.
 #
 # Believe no count that was not compared. The bytes: those of all arrays in the tiny model's cache, each once, without the parameters.
 
@@ -436,8 +441,8 @@ print(flops, "FLOPs seen;", ledger(model.config, 1, 5)[-1].forward_flops, "in th
 
 # %% [markdown]
 # Where does the famous "$6N$ FLOPs for each token" come from? Forward, each weight meets each token once: a multiplication and an
-# addition, 2. Backward, `linear_backward` has two products of the same size, $dx = dy\,W^\top$ and $dW = x^\top dy$: 4. Together 6. To that
-# comes attention, whose products have no weights: $q k^\top$ and $P v$ are $2 \cdot 2 T^2 C$ in each block, three times that with the backward pass.
+# addition, 2. Backward, `linear_backward` has two products of the same size, $dx = dy\,W^\top$ and $dW = x^\top dy$: 4. Together 6.
+# Attention comes on top: its products have no weights; $q k^\top$ and $P v$ are $2 \cdot 2 T^2 C$ in each block, three times that with the backward pass.
 
 # %%
 formula("gpt.flops")
@@ -503,13 +508,17 @@ except NotImplementedError as stub:
     print("not written yet:", stub)
 else:
     measured = numerical_gradient(lambda x: float((dx0 * gpt1.block_forward(x, 0)[0]).sum()), x0)
-    same("dx0 of the tiny GPT-1", mine, measured, 1e-8)
+    try:
+        same("dx0 of the tiny GPT-1", mine, measured, 1e-8)
+    except AssertionError as error:
+        print("not yet:", error)
+        print("hint: in post-LN both ways round a part start behind its layer norm")
 
 # %% [markdown]
 # ## In three lines
 #
-# * A GPT is fifteen lines forward and as many backward; three rules make the second from the first.
-# * What is used twice gets the sum of two gradients: the stream at each $x + f(x)$, and the table `wte`. Dropping one still trains, a little worse.
+# * This GPT is fourteen lines forward and thirteen backward; three rules make the second from the first.
+# * What is used twice gets the sum of two gradients: the stream at each $x + f(x)$, and the table `wte`. Dropping one still trains, without an error, and worse.
 # * A block learns $12C^2 + 13C$ numbers, a token costs $6N_W$ FLOPs and attention's share; every count here was compared with what happened.
 #
 # **Where it is:** `minigpt/model.py`, the ledger in `minigpt/ledger.py`, the counting in `minigpt/parameters.py`, central differences in

@@ -405,13 +405,14 @@ for name, max_norm in (("clipped to 1", 1.0), ("not clipped", 0.0)):
     )
 
 # %% [markdown]
-# The spike does not throw the weight away; it *freezes* it. Its square stays in $v$ and divides every later step, for 803 steps. One
-# bad batch costs hundreds of good ones. Clipping keeps it out of $m$ and $v$.
+# The spike does not throw the weight away; it *freezes* it. Its square stays in $v$ and divides every later step: 803 of them are less
+# than half as long. One bad batch costs hundreds of good ones. Clipping keeps it out of $m$ and $v$.
 #
 # ## The schedule: how far, and when?
 #
 # At the start the model knows nothing, $v$ is a mean of few squares, and the first steps are signs. So the rate begins small: *warm-up*. At
-# the end the noise of the batches keeps the weights moving around the minimum by about $\eta$, so the rate goes down, along half a cosine.
+# the end the noise of the batches keeps the weights moving around the minimum, the farther the larger $\eta$ is (in the bowl below by about
+# $\sqrt{\eta/2}$). So the rate goes down, along half a cosine.
 
 # %%
 formula("schedule.cosine")
@@ -424,7 +425,8 @@ show(plots.schedule(np.array(rates), "max 1e-3, min 1e-4, 100 steps of warm-up, 
 source(optim.learning_rate)
 
 # %% [markdown]
-# Three points on paper: at $r = 0$ the cosine is 1, and the rate $\eta_{max}$; at $r = \frac12$ it is 0, and the rate the mean of both ends; at
+# Here $t$ counts from 0; $w$ is the number of steps of warm-up, $d$ the step at which the rate has come down, and $r$ goes from 0 to 1
+# between them. Three points on paper: at $r = 0$ the cosine is 1, and the rate $\eta_{max}$; at $r = \frac12$ it is 0, and the rate the mean of both ends; at
 # $r = 1$ it is $-1$, and the rate $\eta_{min}$. It is flat at both ends, so that nothing jerks.
 #
 # Why go down at all? The smallest case: a bowl $\frac12\theta^2$ in five hundred copies, whose gradient has noise of size 1. *Predict* how far from 0 they end.
@@ -454,7 +456,7 @@ for name, schedule in (
 # ## Break it, in a GPT
 #
 # A small GPT on the documentation that Python brings along, one character a token. First without the two divisions of the bias correction,
-# $\beta_2 = 0.999$ as in Adam's paper. The other rows and all batches are the same.
+# $\beta_2 = 0.999$ as in Adam's paper. All else, and all batches, are the same.
 
 
 # %%
@@ -587,7 +589,8 @@ answer("the change", change, 1 / 3, mistakes)
 def my_adamw_step(
     params, grads, state, t, lr, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, grad_scale=1.0
 ):
-    raise NotImplementedError("11.2: change params, state.m and state.v; ValueError for t below 1")
+    optim.expect_adamw(params, grads, t)  # ValueError where the arguments do not fit: done for you
+    raise NotImplementedError("11.2: change params, state.m and state.v, in place")
 
 
 subject = checks.library()

@@ -545,6 +545,7 @@ for name, heads in (
     ("all heads", []),
     ("without 3.3", [(3, 3)]),
     ("without 2.3", [(2, 3)]),
+    ("without 1.1", [(1, 1)]),
     ("without 2.0", [(2, 0)]),
     ("without 3.2", [(3, 2)]),
 ):
@@ -556,7 +557,9 @@ for name, heads in (
 
 # %% [markdown]
 # Without 3.3 next to nothing is saved. Without 2.3 the score of 3.3 falls from 0.11 to 0.03, and most of the saving goes with it.
-# Other heads of the same blocks change little. This is an induction circuit of two heads, in a model of 0.9 million parameters.
+# Other heads of the same blocks change little. But 1.1, which looks nearly evenly at everything, is needed as well: without it 2.3
+# finds the token before less well, and the saving falls as far. So 2.3 and 3.3 are the core of an induction circuit, in a model of
+# 0.9 million parameters, and not all of it: try the other heads.
 #
 # On words, where the model is at home, the same: a sentence that nobody wrote before, said twice.
 
@@ -634,6 +637,7 @@ answer(
         gone[2, 3] + gone[3, 3]: "the two rises are added up, not run together",
         spent.mean() + both: "you give the loss, not its rise",
     },
+    tolerance=5e-3,
 )
 
 # %% [markdown]
