@@ -3,7 +3,7 @@
     source(layers.softmax_forward)         the code as it is in the package, with its path
     show(figure)                           a picture
     same("dx", got, want)                  prints the largest difference; an error where it is too large
-    check(softmax_backward=mine)           the checks of a function on yours, run inside the real model
+    check(softmax_backward=mine)           the project's checks of a function on yours
     answer("a", mine, 0.5, {0.25: "..."})  a number of yours, with the likely mistake where it is wrong
 
 Left out: anything a script would need. These functions print.
@@ -56,29 +56,41 @@ def same(name: str, got: object, want: object, tolerance: float = 1e-9) -> None:
 
 
 def check(**functions: Callable) -> None:
-    """Run the checks of the contract's functions on yours, laid over the reference; print what came out, the first failure alone.
+    """Run the checks of some functions on yours, laid over the reference; print what came out, the first failure alone.
 
-    functions: by their names in the contract, such as softmax_backward=mine. A stub that raises NotImplementedError is said to be
-    not written yet, and is no error.
+    functions: by their names in the contract or in the library, such as softmax_backward=mine, adamw_step=mine. A stub that raises
+    NotImplementedError is said to be not written yet, and is no error. Where the numbers are those of a known mistake, it is named.
     """
     from minigpt import checks
-    from minigpt.ops import overlay
+    from minigpt.course.diagnosis import diagnosis
 
     calls: Counter[str] = Counter()
-    counted = {name: _counted(name, function, calls) for name, function in functions.items()}
-    subject = checks.library(overlay(counted))
-    chosen = [one for one in checks.checks_of(functions, checks.LAYER_CHECKS) if not one.name.endswith((".bad_input", ".bad_dout"))]
+    subject = _laid_over({name: _counted(name, function, calls) for name, function in functions.items()})
+    chosen = [one for one in checks.checks_of(functions, checks.ALL_CHECKS) if not one.name.endswith((".bad_input", ".bad_dout"))]
     if not chosen:
-        raise ValueError(f"check: {', '.join(functions)}: no check asks for that; give functions of the contract by their names")
+        raise ValueError(f"check: {', '.join(functions)}: no check asks for that; give functions by their names in the package")
     for one in chosen:
         report = checks.perform(one, subject)
         failing = next((line for line in report.lines if line.problem), None)
         if failing and failing.problem.startswith("NotImplementedError"):
             return print(f"not written yet: {failing.problem.removeprefix('NotImplementedError: ').partition(' (')[0]}")
         if failing:
-            print(f"{one.name}: {one.about}\n    {failing.problem}")
+            tensor = "" if failing.problem.startswith(failing.tensor) or failing.tensor == "call" else f"{failing.tensor} "
+            print(f"{one.name}: {one.about}\n    {tensor}{failing.problem}")
+            for mistake in diagnosis(one, report):
+                print(f"    this is what you get when {mistake}")
             return print(f"    more, with yours in a file of its own: minigpt check {one.name} --ops your_file.py")
     print(f"{', '.join(functions)}: {len(chosen)} checks passed, yours was called {sum(calls.values())} times")
+
+
+def _laid_over(functions: dict[str, Callable]):
+    """The whole library with these functions in place of its own: those of the layers also inside the model."""
+    from minigpt import checks, layers
+    from minigpt.ops import overlay
+
+    subject = checks.library(overlay({name: function for name, function in functions.items() if name in layers.__all__}))
+    vars(subject).update(functions)
+    return subject
 
 
 def _counted(name: str, function: Callable, calls: Counter) -> Callable:
@@ -94,9 +106,22 @@ def answer(name: str, got: object, want: object, mistakes: dict | None = None, t
     """Say whether an answer is right. got: None while there is none. mistakes: a wrong answer -> what leads to it."""
     if got is None:
         return print(f"{name}: no answer yet")
-    if np.shape(got) == np.shape(want) and np.allclose(got, want, rtol=tolerance, atol=tolerance):
+    if not _is_numeric(got):
+        return print(f"{name}: not yet. {got!r} is no number; give a number, or an expression that gives one")
+    if _close(got, want, tolerance):
         return print(f"{name}: right")
     for wrong, story in (mistakes or {}).items():
-        if np.shape(got) == np.shape(wrong) and np.allclose(got, wrong, rtol=tolerance, atol=tolerance):
-            return print(f"{name}: not yet. {got} is what you get when {story}")
+        if _close(got, wrong, tolerance):
+            return print(f"{name}: not yet. {got}: {story}")
     print(f"{name}: not yet, it is not {got}")
+
+
+def _is_numeric(got: object) -> bool:
+    try:
+        return np.asarray(got).dtype.kind in "biuf"
+    except ValueError:  # rows of different lengths
+        return False
+
+
+def _close(got: object, want: object, tolerance: float) -> bool:
+    return np.shape(got) == np.shape(want) and np.allclose(got, want, rtol=tolerance, atol=tolerance)

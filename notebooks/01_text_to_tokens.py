@@ -14,6 +14,7 @@
 # | rank | the number of a merge: which was found first | 0, 1, 2, ... |
 
 # %%
+import math
 
 from minigpt import plots
 from minigpt.formulas import formula
@@ -66,9 +67,10 @@ show(plots.bytes_of("caf\u00e9 \u4f60"))
 #
 # ## Byte-level BPE: join what often stands together
 #
-# Byte pair encoding (Sennrich et al. 2016, algorithm 1) begins with bytes, counts all pairs of neighbours, joins the most frequent pair into a new
-# token, and starts again. On paper: `low low lower lowest`. The pair `l o` is there four times, and so is `o w`. (A space belongs to the
-# word after it.) Of equals, the first in the order of bytes is taken.
+# Byte pair encoding (Sennrich et al. 2016, algorithm 1) begins with the characters of words, counts all pairs of neighbours, joins the most
+# frequent pair into a new token, and starts again. GPT-2 (Radford et al. 2019, section 2.2) begins with bytes. On paper: `low low lower lowest`. The
+# pair `l o` is there four times, and so is `o w`. (A space belongs to the word after it.) Of equals, we take the first in the order of bytes; the papers
+# do not say which.
 
 # %%
 text = "low low lower lowest"
@@ -100,17 +102,19 @@ print("the same 100 merges:", slow == fast)
 # %% [markdown]
 # ## Encoding: the lowest rank first
 #
-# A new text is cut by the same merges, in the order in which they were found. Not from left to right: that gives other tokens, which the model
-# has never seen. Take four merges in which it matters.
+# A new text is cut by the same merges, in the order in which they were found. Not from left to right: that cuts the text in a way the
+# model has never seen. Here are four merges in which it matters, trained on a text made for that.
 
 # %%
-merges = [(b"b", b"c"), (b"a", b"b"), (b"ab", b"c"), (b"bc", b"d")]
+made = "bcd.bcd.bcd.bc.bc.ab.ab.ab.ab.cd.cd"
+merges = [merge.pair for merge in textbook_merges(made, 4)]
+print(merges)
 tokenizer = BPETokenizer(merges)
 for step in tokenizer.steps("abcd"):
     print(f"rank {step.rank} joins {step.pair[0]} and {step.pair[1]}: {step.parts}")
 
 # %% [markdown]
-# From left to right it would have joined `a b` first, then `ab c`, and ended with `abc d`. Here `b c` came first, and `a b` was gone.
+# From left to right it would have joined `a b` first, then `c d`, and ended with `ab cd`. Here `b c` came first, and `a b` was gone.
 #
 # Every token of a vocabulary is such a tree. This is the shipped tokenizer, with 1,024 tokens, on one word:
 
@@ -127,7 +131,8 @@ show(plots.merge_tree(steps))
 # ## What is never joined
 #
 # Left alone, BPE would make tokens such as `dog.` and `dog!` and ` of the`. GPT-2 cuts the text into pieces first, and no merge crosses a cut: a word
-# with the one space before it, a number, a run of other signs, the endings of contractions.
+# with the one space before it, a number, a run of other signs, the endings of contractions, and white space, whose last space goes with the word
+# after it: so of the two spaces below one is left alone.
 
 # %%
 print(split("We'll see:  3 of 10!"))
@@ -147,7 +152,7 @@ for example in ("plain", "  two spaces\n\ttab", "naïve café", "你好", "\U000
     print(f"{example!a:32s} {len(example):2d} characters {len(ids):2d} tokens")
 
 # %% [markdown]
-# The model was trained on English, so English is short. A Chinese character is three tokens, one for each byte.
+# The tokenizer was trained on English, so English is short. A Chinese character is three tokens, one for each byte.
 #
 # *Predict:* what does one of these three tokens look like as text, by itself?
 
@@ -167,8 +172,8 @@ for i in shipped.encode("a 你!"):
 # %% [markdown]
 # ## How many tokens?
 #
-# More merges make texts shorter and tables longer, and rare tokens are seen rarely. Three sizes, trained on the first 90 % of a text and
-# measured on the rest:
+# More merges make texts shorter and tables longer, and each token is seen less often. One merge, and three sizes, trained on the first 90 % of a
+# text and measured on the rest:
 
 # %%
 docs = read_source("python-docs")
@@ -177,22 +182,23 @@ sizes = (256 + 1, 512, 1024, 2048)
 for size in sizes:
     trained = train_bpe(docs[:cut], size)
     n = len(trained.encode(docs[cut:]))
-    print(f"V = {size:4d}: {len(docs[cut:].encode()) / n:.1f} bytes a token")
+    print(f"V = {size:4d}: {len(docs[cut:].encode()) / n:.2f} bytes a token")
 
 # %% [markdown]
-# Each doubling brings less. GPT-2 has 50,257: 256 bytes, 50,000 merges, and one token for the end of a text.
+# Each doubling brings a little less. GPT-2 has 50,257: 256 bytes, 50,000 merges, and one token for the end of a text.
 #
 # ## Comparing losses
 #
 # A loss is in nats *per token* (notebook 03). Longer tokens are harder to guess, so a loss of 3 with long tokens may be better than one
-# of 1.8 with letters. Divided by the bytes of a token, losses can be compared.
+# of 1.8 with letters. Divided by the bytes of a token, losses can be compared. A bit is $\ln 2$ nats.
 
 # %%
 formula("loss.bits_per_byte")
 
 # %%
-per_token, bytes_per_token = 2.9897, 2.9897 / 1.1258  # the shipped model, see data/README.md
-print(f"{bytes_per_token:.2f} bytes a token, {per_token / bytes_per_token:.2f} nats a byte")
+per_token, per_byte = 2.9897, 1.1258  # nats, both measured on the shipped model: data/README.md
+print(f"{per_token / per_byte:.2f} bytes a token")
+print(f"{per_byte:.2f} nats a byte = {per_byte / math.log(2):.2f} bits a byte")
 
 # %% [markdown]
 # ## What goes wrong
@@ -216,8 +222,8 @@ for name, one in (("as trained", tokenizer), ("two merges exchanged", reverse)):
 # %%
 four, three = None, None
 
-answer("aaaa", four, 1, {2: "the second merge is forgotten"})
-answer("aaa", three, 2, {1: "there is no merge of three"})
+answer("aaaa", four, 1, {2: "the second merge is forgotten", 4: "no merge is made"})
+answer("aaa", three, 2, {1: "no merge joins aa and a", 3: "no merge is made"})
 
 # %% [markdown]
 # **2.** Write the step of training: the most frequent pair of neighbours. `words` maps a tuple of parts to how often it occurs; of pairs seen equally
@@ -230,9 +236,15 @@ def best_pair(words):
     return None
 
 
-mine = best_pair(pieces_of(text))
-want = next(textbook_merges(text, 1)).pair
-print("not yet" if mine is None else "right" if mine == want else f"{mine}: it must be {want}")
+snack = "he can, he can, he may, an apple"
+mine = best_pair(pieces_of(snack))
+want = next(textbook_merges(snack, 1)).pair
+stories = {
+    (b"h", b"e"): "of pairs seen equally often, the smallest is asked for",
+    (b" ", b"a"): "a piece that occurs n times counts n times, not once",
+}
+hint = stories.get(mine, "count the pairs on paper")
+print("not yet" if mine is None else "right" if mine == want else f"not yet. {mine}: {hint}")
 
 # %% [markdown]
 # ## In three lines

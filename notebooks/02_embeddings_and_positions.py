@@ -13,9 +13,10 @@
 # | $T$ | tokens in the text | 5, "trans" |
 # | $E$ | the table of tokens, `wte` | $(V, C) = (9, 4)$ |
 # | $W_p$ | the table of places, `wpe` | $(8, 4)$: 8 places at most |
+# | $L$ | the loss, one number: how wrong the model was (03) | |
+# | $g$ | $\partial L / \partial x$, the gradient that arrives | $(T, C)$ |
 
 # %%
-
 import numpy as np
 
 import minigpt
@@ -74,7 +75,7 @@ same("out", step.out[0], np.eye(9)[ids] @ E)  # (T, V) @ (V, C) -> (T, C)
 # %% [markdown]
 # ## The gradient, line by line
 #
-# Forward: $x_t = E_{\mathrm{id}_t}$, or $x_{tc} = \sum_v 1[\mathrm{id}_t = v]\, E_{vc}$. With $g = \partial L / \partial x$, $(T, C)$:
+# Forward: $x_t = E_{\mathrm{id}_t}$, or $x_{tc} = \sum_v 1[\mathrm{id}_t = v]\, E_{vc}$, where $1[\ldots]$ is 1 if it is true and else 0. With $g = \partial L / \partial x$, $(T, C)$:
 #
 # $$\frac{\partial L}{\partial E_{vc}} = \sum_t \sum_{c'} g_{tc'} \frac{\partial x_{tc'}}{\partial E_{vc}} = \sum_t 1[\mathrm{id}_t = v]\; g_{tc}
 # \qquad (V, C)$$
@@ -90,7 +91,8 @@ formula("embedding.backward")
 # %% [markdown]
 # ## The proof, and what goes wrong
 #
-# Take a text in which a letter comes twice, id 2 at places 0 and 2.
+# Take a text in which a letter comes twice, id 2 at places 0 and 2. A gradient is that of one number, so let $L = \sum g \odot x$: its gradient to $x$ is
+# $g$.
 
 # %%
 rng = np.random.default_rng(0)
@@ -117,7 +119,8 @@ refutation("embedding.fancy_index")
 refutation("positions.after_attention")
 
 # %% [markdown]
-# Nothing: 0. With places added *before* attention, it changes. Adding them to the result, as some articles have it, comes too late.
+# Nothing: 0. With places added *before* attention, it changes. Adding them to the result, as some articles have it, comes too late. (GPT's mask gives a
+# little order away, for the fifth token sees five tokens and the second only two. The places say it outright.)
 #
 # GPT learns its places: a second table, $W_p$, looked up by $0, 1, 2, \ldots$, and trained like the first.
 
@@ -131,9 +134,9 @@ print("the vector of s, as it enters the block:", embed.out[0, 4])
 same("x", embed.out[0], tokens + places)
 
 # %% [markdown]
-# Remember that row: notebook 07 begins with it.
+# Remember that row: notebook 07 normalizes it.
 #
-# The batch has one table of places for all its texts, so backward the gradients of all texts are summed:
+# The batch has one table of places for all its $B$ texts, so backward the gradients of all texts are summed, with $b$ the number of the text:
 #
 # $$\frac{\partial L}{\partial W_p[t]} = \sum_b g_{bt}$$
 #
@@ -148,14 +151,16 @@ formula("positions.sinusoidal")
 show(plots.positions(48, 32))
 
 # %% [markdown]
-# On the left, rows are places and columns are channels: the first channels change at every step, the last hardly at all, as the digits of a number do. Two
+# Top left, rows are places and columns are channels: the first channels change at every step, the last hardly at all, as the digits of a number do. Top
+# right, the matrix that leads one place on, blocks of 2 by 2; it multiplies rows from the right, so it is the transpose of the one derived below. The other
+# pictures show the products of all pairs of places, with cosines, where the distance alone decides, and without; and their lengths. Two
 # facts make this a good code. Every place has the same length, because $\sin^2 + \cos^2 = 1$, $C/2$ times:
 
 # %%
 formula("positions.norm")
 
 # %% [markdown]
-# And "three places further on" is the same operation everywhere. For one pair with the speed $w$, by the addition theorems,
+# And "three places further on" is the same operation everywhere. For one pair with the speed $w = 10000^{-2i/C}$, by the addition theorems,
 #
 # $$\begin{pmatrix} \sin w(p + k) \\ \cos w(p + k) \end{pmatrix} =
 # \begin{pmatrix} \cos wk & \sin wk \\ -\sin wk & \cos wk \end{pmatrix} \begin{pmatrix} \sin wp \\ \cos wp \end{pmatrix}$$
@@ -174,7 +179,8 @@ formula("positions.shift")
 refutation("positions.sine_only")
 
 # %% [markdown]
-# And a position that is divided by the length of the text is another one as soon as a letter is added. No cache, no prefix could be kept:
+# And a position that is divided by the length of the text is another one as soon as a letter is added. What was computed
+# for the beginning of a text would have to be computed again for each new letter:
 
 # %%
 refutation("positions.normalised")
@@ -188,8 +194,9 @@ refutation("positions.longest_wavelength")
 # %% [markdown]
 # ## Dropout
 #
-# In training, GPT-1 and GPT-2 set a tenth of these numbers to 0, others at every step, so that the model relies on none alone. What is kept is scaled up by
-# $1/(1 - p)$, so that the mean stays; when the model writes, dropout is off and nothing needs to be changed.
+# In training, GPT-1 set a tenth of these numbers to 0 (Radford et al. 2018, section 4.1; what GPT-2 did is not published, the configuration at Hugging Face
+# says the same), others at every step, so that the model relies on none alone. Each is dropped with the probability $p = 0.1$ (no longer a place). What is
+# kept is scaled up by $1/(1 - p)$, so that the mean stays; when the model writes, dropout is off and nothing needs to be changed.
 
 # %%
 formula("dropout.forward")
@@ -218,7 +225,15 @@ source(layers.dropout_forward, layers.dropout_backward)
 number = None
 
 answer(
-    "dE of the", number, 0.6, {0.01: "only one of the places is counted", 0.0006: "a mean is taken"}
+    "dE of the",
+    number,
+    0.6,
+    {
+        0.01: "only one of the places is counted, or the mean of the 60 is taken",
+        0.0006: "a mean over all 1000 places is taken",
+        10.0: "all 1000 places are counted, also those of other words",
+    },
+    tolerance=1e-5,
 )
 
 # %% [markdown]
@@ -239,7 +254,7 @@ check(embedding_backward=embedding_backward)
 # ## In three lines
 #
 # * An embedding is a row of a table; backward, every place adds its gradient to its token's row.
-# * Attention cannot see order: places are added to the tokens before the first block, learned in GPT, sines and cosines in the first transformer.
+# * Attention without a mask cannot see order (GPT's shows it only who came earlier): places are added to the tokens before the first block, learned in GPT, sines and cosines in the first transformer.
 # * Sines and cosines in pairs have a constant length, and a shift is a rotation; neither holds for sines alone.
 #
 # **Where it is:** `minigpt/layers/embedding.py`, `minigpt/layers/positions.py`, `minigpt/layers/dropout.py`, by hand in `minigpt/by_hand.py`, the kernel in

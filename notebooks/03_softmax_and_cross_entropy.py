@@ -64,7 +64,8 @@ formula("softmax.forward")
 # ## On paper
 #
 # $z = [2, 1, 0.1]$. The powers are $e^2 = 7.389$, $e^1 = 2.718$, $e^{0.1} = 1.105$; their sum is $11.213$. So $p_1 = 7.389 / 11.213 = 0.659$.
-# One point more in the score is a factor of $e$ in the probability, whatever the other scores are: $0.659 / 0.242 = 2.718$.
+# One point between two scores is a factor of $e$ between their probabilities, whatever the other scores are: $0.6590 / 0.2424 = 2.718$.
+# (The probability itself grows by less when its score is raised by a point, for the sum grows with it.)
 
 # %%
 e = np.exp([2.0, 1.0, 0.1])
@@ -133,7 +134,8 @@ print("the probability of the right letter:", p[np.arange(5), y])
 # ## A first glimpse of temperature
 #
 # Divide all scores by a number before the softmax, and the differences shrink or grow. That number is called temperature: a low one makes
-# the likeliest letter likelier still, a high one brings all of them closer to $1/V$. The order never changes. Notebook 13 uses it to
+# the likeliest letter likelier still, a high one makes it less likely and draws the row as a whole towards $1/V$. (One in the middle
+# may rise first: see the "e" at 0.5 and at 1.) The order never changes. Notebook 13 uses it to
 # write; in the loss it is always 1.
 
 # %%
@@ -293,7 +295,7 @@ print("largest gradient of that row:", np.abs(layers.cross_entropy_backward(1.0,
 # %% [markdown]
 # ## The gradient of softmax, line by line
 #
-# Let $g_i = \partial L / \partial p_i$ be the gradient that arrives, $(V,)$, for one row. Wanted: $\partial L / \partial z_j$, $(V,)$.
+# Let $g_i = \partial L / \partial p_i$ be the gradient that arrives, $(V,)$, for one row. Wanted: $\partial L / \partial z_j$, $(V,)$, for short $dz_j$.
 # Write $e_i = e^{z_i}$ and $S = \sum_k e_k$, so that $p_i = e_i / S$. (The shift by $m$ cancels, and so need not be derived.)
 #
 # **1. The two parts.** $e_i$ holds only its own score, $S$ holds them all:
@@ -433,7 +435,8 @@ print("as one:      ", layers.cross_entropy_backward(1.0, cache)[0])
 # ## The kernel
 #
 # The probabilities are as large as the scores, $(T, V)$, and the loss needs only one of each row. The compiled kernel goes over a row
-# once for its maximum and once for the sum, keeps these two numbers, and makes the probabilities anew in the backward pass.
+# once for its maximum and once for the sum, keeps these two numbers, and makes the probabilities anew in the backward pass. (The 1 of the
+# right token is not in the listing: the loop over rows takes it from one number, `dlogits[...] -= scale`.)
 
 # %%
 import kernels
@@ -496,6 +499,9 @@ answer(
         3.4286: "the probabilities are averaged, not their logarithms",
         4.6667: "1 / p is averaged, not its logarithm",
         64.0: "the surprises are summed, not averaged",
+        1.3863: "the mean surprise in nats, not turned back into a number of choices",
+        0.25: "the mean probability of a token; perplexity is 1 over it",
+        6.0: "the sum of the surprises in bits",
     },
 )
 
@@ -517,7 +523,7 @@ check(cross_entropy_backward=cross_entropy_backward)
 #
 # * Softmax: powers, divided by their sum; only differences of scores count, so the largest is taken away first.
 # * Cross-entropy: the mean surprise $-\ln p_y$, by log-sum-exp; $\ln V$ is the price of knowing nothing.
-# * Backward: $dz = p \odot (g - \langle g, p \rangle)$, and for both together $dz = (p - 1_y) / N$.
+# * Backward: $dz_j = p_j (g_j - \sum_i g_i p_i)$, and for both together $(p_j - 1[j = y]) / N$.
 #
 # **Where it is:** `minigpt/layers/softmax.py` and `minigpt/layers/cross_entropy.py`, by hand in `minigpt/by_hand.py`, the kernels in
 # `kernels/softmax.py`; `minigpt check softmax cross_entropy` proves them. Before: 02, embeddings and positions. Next: 04, linear layers

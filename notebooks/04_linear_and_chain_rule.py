@@ -351,7 +351,7 @@ print("by rule ", layers.relu_backward(np.ones(1), layers.relu_forward(zero)[1])
 # | $dW_1$ | $x^\top du$ | rows $[2, -2, 0]$ and $[-4, 4, 0]$ | $(2, 3)$ |
 # | $dx$ | $du\, W_1^\top$ | $[2 - 4,\; -2 - 1] = [-2, -3]$ | $(1, 2)$ |
 #
-# The third unit was negative, its output 0: nothing it does changes the loss, and its column of $dW_1$ is 0. It learns nothing from this
+# The third of the inner numbers (a *unit*) was negative, its output 0: no small change of it changes the loss, and its column of $dW_1$ is 0. It learns nothing from this
 # token.
 
 # %%
@@ -437,7 +437,8 @@ answer(
     {
         ((7, 10), (-3, -4)): "it is g^T x, the transpose",
         ((5, -2), (11, -4)): "it is x g, which sums over channels and not over tokens",
-        ((1, 0), (4, -4)): "x and g are multiplied number by number",
+        ((1, 0), (6, -4)): "x and g are multiplied number by number",
+        ((1, 0), (3, 2)): "it is x g^T: the transpose is on the wrong one",
     },
 )
 

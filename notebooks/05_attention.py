@@ -312,7 +312,7 @@ refutation("attention.dk_reshaped")
 # %%
 two, larger = None, None  # the weight of each of the two; the weight of the third
 
-answer("each of the two", two, 0.5, {1.0: "the weights do not share a sum of 1"})
+answer("each of the two", two, 0.5, {1.0: "the weights must share a sum of 1"})
 answer(
     "the third",
     larger,

@@ -11,10 +11,12 @@
 # | $C$ | channels | 4 |
 # | $nh$ | heads | 2 |
 # | $hs = C / nh$ | channels of one head | 2 |
+# | $B, T$ | texts in the batch, tokens of each | 1, 5 |
 # | qkv | queries, keys and values side by side | $(B, T, 3C) = (1, 5, 12)$ |
+# | $h$, $o_h$ | the number of a head, and its output | $(B, T, hs)$ |
+# | $O$, $G$ | the output of all, and $\partial L / \partial O$ | $(B, T, C)$ |
 
 # %%
-
 import numpy as np
 
 import minigpt
@@ -124,7 +126,7 @@ P = trace.find("h.0.attn.heads.attention.softmax", "softmax_forward").out[0]  # 
 show(plots.attention_heads(P, list("trans")))
 
 # %% [markdown]
-# Two heads, two sets of weights. Head 0 looks hard at "r" wherever it may; head 1 spreads the weights of "s" nearly evenly.
+# Two heads, two sets of weights. From "r", "n" and "s" head 0 looks hard at "r"; head 1 spreads the weights of "s" nearly evenly.
 
 # %%
 qkv = step.inputs["qkv"]  # (1, 5, 12)
@@ -155,7 +157,7 @@ print(parts, "sum", sum(parts.values()), "= 4C^2 + 4C =", 4 * 16 + 16)
 # **1. Merge** only moves numbers. Number $O_{t,\,h \cdot hs + c}$ *is* $o_{h t c}$, so $\partial L / \partial o_{htc} = G_{t,\,h \cdot hs + c}$: the gradient
 # moves the same way back. $(B, T, C) \to (B, nh, T, hs)$.
 #
-# **2. Attention** in each head: notebook 05, $dq_h, dk_h, dv_h$, each $(B, nh, T, hs)$. Heads do not share a number, so nothing is summed over heads.
+# **2. Attention** in each head: notebook 05, $dq_h, dk_h, dv_h$, for all heads together $(B, nh, T, hs)$ each. Heads do not share a number, so nothing is summed over heads.
 #
 # **3. Split** only moves numbers too: each goes back to where it came from, $(B, T, 3C)$.
 
@@ -194,7 +196,7 @@ print("columns that are not 0:", np.flatnonzero(np.abs(dqkv[0]).max(axis=0) > 0)
 # ## Who mixes the heads
 #
 # Nothing in attention does. That is the work of `c_proj`, the linear layer behind it: each of its outputs reads all channels of all
-# heads. Without it, head 0 could only ever write to the first half of the residual stream.
+# heads. Without it, head 0 could only ever write to the first half of the residual stream (09).
 #
 # ## In a trained model
 #
@@ -215,9 +217,9 @@ show(figure)
 # %%
 T = P.shape[1]
 for h in range(4):
-    before = P[h][np.arange(1, T), np.arange(T - 1)].mean()
+    before = P[h][np.arange(1, T), np.arange(T - 1)].mean()  # the first token has no choice
     print(
-        f"head {h}: weight on itself {np.diag(P[h]).mean():.2f}, on the token before {before:.2f}"
+        f"head {h}: weight on itself {np.diag(P[h])[1:].mean():.2f}, on the token before {before:.2f}"
     )
 
 # %% [markdown]
@@ -235,8 +237,15 @@ answer(
     first,
     768 + 5 * 64,
     {
-        5 * 64: "that is its first query channel",
-        5 * 192: "each head's q, k, v are not side by side",
+        5 * 64: "its first query channel; the keys come after all 768 queries",
+        5
+        * 192: "q, k, v of each head are taken to lie side by side; all queries come first, then all keys",
+        2 * 768 + 5 * 64: "its first value channel",
+        768 + 5 * 64 + 1: "it is counted from 1",
+        768 + 5 * 12: "a head has 768 / 12 = 64 channels, not 12",
+        768
+        + 4
+        * 64: "the heads are counted from 1, or q, k, v of each head are taken to lie side by side",
     },
     tolerance=1e-9,
 )

@@ -3,7 +3,7 @@
 #
 # *Why does every token get measured and rescaled before each part of a block, and what does that do to its gradient?*
 #
-# The numbers of a token grow and shrink as parts are added to it. What reads them next would have to cope with any size. Layer norm
+# The numbers of a token grow as parts are added to it, block after block (09). What reads them next would have to cope with any size. Layer norm
 # brings each token to mean 0 and variance 1, by itself, and then lets the model choose a scale and an offset for each channel.
 #
 # | letter | meaning | here |
@@ -11,7 +11,10 @@
 # | $T$ | tokens | 5, the letters of "trans" |
 # | $C$ | channels of a token | 4 |
 # | $\mu, \sigma^2$ | mean and variance of one token's channels | one of each a token |
-# | $\gamma, \beta$ | gain and bias, learnt | one of each a channel |
+# | $\epsilon$ | a small number that keeps the division from 0 | 1e-5 |
+# | $\gamma, \beta$ | gain and bias, learnt; `weight` and `bias` in the code | one of each a channel |
+# | $r, \hat x$ | $1/\sqrt{\sigma^2 + \epsilon}$ (`rstd` in the code), and the normalized token (`xhat`) | |
+# | $\odot$ | number by number | |
 
 # %%
 import math
@@ -19,11 +22,14 @@ import math
 import numpy as np
 
 import minigpt
-from minigpt import layers, plots
+from minigpt import GPT, layers, plots
 from minigpt.checks.core import numerical_gradient
+from minigpt.config import GPTConfig
 from minigpt.formulas import formula, refutation
 from minigpt.notebook import answer, check, same, show, source
-from minigpt.tiny import tiny_model, tiny_tokenizer
+from minigpt.ops import overlay
+from minigpt.parameters import initial_parameters
+from minigpt.tiny import tiny_batch, tiny_model, tiny_tokenizer
 
 np.set_printoptions(precision=3, suppress=True)
 
@@ -42,12 +48,13 @@ for layer in range(1, 11):
         print(f"after {layer:2d} layers: standard deviation {x.std():.3g}")
 
 # %% [markdown]
-# Each layer multiplies the size by about $\sqrt{64} = 8$, and $8^{10}$ is a thousand million. With smaller weights it would vanish
-# just as fast. Someone has to measure.
+# Each layer multiplies the size by about $\sqrt{64} = 8$, and $8^{10}$ is a thousand million. With weights of standard deviation
+# $1/64$ it would vanish just as fast; $1/8$ would hold it, but training does not keep weights there. In a GPT parts are added to the
+# stream instead, so it grows more slowly, but it grows. Someone has to measure.
 #
 # ## The formula
 #
-# Ba, Kiros and Hinton 2016, equation 3. The paper has no $\epsilon$; every implementation adds one inside the root, so that a token
+# Ba, Kiros and Hinton 2016, equations 3 and 4. The paper has no $\epsilon$; every implementation adds one inside the root, so that a token
 # of equal numbers is not divided by zero.
 
 # %%
@@ -55,7 +62,7 @@ formula("layer_norm.forward")
 
 # %% [markdown]
 # The table is the point of these notebooks: the same formula in Python loops, in NumPy and as a compiled kernel, on the same small
-# example, and how far apart they are.
+# example, and how far each is from the loops. The last row is the line of mathematics above, typed in as it stands.
 #
 # ## On paper
 #
@@ -84,7 +91,8 @@ source(by_hand.normalized_row, by_hand.layer_norm_forward, layers.layer_norm_for
 # ## In the running example
 #
 # Five letters, four channels. These are the numbers that leave notebook 02 (tokens plus positions) and enter the first block.
-# Each *row* is a token; layer norm looks along the row.
+# Each *row* is a token; layer norm looks along the row. `h.0.ln_1` is the first layer norm of block 0; the table shows of each array
+# the row of the last token, "s", and below what is kept for the way back.
 
 # %%
 trace = minigpt.trace(tiny_model(), "trans", tiny_tokenizer(), targets="ransf")
@@ -106,8 +114,13 @@ show(
             ("out = gamma * xhat + beta", step.out[0]),
         ],
         per_row=3,
+        limit=2.1,  # one scale of colours for all three
+        rows=list("trans"),
     )
 )
+
+# %%
+show(plots.layer_norm_dots(x, xhat, list("trans")))
 
 # %%
 print(f"the largest mean of a row of xhat: {np.abs(xhat.mean(axis=1)).max():.1e}")
@@ -116,7 +129,8 @@ for letter, variance in zip("trans", xhat.var(axis=1), strict=True):
 same("out", step.out[0], gain * xhat + bias)
 
 # %% [markdown]
-# The variances are a little below 1: that is $\epsilon$, which a token of small numbers feels most.
+# The variances are a little below 1: that is $\epsilon$. A row of $\hat x$ has the variance $\sigma^2/(\sigma^2 + \epsilon)$, so a token
+# of small *variance* feels it most.
 #
 # *Predict:* what does layer norm make of a token that is moved and stretched, $1000 x + 50$?
 
@@ -126,7 +140,9 @@ formula("layer_norm.invariant")
 # %% [markdown]
 # ## The gradient, line by line
 #
-# Let $g$ be the gradient that arrives, of the same shape as the output. Forward, for one token (all sums over its $C$ channels):
+# Let $g$ be the gradient that arrives, of the same shape as the output. $d\square$ is short for $\partial L/\partial\square$, with $L$ the
+# loss, and $1[i = j]$ is 1 where $i = j$, else 0. Sums over $i$, $j$, $c$ run over channels, those over $t$ over tokens. Forward, for one
+# token:
 #
 # $$\hat x_i = r\,(x_i - \mu), \qquad r = (\sigma^2 + \epsilon)^{-1/2}, \qquad y_i = \gamma_i \hat x_i + \beta_i$$
 #
@@ -142,12 +158,13 @@ formula("layer_norm.invariant")
 # \frac{\partial \sigma^2}{\partial x_j} = \frac2C (x_j - \mu), \qquad
 # \frac{\partial r}{\partial x_j} = -\tfrac12 (\sigma^2 + \epsilon)^{-3/2}\, \frac2C (x_j - \mu) = -\frac{r^2 \hat x_j}{C}$$
 #
-# In the last step, $r^3 (x_j - \mu) = r^2 \hat x_j$. Together, by the product rule:
+# In the second, $\mu$ moves as well, but this adds $-\frac{2}{C^2} \sum_c (x_c - \mu) = 0$: the distances from the mean sum to 0. In the
+# last step, $r^3 (x_j - \mu) = r^2 \hat x_j$. Together, by the product rule:
 #
 # $$\frac{\partial \hat x_i}{\partial x_j} = r\Big(1[i = j] - \frac1C\Big) - (x_i - \mu)\frac{r^2 \hat x_j}{C}
 # = r \Big( 1[i = j] - \frac1C - \frac{\hat x_i \hat x_j}{C} \Big)$$
 #
-# **4. Sum over the outputs.** $dx_j = \sum_i h_i\, \partial \hat x_i / \partial x_j$, and each term is a plain mean:
+# **4. Sum over the outputs.** $dx_j = \sum_i h_i\, \partial \hat x_i / \partial x_j$, and the last two terms hold plain means:
 #
 # $$dx_j = r \Big( h_j - \underbrace{\tfrac1C \textstyle\sum_i h_i}_{\text{mean of } h} - \hat x_j \underbrace{\tfrac1C \textstyle\sum_i h_i \hat x_i}_{\text{mean of } h \hat x} \Big)$$
 #
@@ -160,8 +177,8 @@ source(layers.layer_norm_backward)
 # %% [markdown]
 # ## The proof
 #
-# A derivative can be measured: move one number by $h$ up and down, and see how far the output moves. Everything above must agree with
-# that, for every $x$, $\gamma$ and $\beta$.
+# A derivative can be measured: move one number by a little, up and down, and see how far the output moves. Everything above must agree
+# with that for any $x$, $\gamma$ and $\beta$; here for those of the running example.
 
 # %%
 back = trace.find("h.0.ln_1", "layer_norm_backward")
@@ -186,7 +203,12 @@ formula("layer_norm.backward_gain")
 
 # %% [markdown]
 # Two facts follow from the formula, and are good tests of any implementation: the rows of $dx$ sum to 0, and (but for $\epsilon$) so do
-# those of $dx \cdot x$.
+# those of $dx \odot x$. First, $\sum_j \hat x_j = 0$, so $\sum_j dx_j = r\,(C \bar h - C \bar h - 0) = 0$. Second, with $x_j - \mu = \hat x_j / r$,
+#
+# $$\sum_j dx_j\, x_j = \sum_j dx_j\, (x_j - \mu) = \sum_j \big(h_j - \bar h - \hat x_j\, \overline{h \hat x}\big)\, \hat x_j
+# = C\, \overline{h \hat x}\, \big(1 - \overline{\hat x^2}\big)$$
+#
+# and $\overline{\hat x^2}$ is the variance that was a little below 1.
 
 # %%
 dx = back.outputs["dx"][0]
@@ -205,8 +227,8 @@ print(
 refutation("layer_norm.gamma_outside")
 
 # %% [markdown]
-# Another classic is the variance divided by $C - 1$, as statistics packages do. It is 13 % off here and 0.07 % off at $C = 768$, which
-# a tolerance of 1e-2 lets pass.
+# Another classic is the variance divided by $C - 1$, as statistics packages do. The output is then 13 % too small here and 0.07 % at
+# $C = 768$, which a tolerance of 1e-2 lets pass.
 
 # %%
 refutation("layer_norm.unbiased")
@@ -218,19 +240,32 @@ refutation("layer_norm.unbiased")
 refutation("layer_norm.with_sigmoid")
 
 # %% [markdown]
-# Last, *break it*: take layer norm out of the tiny model, and look at how sure of itself it becomes.
+# Last, *break it*: models like the tiny one, with random parameters and 1 to 8 blocks, and the same with every layer norm taken out. How
+# sure are they of the next letter? *Predict:* which of them grows with the blocks?
+
 
 # %%
-x = rng.normal(size=(1, 6, 64)) * 30  # a residual stream that has grown
-weight = rng.normal(size=(64, 9)) / 8
-for name, stream in (
-    ("without", x),
-    ("with layer norm", layers.layer_norm_forward(x, np.ones(64))[0]),
-):
-    p, _ = layers.softmax_forward(stream @ weight)
-    print(f"{name:16s} largest probability, mean over tokens: {p.max(axis=-1).mean():.3f}")
+def sureness(blocks, ops):
+    """The largest probability of each place in "trans", their mean, by a model that has learnt nothing."""
+    config = GPTConfig(vocab_size=9, block_size=8, n_layer=blocks, n_head=2, n_embd=4)
+    random = np.random.default_rng(9)
+    params = {
+        name: random.normal(loc=float(array.ndim == 1 and array.all()), scale=0.5, size=array.shape)
+        for name, array in initial_parameters(config, 0, np.float64).items()
+    }  # gains around 1, all else around 0
+    logits, _ = GPT(config, ops=ops, params=params).forward(tiny_batch()[0])
+    return layers.softmax_forward(logits)[0].max(axis=-1).mean()
+
+
+without = overlay({"layer_norm_forward": lambda x, weight, bias=None, eps=1e-5: (x, None)})
+print("blocks  with layer norm  without")
+for blocks in (1, 2, 4, 8):
+    print(f"{blocks:6d}  {sureness(blocks, 'numpy'):15.3f}  {sureness(blocks, without):7.3f}")
 
 # %% [markdown]
+# Nothing was learnt, and without layer norm four blocks are 97 % sure of a letter: the stream has grown, and the logits with it. A softmax
+# that is so sure hardly learns (03).
+#
 # ## Exercises
 #
 # **1.** What is layer norm of $[1, 0, 0, 0]$ for $\epsilon = 0$, $\gamma = 1$, $\beta = 0$? Work out the first number on paper.
@@ -241,13 +276,20 @@ first = None  # a number
 answer(
     "LN([1, 0, 0, 0])[0]",
     first,
-    math.sqrt(3),
-    {1.5: "the variance is divided by C - 1", 0.75: "nothing divides by the root"},
+    layers.layer_norm_forward(np.array([1.0, 0, 0, 0]), np.ones(4), eps=0.0)[0][0],
+    {
+        1.5: "the variance is divided by C - 1",
+        0.75: "the mean is subtracted, and nothing is divided by the root of the variance",
+        4.0: "it is divided by the variance, not by its root",
+        1 / math.sqrt(0.1875): "the mean is not subtracted",
+    },
 )
 
 # %% [markdown]
-# **2.** Write the backward yourself. `cache` has the fields `xhat` (..., C), `rstd` (..., 1) and `weight` (C,); the last entry of the
-# result is None where there is no bias. The check runs all the project's tests of layer norm on your function, also inside a model.
+# **2.** Write the backward yourself, with the code above covered. `cache` has the fields `xhat` (..., C), `rstd` (..., 1), `weight` (C,)
+# and `has_bias`, True or False; the last entry of the result is None where there is no bias. The check runs the project's tests of layer
+# norm's backward on your function: against numbers by hand, PyTorch's, the loops', and central differences, in float64 and float32, and
+# inside two models. Where your numbers are those of a mistake that it knows, it says which.
 
 
 # %%
@@ -264,5 +306,5 @@ check(layer_norm_backward=layer_norm_backward)
 # * Backward: $dx = r\,(h - \bar h - \hat x\, \overline{h \hat x})$ with $h = g\gamma$: no gradient moves or stretches the token.
 # * Test it with a random gain, or you will not see a forgotten one.
 #
-# **Where it is:** `minigpt/layers/layer_norm.py`, by hand in `minigpt/by_hand.py`, the kernel in `kernels/layer_norm.py`, where one pass
-# over a row finds mean and variance; `minigpt check layer_norm` proves all of it. Before: 06, many heads. Next: 08, GELU and the MLP.
+# **Where it is:** `minigpt/layers/layer_norm.py`, by hand in `minigpt/by_hand.py`, the kernel in `kernels/layer_norm.py`, where a
+# row comes into the cache once and is read there three times: for its mean, its variance and the output; `minigpt check layer_norm` proves all of it. Before: 06, many heads. Next: 08, GELU and the MLP.

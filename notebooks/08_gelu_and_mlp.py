@@ -53,14 +53,16 @@ print(with_one @ best + 0.0)
 
 
 # %%
-def trained(activation, seed, steps=500):
+def trained(activation, seed, steps=500, rate=0.3):
     """An MLP of 8 wide channels, by gradient descent; its parameters and its mean squared error."""
     rng = np.random.default_rng(seed)
     params = [rng.normal(size=(2, 8)), np.zeros(8), rng.normal(size=(8, 2)), np.zeros(2)]
     for _ in range(steps):
         out, cache = layers.mlp_forward(switches, *params, activation)
         _, *gradients = layers.mlp_backward((out - wanted) / 4, cache)
-        params = [array - 0.3 * gradient for array, gradient in zip(params, gradients, strict=True)]
+        params = [
+            array - rate * gradient for array, gradient in zip(params, gradients, strict=True)
+        ]
     return params, float(np.square(out - wanted).mean())
 
 
@@ -71,7 +73,7 @@ print(layers.mlp_forward(switches, *params)[0].round(2) + 0.0)
 # In code the bend is easily lost, and everything still runs:
 
 # %%
-print(refutation("mlp.two_linear_layers"))
+refutation("mlp.two_linear_layers")
 
 # %% [markdown]
 # ## GELU: keep it, as far as it is large
@@ -151,7 +153,8 @@ best = np.argmin([np.abs(form - want).max() for form in forms])
 print(f"the best c of a finer search: {tried[best]:.6f}")
 
 # %% [markdown]
-# To the digits that matter, 0.044715 is the $c$ that makes the largest error as small as it can be. A third form, $x\,\sigma(1.702 x)$ with the sigmoid
+# To the digits that matter, 0.044715 is the $c$ that makes the largest error of tanh *against erf* as small as it can be. (For GELU itself, which
+# multiplies that error by $x/2$, $c = 0.0444$ would do a little better: 3.9e-4 instead of the 4.7e-4 below.) A third form, $x\,\sigma(1.702 x)$ with the sigmoid
 # $\sigma(a) = 1 / (1 + e^{-a})$, stands in the same paper and is in no GPT here. How far from the exact one are they?
 
 # %%
@@ -180,7 +183,9 @@ show(plots.gelu_curves())
 #
 # $$\mathrm{GELU}(x) - \mathrm{GELU}(-x) = x\,\Phi(x) + x\,\Phi(-x) = x$$
 #
-# The tanh form has it too, for $\tanh(-a) = -\tanh(a)$. Few mistakes survive this test:
+# The tanh form has it too, for $\tanh(-a) = -\tanh(a)$. The test is cheap, and catches a forgotten $\frac12$, a forgotten $1 +$, and an $x^2$ in place of
+# $x^3$. It does not see a wrong constant: ReLU, $x\,\sigma(1.702 x)$ and every $\tanh$ of an odd function pass it. So it stands beside the golden
+# numbers, not in their place.
 
 # %%
 formula("gelu.symmetry")
@@ -289,14 +294,14 @@ for start in (-0.5, -2.0):
 # networks for the two switches, each from another start, how many fail with ReLU, and how many with GELU?*
 
 # %%
-for activation in ("relu", "gelu"):
-    errors = [trained(activation, seed)[1] for seed in range(30)]
-    print(
-        f"{activation}: {sum(error > 0.01 for error in errors)} of 30 end with an error above 0.01"
-    )
+for rate in (0.3, 0.1):
+    for activation in ("relu", "gelu"):
+        errors = [trained(activation, seed, rate=rate)[1] for seed in range(30)]
+        fail = sum(error > 0.01 for error in errors)
+        print(f"step {rate}, {activation}: {fail} of 30 end with an error above 0.01")
 
 # %% [markdown]
-# Eight units are few; in a wide model others take over from a dead one. In the running example:
+# A large step throws a ReLU unit over the edge, and it never returns; with a third of the step few fail. GELU forgives both. Eight units are few; in a wide model others take over from a dead one. In the running example:
 
 # %%
 trace = minigpt.trace(tiny_model(), "trans", tiny_tokenizer(), targets="ransf")
@@ -494,6 +499,8 @@ answer(
         -1.9545: "the gate is Phi(2), but x is -2",
         0.0: "that is ReLU",
         0.02275: "that is the gate, Phi(-2), without the x",
+        1.9545: "that is GELU(2); x is -2, and so is its gate",
+        -0.02275: "the gate is right, but x is -2, not -1",
     },
 )
 

@@ -481,9 +481,9 @@ answer(
     count,
     124_439_808 + 50257 * 768,
     {
-        124_439_808: "the head is tied",
+        124_439_808: "that is the tied model",
         124_439_808 + 1024 * 768: "wpe is copied instead of wte",
-        124_439_808 + 50257 * 768 + 50257: "the head has a bias",
+        124_439_808 + 50257 * 768 + 50257: "a bias is counted, too",
     },
     tolerance=1e-9,
 )

@@ -21,11 +21,10 @@ import numpy as np
 
 import minigpt
 from minigpt import GPT, generate, layers, plots
-from minigpt.checks import library, perform, select
 from minigpt.checks.core import numerical_gradient
 from minigpt.formulas import formula, refutation
 from minigpt.generate import next_logits, probabilities, sample, stream
-from minigpt.notebook import answer, same, show, source
+from minigpt.notebook import answer, check, same, show, source
 from minigpt.ops import overlay
 from minigpt.pretrained import shipped_model
 from minigpt.tiny import tiny_batch, tiny_model, tiny_tokenizer
@@ -482,11 +481,7 @@ def my_probabilities(logits, temperature=1.0, top_k=None, top_p=None):
     raise NotImplementedError("13.2: an array of logits' shape, 0 where top_k or top_p cut")
 
 
-subject = library()
-subject.probabilities = my_probabilities
-for one in select(["sampling.filters"]):
-    problems = [line.problem for line in perform(one, subject).lines if line.problem]
-    print(f"{one.name}: {problems[0].partition(' (')[0] if problems else 'passed'}")
+check(probabilities=my_probabilities)
 
 # %% [markdown]
 # ## In three lines

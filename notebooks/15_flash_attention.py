@@ -4,16 +4,20 @@
 # *Attention makes a weight for every pair of tokens. How does it do without storing them?*
 #
 # The formula of notebook 05 makes a matrix of $T \times T$ weights for each head, uses it once, and keeps it for the way back. For long texts, that matrix
-# is nearly all of the memory, and writing and reading it takes much of the time. Flash attention (Dao et al. 2022; Dao 2023) gives the same output, to
-# the last digits, without ever having the matrix.
+# is nearly all of the memory; on a GPU, writing and reading it takes much of the time, too. Flash attention (Dao et al. 2022; Dao 2023) gives the same
+# output, but for rounding, without ever having the matrix.
 #
 # | letter | meaning |
 # |---|---|
 # | $s$ | a score, $q \cdot k / \sqrt{hs}$ |
 # | $m$ | the largest score so far |
-# | $\ell$ | the sum of $e^{s - m}$ so far |
-# | $o$ | the sum of $e^{s - m} v$ so far |
-# | $L = m + \log \ell$ | what is kept of a row: one number |
+# | $\ell$ | the sum of $e^{s - m}$ so far; `total` in the code |
+# | $o$ | the sum of $e^{s - m} v$ so far; `mean` in the code of the ladder |
+# | $m', \ell', o'$ | the same after the next score |
+# | $S, P$ | all scores and all weights, $(T, T)$: what is never stored |
+# | $O$ | the output, $o / \ell$ when all keys have gone by |
+# | $G$ | the gradient that arrives at $O$ |
+# | $L = m + \log \ell$ | what is kept of a row: one number (not the loss); `lse` in the code, for log-sum-exp |
 # | $D$ | one number a row for the way back |
 
 # %%
@@ -23,10 +27,15 @@ import math
 import numpy as np
 
 import kernels
-from kernels import ladder
+from kernels import flash, ladder
+from kernels.jit import part as compiled
+from kernels.ladder import a0_plain
 from kernels.ladder import table as timing
+from kernels.ladder.a0_plain import inner_product
+from kernels.ladder.m1_order import add_times
 from minigpt import layers, plots
 from minigpt.formulas import formula, refutation
+from minigpt.formulas.attention import online
 from minigpt.notebook import answer, same, show, source
 
 np.set_printoptions(precision=4, suppress=True)
@@ -34,7 +43,8 @@ np.set_printoptions(precision=4, suppress=True)
 # %% [markdown]
 # ## Make it hurt
 #
-# GPT-2 has 12 heads. *Predict before you run: how many megabytes of weights for one text of 1,024 tokens, in one block? And of 8,192?*
+# GPT-2 has 12 heads of 64 channels, and a number of float32 is 4 bytes. *Predict before you run: how many megabytes of weights for one text of 1,024
+# tokens, in one block? And of 8,192?*
 
 # %%
 for T in (256, 1024, 4096, 8192):
@@ -55,6 +65,8 @@ for T in (256, 1024, 4096, 8192):
 #
 # $$\ell = \sum_{j \le n} e^{s_j - m}, \qquad
 # \sum_{j \le n} e^{s_j - m'} = e^{m - m'} \sum_{j \le n} e^{s_j - m} = e^{m - m'}\, \ell$$
+#
+# To that the new number adds its own $e^{s_{n+1} - m'}$.
 
 # %%
 formula("flash.online_softmax")
@@ -78,6 +90,8 @@ for x in (1.0, 3.0, 2.0, 5.0):
 show(plots.online_softmax(rows))
 
 # %% [markdown]
+# (At first $m = -\infty$, so the first factor is $e^{-\infty} = 0$: there was nothing before.)
+#
 # At the end $m + \log \ell$ is the logarithm of the sum of all $e^x$. Of a whole row, this one number is kept.
 
 # %%
@@ -96,14 +110,14 @@ rng = np.random.default_rng(0)
 q, k, v = rng.normal(size=(3, 6, 4))  # (T, hs) each
 
 
-def online_row(q, keys, values):
-    """One query over its keys, one after the other."""
+def online_row(q, keys, values, factor=lambda shrink: shrink):
+    """One query over its keys, one after the other. factor: what o is multiplied by, for those who want to break it."""
     m, total, o = -math.inf, 0.0, np.zeros(values.shape[1])
     for key, value in zip(keys, values, strict=True):
         s = float(q @ key) / math.sqrt(len(q))
         m_next = max(m, s)
         shrink, p = math.exp(m - m_next), math.exp(s - m_next)
-        m, total, o = m_next, total * shrink + p, o * shrink + p * value
+        m, total, o = m_next, total * shrink + p, o * factor(shrink) + p * value
     return o / total, m + math.log(total)  # the output and L
 
 
@@ -115,7 +129,17 @@ want, cache = layers.attention_forward(q[None, None], k[None, None], v[None, Non
 same("out", out, want[0, 0])
 
 # %% [markdown]
-# *Break it.* FlashAttention-2's paper prints the factor with an inverse, as if what is there had to grow. Its code has it right:
+# *Break it.* FlashAttention-2's paper prints the factor with an inverse, as if what is there had to grow. Its code has it right. (Taken literally, the
+# first key would ask for $1/e^{-\infty}$; here its factor is 1.) *Predict:* which rows come out right by either wrong factor?
+
+# %%
+for name, factor in (
+    ("as it is", lambda f: f),
+    ("left out", lambda f: 1.0),
+    ("inverse", lambda f: 1.0 / f if f else 1.0),
+):
+    wrong = np.array([online_row(q[i], k[: i + 1], v[: i + 1], factor)[0] for i in range(6)])
+    print(f"{name:9s} largest error of each row", np.abs(wrong - want[0, 0]).max(axis=1).round(2))
 
 # %%
 refutation("flash.inverse_rescale")
@@ -124,16 +148,20 @@ refutation("flash.inverse_rescale")
 # ## Tiles
 #
 # One key at a time is slow: each needs a pass over $o$. So a *tile* of keys is taken at a time, and a tile of queries: their scores fit into the
-# fastest memory, are used there, and are gone. And the tiles in which every key is later than every query are never touched.
+# fastest memory, are used there, and are gone. And the tiles in which every key is later than every query are never touched. The outer loop goes over
+# the tiles of queries: a row of tiles below is done before the next begins, and its keys and values are fetched once for all its queries.
 
 # %%
 show(plots.flash_tiles(16, 16, 4, 4, current=(2, 1), hs=4))
 
 # %% [markdown]
+# The title counts what is read from arrays: without tiles $q$, $k$, $v$ once and every score twice; with tiles each query once, and for every tile its keys
+# and values. So tiles read less where their side is large next to $hs$. (Try `hs=16`, then a `block_q` of 16.)
+#
 # ## Backward: make it anew
 #
-# Notebook 05: $dV = P^\top G$, $dP = G V^\top$, $dS = P \odot (dP - \mathrm{rowsum}(dP \odot P))$. All three want $P$, which nobody has kept. But
-# with $L$ each weight can be made again from its score, and needs nothing of the rest of its row:
+# Notebook 05: $dV = P^\top G$, $dP = G V^\top$, $dS = P \odot (dP - \mathrm{rowsum}(dP \odot P))$, and from it $dQ = dS\, K / \sqrt{hs}$,
+# $dK = dS^\top Q / \sqrt{hs}$. $dV$ and $dS$ want $P$, which nobody has kept. But with $L$ each weight can be made again from its score, and needs nothing of the rest of its row:
 #
 # $$P_{ij} = \frac{e^{S_{ij} - m_i}}{\ell_i} = e^{S_{ij} - m_i - \log \ell_i} = e^{S_{ij} - L_i}$$
 #
@@ -153,7 +181,7 @@ D = (G * out).sum(axis=1)  # (T,)
 for i in range(6):
     for j in range(i + 1):  # a pair of a query and a key that it sees
         p = math.exp(q[i] @ k[j] / 2 - lse[i])  # sqrt(hs) = 2
-        ds = p * (G[i] @ v[j] - D[i]) / 2
+        ds = p * (G[i] @ v[j] - D[i]) / 2  # with the 1 / sqrt(hs) that dq and dk both need
         dv[j] += p * G[i]
         dq[i] += ds * k[j]
         dk[j] += ds * q[i]
@@ -176,15 +204,19 @@ for name, mine, reference in zip(
 # The same idea, from the plain formula to the kernel, each rung a file in `kernels/ladder/`, checked against float64 and against the rung before.
 
 # %%
-for name, adds in (*ladder.ATTENTION, *ladder.BACKWARD):
-    print(f"{name:20s} {adds}")
+for name, rungs in (("forward", ladder.ATTENTION), ("backward", ladder.BACKWARD)):
+    print(name)
+    for rung, adds in rungs:
+        print(f"  {rung:20s} {adds}")
 
 # %%
 for topic in timing.topics("tiny")[1:]:
     modules = [importlib.import_module(f"kernels.ladder.{name}") for name, _ in topic.rungs]
     differences = timing.check(topic, modules)
-    print(f"{topic.title}: {len(modules)} rungs, the largest difference is below {timing.FAR_OFF}")
     assert max(differences) < timing.FAR_OFF
+    print(
+        f"{topic.title}: {len(modules)} rungs, differ by less than {timing.FAR_OFF} of the largest number"
+    )
 
 # %% [markdown]
 # **a1** is the row that you have seen, in Numba. Compare it line by line with `online_row` above.
@@ -201,8 +233,9 @@ source(a1_online._head)
 source(a2_tiles._online_softmax)
 
 # %% [markdown]
-# **a3** turns the block round. A processor works on 16 numbers at once, if they lie side by side. Where the *queries* lie side by side, each of them has a
-# maximum of its own, and no sum has to be made across.
+# **a3** turns the block round. A processor works on 4, 8 or 16 numbers at once, if they lie side by side. Where the *queries* lie side by side, each of
+# them has a maximum of its own, and no sum has to be made across. And both products, $q k^\top$ and $P v$, are now the register tile of notebook 14: that
+# is where most of its time is won. Shown here is what lies between the two.
 
 # %%
 source(a3_lanes._online_softmax)
@@ -226,22 +259,80 @@ for name, _ in ladder.ATTENTION:
     print(f"{name:20s} {read / 1e6:9.0f} {written / 1e6:9.0f}")
 
 # %% [markdown]
-# a1 reads less, for it skips the hidden half, and writes ten times as *much*: its output row goes to and fro with every key. Doing without the
-# matrix is not enough; tiles that stay in the fast memory (a3 and on) make it pay.
+# a1 reads less, for it skips the hidden half, and writes ten times as *much*: its output row goes to and fro with every key. a2 changes nothing
+# here: the count does not ask from which cache a number comes, and that is what its blocks change. The tenfold drop comes with a3: $8 \times 32$ sums
+# stay in registers, so a product needs $1/8 + 1/32$ loads in place of 2.
 #
-# And on this machine, in milliseconds (a measurement: yours differs, and so do two runs):
+# And on this machine, in milliseconds (a measurement: yours differs, and so do two runs), for shorter texts. "x before" is how many times as fast as the
+# rung above:
 
 # %% tags=["volatile"]
 for topic in timing.topics("small")[1:]:
-    print("\n".join(line[:78] for line in timing.table(topic)), "\n")
+    print("\n".join(line[:75].rstrip() for line in timing.table(topic)), "\n")
+
+# %% [markdown]
+# a1 writes ten times as much and is ten times as fast. Is that the online softmax? *Measure one change at a time.* a0 has two more faults: it works through
+# the hidden half, and it runs down the columns of $v$. Here it is with both put right, and all of $S$ stored as before:
+
+
+# %%
+@compiled
+def stored(q, k, v, s, out):
+    """One head: the formula, over the keys that a query sees. s: (T, T), out: (T, hs)."""
+    T, hs = q.shape
+    scale = np.float32(1 / math.sqrt(hs))
+    for i in range(T):
+        for j in range(i + 1):
+            s[i, j] = inner_product(q[i], k[j]) * scale
+    for i in range(T):
+        largest, total = s[i, 0], np.float32(0)
+        for j in range(i + 1):
+            largest = max(largest, s[i, j])
+        for j in range(i + 1):
+            s[i, j] = np.exp(s[i, j] - largest)
+            total += s[i, j]
+        for j in range(i + 1):
+            s[i, j] /= total
+    for i in range(T):
+        out[i] = np.float32(0)
+        for j in range(i + 1):
+            add_times(out[i], s[i, j], v[j])
+
+
+# %%
+def timed(T):
+    """Milliseconds of one head, by each of three functions that give the same."""
+    q1, k1, v1 = (timing.normal(T, 64, seed=seed) for seed in range(3))
+    S, outs = np.empty((T, T), np.float32), np.empty((3, T, 64), np.float32)
+    runs = {
+        "a0": lambda: a0_plain._head(q1, k1, v1, S, outs[0]),
+        "a0, both put right, S stored": lambda: stored(q1, k1, v1, S, outs[1]),
+        "a1": lambda: a1_online._head(q1, k1, v1, outs[2]),
+    }
+    for run in runs.values():
+        run()  # compiles, the first time
+    assert max(timing.difference(other, outs[0]) for other in outs[1:]) < timing.FAR_OFF
+    return dict(zip(runs, 1e3 * np.array(timing.times(list(runs.values()))), strict=True))
+
+
+# %% tags=["volatile"]
+for T in (256, 1024):
+    for name, milliseconds in timed(T).items():
+        print(f"T = {T:4d}  {name:30s} {milliseconds:7.2f} ms")
+
+# %% [markdown]
+# The factor belongs to the other two. With one thread on this machine, storing $S$ costs nothing: what the online softmax buys is memory. Time is bought by a3,
+# which keeps its sums in registers. (On a GPU, where the way to the large memory is what everything waits for, it buys time as well: Dao et al. 2022,
+# section 3.2.)
 
 # %% [markdown]
 # ## The kernel
 #
-# `kernels/flash.py` is a3 with the register tile of notebook 14 in it, for windows, dropout, and fewer queries than keys. It is what `ops="numba"` runs.
+# `kernels/flash.py` is a3 made ready for windows, dropout, fewer queries than keys, and heads that are read where they lie. It is what `ops="numba"` runs.
+# This is one head of it:
 
 # %%
-source(kernels.attention_forward, kernels.attention_backward)
+source(flash._head_forward)
 
 # %%
 Q, K, V, dout = rng.standard_normal((4, 1, 2, 100, 16)).astype(np.float32)
@@ -260,27 +351,30 @@ for name, (mine, right) in zip(("dq", "dk", "dv"), pairs, strict=True):
 for T in (256, 512, 1024):
     q1, k1, v1 = np.zeros((3, 1, 12, T, 64), np.float32)
     _, kept = kernels.attention_forward(q1, k1, v1)
-    held = sum(array.nbytes for array in kept if isinstance(array, np.ndarray))
-    print(
-        f"T = {T:4d}: the kernel's cache {held / 1e6:5.1f} MB, P alone {4 * 12 * T * T / 1e6:5.1f} MB"
-    )
+    print(f"T = {T:4d}: L has {kept.lse.nbytes / 1e6:.2f} MB, P {4 * 12 * T * T / 1e6:5.1f} MB")
 
 # %% [markdown]
-# Linear in $T$, as the output is.
+# The rest of the kernel's cache is $q$, $k$, $v$ and the output, which both ways keep. All of it grows as $T$ does.
 #
 # ## Exercises
 #
-# **1.** So far $m = 2$ and $\ell = 3$. The next score is 2 + ln 3. What are $m'$ and $\ell'$?
+# **1.** So far $m = 2$ and $\ell = 3$. The next score is 2 + ln 3. What are $m'$ and $\ell'$? On paper first; `math.log` is there.
 
 # %%
 m_next, total_next = None, None
 
-answer("m'", m_next, 2 + math.log(3))
+after = online([2.0, 2.0, 2.0, 2 + math.log(3)])[-1]  # m and l after each number
+answer("m'", m_next, after[0], {2.0: "the largest so far stays, though a larger one came"})
 answer(
     "l'",
     total_next,
-    2.0,
-    {4.0: "the old sum is not rescaled", 10.0: "it is rescaled the wrong way round"},
+    after[1],
+    {
+        4.0: "the old sum is not rescaled",
+        10.0: "it is rescaled the wrong way round",
+        1.0: "the new score's own e^0 is missing",
+        6.0: "m is not raised: e^(s - m) with the old m",
+    },
 )
 
 # %% [markdown]
@@ -300,14 +394,24 @@ for part in (slice(0, 3), slice(3, 6)):
     top = float((k[part] @ q[5]).max()) / 2
     halves += [o * math.exp(L - top), top, math.exp(L - top)]
 mine = joined(*halves)
-answer("the whole row", None if mine is None else np.asarray(mine), out[5])
+o1, m1, l1, o2, m2, l2 = halves
+a, b = math.exp(m1 - max(m1, m2)), math.exp(m2 - max(m1, m2))
+mistakes = {
+    tuple((o1 + o2) / (l1 + l2)): "nothing is rescaled to the common maximum",
+    tuple((o1 / l1 + o2 / l2) / 2): "both outputs are averaged; a half counts by its l",
+    tuple(a * o1 + b * o2): "the joined o is not divided by the joined l",
+    tuple((a * o1 + b * o2) / (l1 + l2)): "o is rescaled, and l is not",
+    tuple((o1 + o2) / (a * l1 + b * l2)): "l is rescaled, and o is not",
+    tuple((o1 / a + o2 / b) / (l1 / a + l2 / b)): "the factors are upside down",
+}
+answer("the whole row", None if mine is None else np.asarray(mine), out[5], mistakes)
 
 # %% [markdown]
 # ## In three lines
 #
 # * A softmax needs one pass: $m$ and $\ell$ so far, and a factor $e^{m - m'}$ whenever the maximum rises; the output shrinks by the same factor.
 # * Of each row one number is kept, $L = m + \log \ell$. Backward makes $P = e^{S - L}$ anew, and $D = \mathrm{rowsum}(G \odot O)$ stands for the row sum.
-# * Tiles make it fast, and nothing grows with $T^2$ but the work.
+# * Tiles make it fast, and nothing grows with $T^2$ but the work (and a dropout mask, where there is one).
 #
 # **Where it is:** `kernels/ladder/` a0 to a6, `kernels/flash.py`, `kernels/attention.py`; `minigpt check attention --ops numba` proves the kernel,
 # `python -m kernels.ladder.table` times the rungs. Before: 14, a fast matmul. Next: 16, inside a trained model.

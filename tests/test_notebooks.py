@@ -158,7 +158,8 @@ def test_check_says_what_is_wrong(capsys):
         raise NotImplementedError("07.2: write it")
 
     def wrong(dout, cache):
-        dx, dweight, dbias = minigpt.layers.layer_norm_backward(dout, cache)
+        plain = cache._replace(weight=np.ones_like(cache.weight))
+        dx, dweight, dbias = minigpt.layers.layer_norm_backward(dout, plain)
         return dx * cache.weight, dweight, dbias
 
     notebook.check(layer_norm_backward=stub)
@@ -166,10 +167,16 @@ def test_check_says_what_is_wrong(capsys):
     notebook.check(layer_norm_backward=wrong)
     printed = capsys.readouterr().out
     assert "layer_norm.pytorch" in printed and "but must be" in printed
-    notebook.check(layer_norm_backward=_again)
-    assert "checks passed, yours was called" in capsys.readouterr().out
+    assert "this is what you get when the gain is multiplied on after the means" in printed
+    for right in ({"layer_norm_backward": _again}, {"adamw_step": _step}):  # of the contract, of the library
+        notebook.check(**right)
+        assert "checks passed, yours was called" in capsys.readouterr().out
     with pytest.raises(ValueError, match="no check asks for that"):
         notebook.check(nothing=stub)
+
+
+def _step(*args, **options):
+    minigpt.optim.adamw_step(*args, **options)
 
 
 def _again(dout, cache):
@@ -180,10 +187,12 @@ def test_answer(capsys):
     for got, said in (
         (None, "a: no answer yet"),
         (0.5, "a: right"),
-        (0.25, "what you get when squared"),
+        (0.25, "not yet. 0.25: it is squared"),
         (3, "not yet, it is not 3"),
+        ("sqrt(3)", "'sqrt(3)' is no number"),
+        ([1, [2, 3]], "[1, [2, 3]] is no number"),
     ):
-        notebook.answer("a", got, 0.5, {0.25: "squared"})
+        notebook.answer("a", got, 0.5, {0.25: "it is squared"})
         assert said in capsys.readouterr().out
 
 

@@ -98,7 +98,7 @@ def test_addresses_links_and_buttons(opened, tiny):
 
 def test_three_digits_are_pythons(opened, tiny):
     numbers = [-0.0, 0.0, 0.0625, -0.0625, 0.1875, 0.3125, -2.4375, 0.0005, 0.0015, 1e-9, -1e-9, 2.5, 0.5, 123.4565, -0.9995]
-    assert opened(tiny).evaluate("(all) => all.map((x) => fixed(x))", numbers) == [f"{x:.3f}" for x in numbers]
+    assert opened(tiny).evaluate("(all) => all.map((x) => fixed(x))", numbers) == [f"{x:z.3f}" for x in numbers]
 
 
 @pytest.mark.parametrize("model", ["tiny", "larger"])

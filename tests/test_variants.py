@@ -4,6 +4,7 @@ import pytest
 
 from minigpt import checks
 from minigpt.course import variants
+from minigpt.course.diagnosis import diagnosis
 
 BANK = variants.bank()
 
@@ -55,3 +56,35 @@ def test_a_wrong_layer_reaches_the_layers_made_of_it():
     for name in ("attention.gradient", "multi_head_attention.gradient", "model.gradient_pre_learned"):
         (check,) = checks.select([name])
         assert not checks.perform(check, variants.subject(bug)).passed
+
+
+# "attention.gradient" takes seconds for each
+OTHER_NUMBERS_EACH_TIME = "layers.dropout/global_random"
+DIAGNOSED = [v for v in BANK if not v.is_kernel and v.name != OTHER_NUMBERS_EACH_TIME and v.killed_by != "attention.gradient"]
+
+
+@pytest.mark.parametrize("module", sorted({v.module for v in DIAGNOSED if v.module.startswith("layers.")} | {"optim", "generate"}))
+def test_a_mistake_is_named(module):
+    """Whoever makes a mistake of the bank is told so, and never of another one alone."""
+    for variant in DIAGNOSED:
+        if variant.module == module:
+            report = variants.kill(variant)
+            named = diagnosis(report.check, report)
+            numbers = any(line.problem and line.error < float("inf") for line in report.lines)
+            assert (variant.about in named) if numbers else not named, variant.name
+
+
+def test_most_mistakes_are_told_apart():
+    named = [variant for variant in BANK if variant.module == "layers.layer_norm"]
+    assert len(named) > 5
+    for variant in named:
+        report = variants.kill(variant)
+        assert len(diagnosis(report.check, report)) <= 1
+
+
+def test_nothing_is_said_of_an_unknown_mistake():
+    (check,) = checks.select(["softmax.gradient"])
+    subject = checks.library()
+    subject.softmax_backward = lambda dout, cache: 0.1234 * dout
+    report = checks.perform(check, subject)
+    assert not report.passed and diagnosis(check, report) == []

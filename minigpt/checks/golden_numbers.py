@@ -163,7 +163,7 @@ def _torch_check(function: str) -> Check:
         return outputs
 
     def judge(outputs, cases):
-        return [equal(name, got, numbers("layers")[name], 1e-9) for name, got in outputs.items()]
+        return [equal("{}, case {}: {}".format(*key.split("/")), got, numbers("layers")[key], 1e-9) for key, got in outputs.items()]
 
     return Check(f"{function}.pytorch", f"{function}: as in PyTorch, forward and backward", both(function), cases, call, judge)
 

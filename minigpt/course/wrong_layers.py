@@ -60,6 +60,18 @@ CROSS_ENTROPY = [
         "BUGS 32",
     ),
     Variant(
+        "layers.cross_entropy/no_minus_one",
+        "nothing is taken away at the right token: the gradient is p alone",
+        (("np.take_along_axis(p, y, axis=-1) - 1.0", "np.take_along_axis(p, y, axis=-1)"),),
+        "cross_entropy.gradient",
+    ),
+    Variant(
+        "layers.cross_entropy/turned",
+        "the sign is turned: 1 at the right token, less p",
+        (("dlogits *= float(dloss)", "dlogits *= -float(dloss)"),),
+        "cross_entropy.gradient",
+    ),
+    Variant(
         "layers.cross_entropy/divided_by_all",
         "the gradient is divided by all targets, the ignored ones too",
         (("float(dloss) / int(counted.sum())", "float(dloss) / counted.size"),),
@@ -304,6 +316,39 @@ ACTIVATIONS = [
         "layers.gelu/first_term_only",
         "the product rule is applied by half: tanh counts as a constant",
         (("0.5 * (1.0 + half) + 0.5 * x * dt_dx", "0.5 * (1.0 + half)"),),
+        "gelu.gradient",
+    ),
+    Variant(
+        "layers.gelu/slope_is_the_gate",
+        "the product rule is applied by half: the slope of the exact form is taken for Phi(x) alone",
+        (("return dout * (half + x * phi)", "return dout * half"),),
+        "gelu.gradient",
+    ),
+    Variant(
+        "layers.gelu/bell_too_high",
+        "the bell curve is not divided by the root of 2 pi",
+        (("phi = np.exp(-0.5 * (z * z)) * (1.0 / math.sqrt(2.0 * math.pi))", "phi = np.exp(-0.5 * (z * z))"),),
+        "gelu.gradient",
+    ),
+    Variant(
+        "layers.gelu/half_lost",
+        "the 1/2 before the slope of tanh is forgotten",
+        (("+ 0.5 * x * dt_dx", "+ x * dt_dx"),),
+        "gelu.gradient",
+    ),
+    Variant(
+        "layers.gelu/slope_of_the_argument",
+        "the chain rule ends at tanh: the slope of its argument is forgotten",
+        (("dt_dx = (1.0 - half * half) * du_dx", "dt_dx = 1.0 - half * half"),),
+        "gelu.gradient",
+    ),
+    Variant(
+        "layers.gelu/forgets_dout",
+        "the gradient that arrives is not used",
+        (
+            ("return dout * (0.5 * (1.0 + half) + 0.5 * x * dt_dx)", "return 0.5 * (1.0 + half) + 0.5 * x * dt_dx"),
+            ("return dout * (half + x * phi)", "return half + x * phi"),
+        ),
         "gelu.gradient",
     ),
     Variant(

@@ -19,14 +19,14 @@ function filled(node, attributes, children) {
   return node;
 }
 
-// Digits after the point as Python's f"{x:.3f}" has them: an exact tie goes to the even digit, and -0 keeps its sign.
+// Digits after the point as Python's f"{x:z.3f}" has them: an exact tie goes to the even digit, and no 0 has a sign.
 function fixed(x, digits = 3) {
   if (x === undefined) return "?";
   if (x === null) return "-inf";
   if (typeof x === "string") return x;
-  if (Object.is(x, -0)) return "-" + (0).toFixed(digits);
   if (digits === 3 && Number.isInteger(x * 16) && !Number.isInteger(x * 8)) return tie(x);
-  return x.toFixed(digits);
+  const said = x.toFixed(digits);
+  return Number(said) === 0 ? said.replace("-", "") : said; // no "-0.000"
 }
 
 // An odd number of sixteenths is the only binary number that lies halfway between two with three digits.
