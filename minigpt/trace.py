@@ -131,12 +131,11 @@ def trace(
         model = GPT.from_pretrained(find_model(model))
     tokenizer = tokenizer or _tokenizer_of(model)
     ids = _encoded("text", text, tokenizer)  # (T,)
+    if not 2 <= len(ids) <= model.config.block_size:
+        raise ValueError(f"trace: the text has {len(ids)} tokens, but must have 2 .. {model.config.block_size}, the block_size")
     following = np.append(ids[1:], -1) if targets is None else _encoded("targets", targets, tokenizer)  # (T,)
-    if not 2 <= len(ids) <= model.config.block_size or len(following) != len(ids):
-        raise ValueError(
-            f"trace: the text has {len(ids)} tokens and the targets {len(following)}, but both must have the same number of "
-            f"2 .. {model.config.block_size}, the block_size"
-        )
+    if len(following) != len(ids):
+        raise ValueError(f"trace: the targets have {len(following)} tokens, but must have {len(ids)}, as the text")
     recorder = Recorder(model, load_ops(ops) if ops is not None else model.ops, following)
     _, cache = recorder.model.loss(ids[None], following[None], rng)
     recorder.model.backward(cache)

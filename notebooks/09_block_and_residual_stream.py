@@ -342,7 +342,7 @@ for n in (6, 24, 54):
 # %% [markdown]
 # In post-LN the last block's gradient does not care how deep the model is. In pre-LN it shrinks like $1/\sqrt n$, because the last layer norm
 # divides by the size of a stream to which $2n$ parts have added: the deeper the model, the smaller each block's gradient.
-# That is theorem 1 of Xiong et al. 2020, and their reason why post-LN needs a careful warm-up and pre-LN much less of it.
+# For the last block that is theorem 1 of Xiong et al. 2020, and their reason why post-LN needs a careful warm-up and pre-LN much less of it.
 #
 # ## What a layer norm does not save
 #

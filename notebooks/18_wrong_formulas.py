@@ -557,7 +557,9 @@ answer(
     "the claim's perplexity",
     claimed,
     2 ** math.log(1024),
-    {1024.0: "the right formula, e^L, is used", 2**10.0: "L is taken in bits, where 2^L is right"},
+    {
+        1024.0: "that is e^L, or 2^L with L in bits, which are right; the claim is 2^L with L in nats"
+    },
 )
 
 # %% [markdown]
