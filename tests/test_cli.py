@@ -132,6 +132,8 @@ def test_check_on_a_right_and_a_wrong_file(tmp_path, capsys):
     wrong.write_text(right.read_text(encoding="utf-8").replace("x > 0", "x >= 0"), encoding="utf-8")
     assert "relu.zero" in refused(capsys, "check", "--ops", str(wrong))
     assert "bad_input" in refused(capsys, "check", "--strict", "--ops", str(right))
+    main(["check", "--ops", str(wrong), "--seed", "3"])
+    assert "this is what you get when the gradient at 0 is 1\n" in capsys.readouterr().out
 
 
 def test_a_file_that_delegates_to_nothing_is_not_tested_in_silence(tmp_path, capsys):

@@ -7,20 +7,32 @@ Left out: mistakes that end in an exception, NaN or another dtype, which say the
 """
 
 import math
+from collections import Counter
+from collections.abc import Iterable
 
 from minigpt import checks
 from minigpt.course import variants
 
 
-def diagnosis(check: checks.Check, report: checks.Report) -> list[str]:
-    """What the code does instead of what is right, as sentences that can follow "this is what you get when". Often none."""
+def likely(reports: Iterable[checks.Report], seed: int = 0) -> list[str]:
+    """What most of the failing checks say it is. Central differences are left out: they take long, and others say the same."""
+    failing = [report for report in reports if not report.passed and not report.check.name.endswith(".gradient")]
+    named = Counter(about for report in failing for about in diagnosis(report.check, report, seed))
+    return [about for about, count in named.items() if count == max(named.values())]
+
+
+def diagnosis(check: checks.Check, report: checks.Report, seed: int = 0) -> list[str]:
+    """What the code does instead of what is right, as sentences that can follow "this is what you get when". Often none.
+
+    seed: that with which the report was made.
+    """
     mine = _failed(report)
     if not any(math.isfinite(line.error) for line in report.lines if line.problem):
         return []
     library = checks.library()
     modules = {getattr(library, name).__module__.removeprefix("minigpt.") for name in check.functions}
     suspects = [variant for variant in variants.bank() if variant.module in modules]
-    return [one.about for one in suspects if _failed(checks.perform(check, variants.subject(one))) == mine]
+    return [one.about for one in suspects if _failed(checks.perform(check, variants.subject(one), seed)) == mine]
 
 
 def _failed(report: checks.Report) -> list[tuple[str, str, str]]:
