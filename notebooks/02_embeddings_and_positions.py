@@ -151,9 +151,9 @@ formula("positions.sinusoidal")
 show(plots.positions(48, 32))
 
 # %% [markdown]
-# Top left, rows are places and columns are channels: the first channels change at every step, the last hardly at all, as the digits of a number do. Top
-# right, the matrix that leads one place on, blocks of 2 by 2; it multiplies rows from the right, so it is the transpose of the one derived below. The other
-# pictures show the products of all pairs of places, with cosines, where the distance alone decides, and without; and their lengths. Two
+# Top left, rows are places and columns are channels: the first channels change at every step, the last hardly at all, as the digits of a number do; beside
+# it four of the sines. Top right, the matrix that leads one place on, blocks of 2 by 2; it multiplies rows from the right, so it is the transpose of the one derived below. Below are
+# the products of all pairs of places, with cosines, where the distance alone decides, and without; and their lengths. Two
 # facts make this a good code. Every place has the same length, because $\sin^2 + \cos^2 = 1$, $C/2$ times:
 
 # %%
