@@ -152,7 +152,7 @@ for kind, found in groups.items():
     print(f"{'in ' + kind:40s}    claim     right")
     for one in found:
         claim, right = (
-            0.0 if abs(n) < 1e-7 else n for n in one.evidence()
+            0.0 if abs(n) < 1e-9 else n for n in one.evidence()
         )  # rounding errors are 0
         print(
             f"    {one.id:30s} {claim:10.5g} {right:10.5g}", "" if one.holds() else "NOT AS PRINTED"
@@ -163,10 +163,10 @@ for kind, found in groups.items():
 #
 # ### FlashAttention-2's inverse
 #
-# Flash attention goes over the keys piece by piece. It keeps the largest score so far, $m$, and a sum $O$ of values, each weighted
-# with $e^{s - m}$. When a larger score comes, $m$ becomes $m'$, and all that is in $O$ has to be rescaled. By what?
+# Flash attention goes over the keys piece by piece. It keeps the largest score so far, $m$, and a sum $o$ of values, each weighted
+# with $e^{s - m}$. When a larger score comes, $m$ becomes $m'$, and all that is in $o$ has to be rescaled. By what?
 #
-# On paper: a value was weighted with $e^{s - m}$ and should have $e^{s - m'} = e^{s - m}\, e^{m - m'}$. So $O$ is multiplied by
+# On paper: a value was weighted with $e^{s - m}$ and should have $e^{s - m'} = e^{s - m}\, e^{m - m'}$. So $o$ is multiplied by
 # $e^{m - m'}$, which is at most 1. Algorithm 1 of the paper prints the *inverse* of that. Its code does not.
 
 # %%
@@ -467,7 +467,7 @@ refutation("layer_norm.unbiased")
 # **Symmetry:** what is linear is odd. An MLP with an activation is not.
 
 # %%
-print(refutation("mlp.two_linear_layers"))
+refutation("mlp.two_linear_layers")
 
 # %% [markdown]
 # **A limit:** let the $p$ of top-p sampling go to 0. The likeliest token must stay, or there is nothing to draw from. By "cumulative

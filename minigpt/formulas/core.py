@@ -135,7 +135,7 @@ class Refuted(NamedTuple):
         )
 
     def _repr_markdown_(self) -> str:
-        claimed, right = self.evidence()
+        claimed, right = (0.0 if abs(number) < 1e-12 else number for number in self.evidence())  # a rounding error is 0
         shows = self.shows.replace("|", "\\|")
         table = [f"| {shows} | the claim | right |", "|---|---|---|", f"| | {claimed:.6g} | {right:.6g} |"]
         lines = [f"**Wrong: {self.claim}** (in {self.where})", "", f"$${self.latex}$$", "", *table, ""]
