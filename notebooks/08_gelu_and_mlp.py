@@ -301,7 +301,8 @@ for rate in (0.3, 0.1):
         print(f"step {rate}, {activation}: {fail} of 30 end with an error above 0.01")
 
 # %% [markdown]
-# A large step throws a ReLU unit over the edge, and it never returns; with a third of the step few fail. GELU forgives both. Eight units are few; in a wide model others take over from a dead one. In the running example:
+# A large step throws a ReLU unit over the edge, and it never returns; with a third of the step few fail. GELU forgives
+# nearly all. Eight units are few; in a wide model others take over from a dead one. In the running example:
 
 # %%
 trace = minigpt.trace(tiny_model(), "trans", tiny_tokenizer(), targets="ransf")

@@ -1,1 +1,1 @@
-"""What teaching needs: the bank of wrong variants."""
+"""What teaching needs: the bank of wrong variants, and the diagnosis of a mistake by them."""
