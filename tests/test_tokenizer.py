@@ -47,7 +47,8 @@ def merges_in_order(piece: str, merges) -> list[bytes]:
     ("text", "pieces"),
     [
         ("We'll see:  3 of 10!", ["We", "'ll", " see", ":", " ", " 3", " of", " 10", "!"]),
-        ("I'M", ["I", "'", "M"]),  # lower case only
+        ("a's b't c're d've e'm f'll g'd", ["a", "'s", " b", "'t", " c", "'re", " d", "'ve", " e", "'m", " f", "'ll", " g", "'d"]),
+        ("I'M A'S", ["I", "'", "M", " A", "'", "S"]),  # lower case only
         ("\u4e00\u4e8c12", ["\u4e00\u4e8c", "12"]),  # the Chinese numerals are letters
         ("\xbd\u2167\xb2", ["\xbd\u2167\xb2"]),  # fractions, Roman and raised numerals are numbers
         ("a\x1c\x1f b", ["a", "\x1c\x1f", " b"]),  # white space for Python's re, not for Unicode
@@ -195,6 +196,9 @@ def test_special_tokens(tokenizer):
 
 def test_a_lone_surrogate_is_no_crash(tokenizer):
     assert tokenizer.decode(tokenizer.encode("a\ud800b")) == "a\ufffd\ufffd\ufffdb"
+    assert not list(tokenizer.steps("\ud800"))
+    joins = BPETokenizer([(b"\xed", b"\xa0")])
+    assert next(joins.steps("\ud800")).parts == [b"\xed\xa0", b"\x80"] == [joins.token_bytes(i) for i in joins.encode("\ud800")]
 
 
 def test_bad_ids_are_named(tokenizer):

@@ -38,6 +38,16 @@ def test_save_and_load(tokenizer, tmp_path):
     assert load_tokenizer(tmp_path) == tokenizer
 
 
+def test_tokens_that_look_like_the_files_own(tmp_path):
+    """A merge that is spelled as the version line is, and special tokens whose order is not that of their lengths."""
+    tokens = [b"#version"[:n] for n in range(1, 9)]
+    merges = [*((tokens[n], tokens[n + 1][-1:]) for n in range(7)), (b"#version", b":")]
+    tokenizer = BPETokenizer(merges, ("<long>", "<b>", "<a>"))
+    tokenizer.save(tmp_path)
+    loaded = load_tokenizer(tmp_path)
+    assert loaded == tokenizer and loaded.special_tokens == ("<long>", "<b>", "<a>")
+
+
 def test_the_ids_are_the_files(tmp_path):
     """Hugging Face's files may number tokens in any order."""
     tokenizer = BPETokenizer([(b"a", b"b")])
@@ -51,6 +61,9 @@ def test_the_ids_are_the_files(tmp_path):
 def test_equality(tokenizer):
     assert tokenizer != CharTokenizer("ab") and CharTokenizer("ab") == CharTokenizer("ba") != CharTokenizer("abc")
     assert train_bpe("abab", 258) != train_bpe("baba", 258)
+    both = (b"a", b"b"), (b"b", b"c")
+    left, right = BPETokenizer([*both, (b"ab", b"c")]), BPETokenizer([*both, (b"a", b"bc")])
+    assert left.vocab == right.vocab and left != right
 
 
 def change_vocab(**changes):
@@ -74,6 +87,7 @@ def write(name, content):
         (write("vocab.json", b"\xff"), r"vocab\.json: not JSON"),
         (write("vocab.json", b"[1]"), r"vocab\.json: must be a JSON object"),
         (write("vocab.json", b'{"a": "b"}'), r"vocab\.json: must be a JSON object"),
+        (write("vocab.json", b'{"a": true}'), r"vocab\.json: must be a JSON object"),
         (change_vocab(a=None), r"vocab\.json and merges\.txt: the vocabulary has no token 'a'"),
         (change_vocab(a=1), r"the vocabulary's ids must be 0 \.\. 258, each once"),
         (change_vocab(ab=99), r"the vocabulary's ids must be 0 \.\. 258, each once"),
