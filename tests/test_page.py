@@ -11,6 +11,8 @@ import pytest
 import minigpt
 from minigpt import GPT, GPTConfig
 from minigpt.formulas import FORMULAS, REFUTED
+from minigpt.layers.multi_head_attention import split_heads
+from minigpt.page import data as page_of
 from minigpt.page import page_data, words, write_page
 from minigpt.page.mathml import to_mathml
 from minigpt.show import compared
@@ -203,6 +205,31 @@ def test_every_gradient_has_its_central_difference(tiny, data):
         assert [(c["name"], c["at"], c["got"], c["want"]) for c in shown["checks"]] == want
         if step.direction == "backward" and step.function != "add":
             assert len(want) == sum(gradient is not None for gradient in step.outputs.values())
+
+
+@pytest.mark.parametrize("window", [None, 2])
+def test_scores_and_mask_are_attentions(window):
+    """What a page says of a query and a key: -infinity (None) where the key is hidden, else their product; the mask row by row."""
+    trace = variant({"windows": (window,)})
+    data, T = page_data(trace), len(IDS)
+    see = [[j <= i and (window is None or i - j < window) for j in range(T)] for i in range(T)]
+    shown = [(s, f) for s, one in zip(trace, data["steps"], strict=True) for f in one["fields"] if f["name"] == "S"]
+    assert {step.function for step, _ in shown} >= {"multi_head_attention_forward", "attention_forward", "attention_backward"}
+    for step, field in shown:
+        q, k = (step.inputs[name] for name in ("q", "k")) if "q" in step.inputs else split_heads(step.inputs["qkv"], 2)[:2]
+        S = data["arrays"][field["array"]]["data"]
+        for h, i, j in np.ndindex(2, T, T):
+            want = q[0, h, i] @ k[0, h, j] / np.sqrt(q.shape[-1])
+            assert (S[h][i][j] is None) if not see[i][j] else S[h][i][j] == pytest.approx(want, rel=1e-4), (step.name, h, i, j)
+    rows = ["".join("01"[visible] for visible in line) for line in see]
+    masks = [one["mask"] for one in data["steps"] if one["name"].endswith(("heads", "attention", "softmax"))]
+    assert len(masks) == 6 and all(data["masks"][mask] == rows for mask in masks)
+
+
+def test_of_too_many_logits_the_focused_tokens_are_kept(tiny, monkeypatch):
+    monkeypatch.setattr(page_of, "MOST_LOGITS", 1)
+    trace = variant({})  # the last token has no target, so the one before it is in focus
+    assert list(page_data(trace)["logits"]) == ["4"]
 
 
 def test_kernels_lack_no_attention_weights():

@@ -11,7 +11,7 @@ from minigpt.cli import main
 from minigpt.gradients import loss_difference
 from minigpt.ops import CONTRACT
 from minigpt.recorder import recording
-from minigpt.show import compared
+from minigpt.show import compared, row
 from minigpt.tiny import CONFIG, tiny_batch, tiny_model, tiny_tokenizer
 
 IDS = np.array([7, 6, 0, 4, 7, 1])
@@ -90,6 +90,7 @@ def test_what_leaves_a_step_enters_the_next(changes):
     entering = [value for step in trace for value in step.inputs.values() if isinstance(value, np.ndarray)]
     sums = [step for step in trace if step.function == "add"]
     assert len(sums) == 1 + 4 * 2  # the embeddings'; two a block, forward and backward
+    assert np.array_equal(sums[0].inputs["tokens"], trace[0].out) and trace[0].name == "wte"
     for step in sums:
         assert np.array_equal(step.out, sum(step.inputs.values())), step.name
         assert any(np.array_equal(step.out, value) for value in entering if value.shape == step.out.shape), step.name
@@ -176,6 +177,8 @@ def test_finding_steps():
     assert len(trace.forward) + len(trace.backward) == len(trace)
     with pytest.raises(KeyError, match=r"no step 'h\.7'; there are wte, wpe, embed, h\.0\.ln_1"):
         trace["h.7"]
+    with pytest.raises(KeyError, match=r"no step 'h\.0\.ln'"):  # a part's name is whole, as h.1 is not h.10
+        trace["h.0.ln"]
     with pytest.raises(KeyError, match="no step 'head' that calls softmax_forward"):
         trace.find("head", "softmax_forward")
 
@@ -195,14 +198,29 @@ def test_what_it_shows():
     trace = traced()
     text = str(trace)
     assert text.isascii() and text.count("\n") == len(trace) and "h.0.attn.c_attn" in text
-    row = trace.find("h.0.ln_1", "layer_norm_forward")
-    assert "0.529 -2.061 0.056 -0.621" in text and "y = gamma * (x - mean)" in str(row)
-    assert np.allclose(np.round(row.out[0, 4], 3), [0.529, -2.061, 0.056, -0.621])
+    normed = trace.find("h.0.ln_1", "layer_norm_forward")
+    assert "0.529 -2.061 0.056 -0.621" in text and "y = gamma * (x - mean)" in str(normed)
+    assert np.allclose(np.round(normed.out[0, 4], 3), [0.529, -2.061, 0.056, -0.621])
     back = str(trace.find("h.0.ln_1", "layer_norm_backward"))
     assert "by central differences" in back
-    for markdown in (trace._repr_markdown_(), row._repr_markdown_()):
+    for markdown in (trace._repr_markdown_(), normed._repr_markdown_()):
         for line in markdown.splitlines():
             assert sum(part.lstrip("-").replace(".", "").isdigit() for part in line.split()) <= 6 + 3, line
+
+
+def test_a_row_of_numbers():
+    numbers = np.array([[-0.0004, 1.0, -2.5], [3.0, 4.0, 5.0]])
+    assert row(numbers, (2, 1)) == "3.000 4.000 5.000" and row(numbers, (3, 1)) == row(numbers[0], (2, 1)) == "0.000 1.000 -2.500"
+    assert row(np.arange(9), (9, 4)) == "0 1 2 3 4 5 ..." and row(None, (2, 1)) == "-"
+
+
+def test_only_gradients_have_central_differences():
+    trace = traced()
+    last = [line.split(" | ")[-1].strip(" |") for line in trace._repr_markdown_().splitlines()[2:]]
+    for step, cell in zip(trace, last, strict=True):
+        assert (cell == "") == (step.direction == "forward" or step.function == "add"), step.name
+        assert not cell or float(cell) < 1e-8
+    assert "central" not in trace.forward._repr_markdown_()
 
 
 def test_bad_input():
