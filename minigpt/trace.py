@@ -5,6 +5,7 @@
     trace.step()                               the next step, from the first to the last
     print(trace), trace in a notebook          a table, at most six numbers a row
     trace.plot(), trace.html("walk.html")      pictures; the whole walk as one page
+    trace.broken                               the first step that gave NaN or infinity; None, as it should be
 
 The calls are written down by recorder.py. The reference's functions that are made of others (attention calls softmax, the MLP
 calls linear and GELU) show what is inside them too. Tables and pictures are made by show.py, the page by page/.
@@ -85,6 +86,20 @@ class Trace:
     def logits(self) -> np.ndarray:
         """(T, V)"""
         return self.find("head", "linear_forward").out[0]
+
+    @property
+    def broken(self) -> Step | None:
+        """The first step whose output holds NaN or infinity: where to look when a loss is NaN. None where all are numbers.
+
+        Of a call and those inside it, the innermost: it was the first to be done.
+        """
+        first = None
+        for step in self.steps:
+            if first and step.depth <= first.depth:
+                break
+            if not all(value is None or np.isfinite(value).all() for value in step.outputs.values()):
+                first = step
+        return first
 
     def __str__(self) -> str:
         from minigpt.show import trace_text

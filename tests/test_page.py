@@ -179,7 +179,7 @@ def as_planes(array: np.ndarray) -> np.ndarray:
 
 def test_the_data_are_the_traces_numbers(tiny, data):
     assert not compare(data, tiny)
-    assert data["loss"] == pytest.approx(tiny.loss, rel=1e-6) and data["tokens"] == list("trans")
+    assert data["broken"] is None and data["loss"] == pytest.approx(tiny.loss, rel=1e-6) and data["tokens"] == list("trans")
     assert len(data["steps"]) == len(tiny)
 
 
@@ -230,6 +230,17 @@ def test_of_too_many_logits_the_focused_tokens_are_kept(tiny, monkeypatch):
     monkeypatch.setattr(page_of, "MOST_LOGITS", 1)
     trace = variant({})  # the last token has no target, so the one before it is in focus
     assert list(page_data(trace)["logits"]) == ["4"]
+
+
+def test_a_model_with_nan_has_its_page():
+    model = tiny_model()
+    model.params["h.0.mlp.c_fc.weight"][0, 0] = np.nan
+    trace = minigpt.trace(model, "trans", tiny_tokenizer(), targets="ransf")
+    data = page_data(trace)
+    assert data["broken"] == 12 and data["loss"] == "nan" and data["logits"]["4"] is None
+    (out,) = (data["arrays"][f["array"]] for f in data["steps"][12]["fields"] if f["role"] == "out")
+    assert all(row[0] == "nan" and isinstance(row[1], float) for row in out["data"][0])
+    assert '"broken":12' in write_page(trace)
 
 
 def test_kernels_lack_no_attention_weights():

@@ -267,6 +267,26 @@ def test_no_sideways_scrolling(opened, width, scheme):
     assert page.evaluate("document.documentElement.dataset.theme") != scheme
 
 
+def test_nan_is_shown_and_found(opened):
+    model = tiny_model()
+    model.params["h.0.mlp.c_fc.weight"][0, 0] = np.nan
+    page = opened(minigpt.trace(model, "trans", tiny_tokenizer(), targets="ransf"))
+    assert "The loss is nan nats" in page.inner_text("#summary")
+    page.click("#summary a")
+    page.wait_for_function("state.step === 12")
+    numbers = page.locator('figure[data-field="out"] text.number').all_text_contents()
+    assert numbers[::16] == ["nan"] * 5 and numbers.count("nan") == 5
+    for step in range(13, 37):
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function(f"state.step === {step}")
+        if step in (17, 18):
+            assert "After s (4) the logits hold NaN or infinity" in page.inner_text("#predict-said")
+        page.locator("#step svg.heat").first.focus()
+        page.keyboard.press("ArrowDown")  # a sentence about a cell
+        page.keyboard.press("Escape")
+        page.evaluate("document.activeElement.blur()")
+
+
 def test_hostile_tokens_in_a_browser(opened):
     text = "<img src=x onerror=alert(1)></script>"
     tokenizer = CharTokenizer(text)

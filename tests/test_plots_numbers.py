@@ -11,6 +11,7 @@ from pictures import LOGITS, MERGES, ONLINE, P1, P3, PATH, RNG, TOKENS, K, Q, V,
 from minigpt import generate, layers, plots
 from minigpt.plots import canvas, flash, layer_norm
 from minigpt.plots import positions as draw_positions
+from minigpt.plots.common import BROKEN
 from minigpt.plots.gelu import LOWEST
 from minigpt.plots.positions import shift_matrix
 
@@ -329,9 +330,12 @@ def test_ladder_bars_say_how_many_times_as_fast():
 
 
 def test_heatmap_writes_its_numbers_and_has_0_in_the_middle():
+    from matplotlib.colors import to_hex
+
     array = np.array([[1.234, -5.0], [0.0, np.nan]])
     axes = plots.heatmap(array, "name", rows=["a", "b"], xlabel="channel", ylabel="token").axes[0]
-    assert written(axes) == ["1.23", "-5.00", "0.00"]
+    assert written(axes) == ["1.23", "-5.00", "0.00", "nan"]  # what is no number is said, and grey: not as white as 0
+    assert to_hex(axes.images[0].to_rgba(axes.images[0].get_array())[1, 1]) == BROKEN
     assert (axes.images[0].norm.vmin, axes.images[0].norm.vmax) == (-5, 5)
     assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_title()) == ("channel", "token", "name")
     image = plots.heatmap(np.array([[0.2, 0.4]]), signed=False, limit=1.0).axes[0].images[0]

@@ -223,6 +223,44 @@ def test_only_gradients_have_central_differences():
     assert "central" not in trace.forward._repr_markdown_()
 
 
+def broken_model():
+    model = tiny_model()
+    model.params["h.0.mlp.c_fc.weight"][0, 0] = np.nan
+    return model
+
+
+def test_the_first_nan_is_named():
+    """The innermost call: c_fc made it, and the MLP around it only passed it on."""
+    trace = traced(broken_model())
+    assert (trace.broken.index, trace.broken.name) == (12, "h.0.mlp.c_fc")
+    assert str(trace).endswith("step 12 (h.0.mlp.c_fc) is the first whose output holds NaN or infinity")
+    assert trace[13:].broken.index == 13 and trace[:11].broken is None
+    assert traced().broken is None and "NaN" not in str(traced())
+    assert "nan" in trace._repr_markdown_() and "nan" in str(trace.broken)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_gradient_that_is_infinite_is_named(tmp_path):
+    source = (
+        "import numpy as np\nfrom minigpt import layers\n"
+        "def layer_norm_forward(x, weight, bias, eps):\n    return layers.layer_norm_forward(x, weight, bias, eps)\n"
+        "def layer_norm_backward(dout, cache):\n    dx, dweight, dbias = layers.layer_norm_backward(dout, cache)\n"
+        "    return dx, dweight, dbias / 0\n"
+    )
+    (tmp_path / "mine.py").write_text(source, encoding="utf-8")
+    broken = traced(ops=tmp_path / "mine.py").broken
+    assert (broken.name, broken.function) == ("ln_f", "layer_norm_backward")
+
+
+def test_nan_has_its_pictures():
+    trace = traced(broken_model())
+    one, other = trace.plot().axes
+    assert [text.get_text() for text in one.texts] == ["nan"] and one.get_ylim()[1] == pytest.approx(1.1 * 1.746, rel=1e-3)
+    assert [text.get_text() for text in other.texts] == ["nan", "nan"]
+    written = [text.get_text() for text in trace.broken.plot().axes[-1].texts]
+    assert written[::16] == ["nan"] * 5 and written.count("nan") == 5
+
+
 def test_bad_input():
     model = tiny_model()
     with pytest.raises(ValueError, match="came without a tokenizer"):

@@ -61,7 +61,8 @@ def _data(trace, crop: tuple[int, int]) -> dict:
         "ids": trace.ids.tolist(),
         "targets": trace.targets.tolist(),
         "focus": trace.steps[0].focus[1],
-        "loss": _rounded(trace.loss, LOGIT_DIGITS),
+        "loss": _rounded(trace.loss, LOGIT_DIGITS) if math.isfinite(trace.loss) else str(trace.loss),
+        "broken": trace.broken.index if trace.broken else None,
         "model": _model(trace.model),
         "digits": DIGITS,
         "steps": steps,
@@ -95,12 +96,18 @@ def _formula(formula) -> dict:
     }
 
 
-def _logits(trace) -> dict[str, list[float]]:
-    """All logits after a token, by the token: of the focused one first, and of as many others as MOST_LOGITS allows."""
+def _logits(trace) -> dict[str, list[float] | None]:
+    """All logits after a token, by the token: of the focused one first, and of as many others as MOST_LOGITS allows.
+
+    None where NaN or infinity is among them.
+    """
     T, focus = trace.steps[0].focus
     order = sorted(range(T), key=lambda t: (t != focus, -t))
     several = max(1, MOST_LOGITS // trace.logits.shape[-1])
-    return {str(t): [_rounded(z, LOGIT_DIGITS) for z in trace.logits[t].tolist()] for t in sorted(order[:several])}
+    rows = {t: trace.logits[t] for t in sorted(order[:several])}
+    return {
+        str(t): [_rounded(z, LOGIT_DIGITS) for z in row.tolist()] if np.isfinite(row).all() else None for t, row in rows.items()
+    }
 
 
 def _symbols(trace, table: "Arrays", logits: dict) -> dict[str, str]:

@@ -6,7 +6,7 @@ let pictures = []; // of the step on show: {name, plane, svg, marks, place}
 function colours() {
   const style = getComputedStyle(document.documentElement);
   const triple = (name) => style.getPropertyValue(name).trim().split(/\s+/).map(Number);
-  return { zero: triple("--zero"), pos: triple("--pos"), neg: triple("--neg"),
+  return { zero: triple("--zero"), broken: triple("--broken"), pos: triple("--pos"), neg: triple("--neg"),
     dark: style.getPropertyValue("--number-dark"), light: style.getPropertyValue("--number-light") };
 }
 
@@ -18,7 +18,8 @@ function scaleOf(one, limit) {
 }
 
 function colour(x, scale, palette) {
-  if (typeof x !== "number") return palette.zero;
+  if (typeof x === "string") return palette.broken; // NaN, infinity
+  if (typeof x !== "number") return palette.zero; // -infinity: a hidden score
   const share = Math.min(1, Math.abs(x) / scale.limit), end = x < 0 ? palette.neg : palette.pos;
   return palette.zero.map((from, i) => Math.round(from + (end[i] - from) * share));
 }
@@ -126,7 +127,7 @@ function rectangles(step, v, plane, scale, palette, place) {
 
 function numberIn(v, x) {
   const text = shown(v, x);
-  return text.length <= 7 ? text : Number(x).toPrecision(3);
+  return text.length <= 7 || typeof x !== "number" ? text : x.toPrecision(3);
 }
 
 function image(v, plane, scale, palette, place) {

@@ -7,12 +7,13 @@ const stem = (step) => step.function.replace(/_(forward|backward)$/, "");
 
 function header() {
   const m = DATA.model, plural = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
-  const strong = (text) => el("strong", {}, text);
+  const strong = (...inside) => el("strong", {}, ...inside);
   $("summary").append(
     `A GPT of ${plural(m.n_layer, "block")}, ${plural(m.n_head, "head")}, ${m.n_embd} channels and a vocabulary of ${m.vocab_size}: `,
     `${m.parameters.toLocaleString("en")} parameters. ${DATA.tokens.length} tokens go in. The loss is `, strong(`${fixed(DATA.loss)} nats`),
     `; a model that knows nothing pays ln\u00a0${m.vocab_size}\u00a0=\u00a0${fixed(Math.log(m.vocab_size))}. The walk has ${STEPS.length} steps, `,
     `0 to ${FORWARD.length - 1} there and ${FORWARD.length} to ${STEPS.length - 1} back.`);
+  if (DATA.broken !== null) $("summary").append(" ", strong("The first NaN or infinity comes out of ", el("a", { href: `#step-${DATA.broken}` }, `step ${DATA.broken}`), "."));
   $("rounding").textContent = `Numbers on the page are rounded to three digits after the point, and the data in it to ${DATA.digits} significant ones. ` +
     "Where a matrix is too large for the page, a part of it is shown, and its caption says which share.";
   DATA.tokens.forEach((token, t) => $("tokens").append(chip(token, t)));

@@ -52,6 +52,10 @@ function slider(id, name, min, max, step, value, change) {
 function drawBars() {
   const logits = DATA.logits[state.token], said = $("predict-said"), box = $("bars");
   if (!box) return;
+  if (logits === null) {
+    said.textContent = `After ${tokenName(state.token)} (${state.token}) the logits hold NaN or infinity: nothing can be predicted from them.`;
+    return box.replaceChildren();
+  }
   if (!logits) {
     said.textContent = `The page keeps the logits of tokens ${Object.keys(DATA.logits).join(", ")} only; choose one of those.`;
     return box.replaceChildren();

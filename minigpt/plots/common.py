@@ -10,6 +10,7 @@ import numpy as np
 
 ORANGE, BLUE, GREY, GREEN, PINK, SKY, YELLOW = "#d55e00", "#0072b2", "#777777", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"
 PALE, HIDDEN = "#f2f2f2", "////"  # ground and hatch of what is not there
+BROKEN = "#bbbbbb"  # ground of NaN and infinity
 MOST_NUMBERS = 150  # a matrix of at most so many cells has its numbers written in
 
 
@@ -36,10 +37,11 @@ def save_figure(figure, path: Path) -> None:
 
 
 def map_of(signed: bool):
-    """Orange, white, blue for signed numbers; white to blue for 0 .. 1."""
+    """Orange, white, blue for signed numbers; white to blue for 0 .. 1. Grey for what is no number."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    return LinearSegmentedColormap.from_list("minigpt", [ORANGE, "#ffffff", BLUE] if signed else ["#ffffff", BLUE])
+    colours = LinearSegmentedColormap.from_list("minigpt", [ORANGE, "#ffffff", BLUE] if signed else ["#ffffff", BLUE])
+    return colours.with_extremes(bad=BROKEN)
 
 
 def draw_matrix(
@@ -56,6 +58,7 @@ def draw_matrix(
     """A matrix (n, m) on axes, its numbers written in where it is small. Returns the image, for a colour bar.
 
     limit: the end of the scale; 1 for weights, else the largest absolute number. hidden: bool (n, m), hatched and without a number.
+    NaN and infinity elsewhere are grey, and written in.
     rows, columns: what stands beside them. written: whether the numbers are; where not said, if they are few.
     Raises ValueError where array is no matrix.
     """
@@ -73,6 +76,8 @@ def draw_matrix(
         for (i, j), number in np.ndenumerate(shown):
             if np.isfinite(number):
                 axes.text(j, i, f"{number:z.2f}", ha="center", va="center", fontsize=7, color=_ink(number / limit))
+            elif not hidden[i, j]:
+                axes.text(j, i, f"{array[i, j]}", ha="center", va="center", fontsize=7)
     axes.set_title(title, fontsize=9)
     _label(axes, rows, columns, array.shape)
     return image
