@@ -89,6 +89,10 @@ def test_the_command(capsys, tmp_path):
     assert main(["formulas", "softmax"]) == 0
     printed = capsys.readouterr().out
     assert "p_i = exp(z_i - m)" in printed and "3 formulas, 0 failed" in printed and "loops" in printed
+    assert "formulas --refuted" not in printed
+    assert main(["formulas"]) == 0
+    last = capsys.readouterr().out.splitlines()[-2:]
+    assert last[0] == f"{len(FORMULAS)} formulas, 0 failed" and last[1].startswith(f"{len(REFUTED)} that circulate and are wrong")
     assert main(["formulas", "--refuted", "flash"]) == 0
     assert "refuted" in capsys.readouterr().out
     assert main(["formulas", "nothing"]) == 1

@@ -1,6 +1,7 @@
 """The pictures: each draws without a warning and the same bytes twice, on fixed scales, with the numbers that it was given."""
 
 import io
+import math
 import subprocess
 import sys
 import warnings
@@ -72,6 +73,22 @@ def test_draws_without_a_warning_and_the_same_twice(name):
     assert state == RNG.bit_generator.state
     image = PIL.Image.open(io.BytesIO(png))
     assert "Software" not in image.info and 300 <= image.width <= 1100
+
+
+@pytest.mark.parametrize(
+    "losses, highest", [([], math.log(65)), ([5.0, math.inf, 3.0], 5.0), ([5.0, math.nan], 5.0), ([math.inf], math.log(65))]
+)
+def test_a_loss_curve_is_drawn_of_a_log_that_is_empty_or_has_infinities(losses, highest):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = plots.loss_curve([{"step": step, "loss": loss} for step, loss in enumerate(losses)], 65)
+        plots.png_bytes(figure)
+    assert figure.axes[0].get_ylim() == pytest.approx((0, 1.15 * highest))
+
+
+def test_the_steps_are_pale_only_beside_evaluations():
+    steps = [{"step": line["step"], "loss": line["loss"]} for line in LOG]
+    assert [plots.loss_curve(lines, 65).axes[0].lines[0].get_alpha() for lines in (LOG, steps)] == [0.25, 1]
 
 
 def test_every_public_picture_is_drawn_here():

@@ -37,6 +37,8 @@ def run(args: argparse.Namespace) -> int:
     print(f"{len(chosen)} formulas, {len(failed)} failed")
     if failed:
         raise ValueError(f"{len(failed)} of {len(chosen)} formulas failed: {', '.join(failed)}")
+    if not args.ids:
+        print(f"{len(REFUTED)} that circulate and are wrong, each with the number that refutes it: minigpt formulas --refuted")
     return 0
 
 

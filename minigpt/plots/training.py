@@ -9,13 +9,15 @@ def loss_curve(lines: list[dict], vocab_size: int, title: str = ""):
     """Loss over steps: every step's (pale), train and val at the evaluations, and ln V, the loss of a model that knows nothing.
 
     lines: a log, as minigpt.train.read_log gives it. The step axis is logarithmic: most is learned at the start.
+    Where nothing was evaluated, the steps' curve stands alone and is not pale. An infinite loss or NaN is left out.
     """
-    steps = [(line["step"] + 1, line["loss"]) for line in lines if "loss" in line]
+    steps = [(line["step"] + 1, line["loss"]) for line in lines if math.isfinite(line.get("loss", math.nan))]
     evaluations = [(line["step"] + 1, line["train_loss"], line["val_loss"]) for line in lines if "val_loss" in line]
     figure = new_figure(7, 4.2)
     axes = figure.subplots()
     if steps:
-        axes.plot(*zip(*steps, strict=True), color=BLUE, alpha=0.25, linewidth=0.8, label="training batch")
+        alpha = 0.25 if evaluations else 1
+        axes.plot(*zip(*steps, strict=True), color=BLUE, alpha=alpha, linewidth=0.8, label="training batch")
     if evaluations:
         at, train, val = zip(*evaluations, strict=True)
         axes.plot(at, train, "o-", color=BLUE, markersize=4, label="train, fixed batches")
@@ -32,7 +34,8 @@ def loss_curve(lines: list[dict], vocab_size: int, title: str = ""):
     )
     axes.set(xscale="log", xlabel="step (first = 1)", ylabel="loss (nats per token)", title=title)
     axes.set_ylim(0, 1.15 * max([math.log(vocab_size)] + [loss for _, loss in steps]))
-    axes.legend(loc="lower left")
+    if steps or evaluations:
+        axes.legend(loc="lower left")
     axes.grid(alpha=0.2)
     return figure
 
