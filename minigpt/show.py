@@ -81,8 +81,8 @@ def trace_text(trace: Trace) -> str:
         where = "  " * step.depth + step.name
         arrow = ">" if step.direction == "forward" else "<"
         lines.append(f"{step.index:4d} {arrow} {where:36s} {step.function:30s} {shape(step.out):12s} {row(step.out, step.focus)}")
-    if trace.broken:
-        lines.append(f"step {trace.broken.index} ({trace.broken.name}) is the first whose output holds NaN or infinity")
+    if broken := trace.broken:
+        lines.append(f"step {broken.index} ({broken.name}) is the first whose output holds NaN or infinity")
     return "\n".join(lines)
 
 

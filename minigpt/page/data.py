@@ -52,7 +52,7 @@ def page_data(trace, budget: int = BUDGET) -> dict:
 def _data(trace, crop: tuple[int, int]) -> dict:
     table = Arrays(trace, crop)
     steps = [_step(step, table) for step in trace]
-    logits = _logits(trace)
+    logits, broken = _logits(trace), trace.broken
     names = [words.label(token) for token in trace.tokens]
     return {
         "title": f"A walk through {_quoted(trace, names)}",
@@ -61,8 +61,8 @@ def _data(trace, crop: tuple[int, int]) -> dict:
         "ids": trace.ids.tolist(),
         "targets": trace.targets.tolist(),
         "focus": trace.steps[0].focus[1],
-        "loss": _rounded(trace.loss, LOGIT_DIGITS) if math.isfinite(trace.loss) else str(trace.loss),
-        "broken": trace.broken.index if trace.broken else None,
+        "loss": _plain(trace.loss, LOGIT_DIGITS),
+        "broken": broken.index if broken else None,
         "model": _model(trace.model),
         "digits": DIGITS,
         "steps": steps,
@@ -291,12 +291,12 @@ class Arrays:
         return self.masks.index(rows)
 
 
-def _plain(x: float | int | bool) -> float | int | str | None:
-    """A number as JSON can say it: None is -infinity (a hidden score)."""
+def _plain(x: float | int | bool, digits: int = DIGITS) -> float | int | str | None:
+    """A number as JSON can say it: None is -infinity (a hidden score), "nan" and "inf" are text."""
     if isinstance(x, bool | int):
         return int(x)
     if math.isfinite(x):
-        return _rounded(x, DIGITS)
+        return _rounded(x, digits)
     return None if x == -math.inf else str(x)
 
 
