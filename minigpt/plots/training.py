@@ -72,12 +72,11 @@ def stream_norms(forward: list[tuple[str, float]], backward: list[tuple[str, flo
         names, sizes = zip(*points, strict=True)
         one.plot(range(len(names)), sizes, "o-", color=colour, markersize=4)
         one.set_title(title, fontsize=10)
-        finite = [size for size in sizes if math.isfinite(size)]
-        one.set(ylabel="root of the mean square", ylim=(0, 1.1 * max(finite, default=0.0) or 1.0))
+        highest = max((size for size in sizes if math.isfinite(size)), default=0.0) or 1.0
+        one.set(ylabel="root of the mean square", ylim=(0, 1.1 * highest), xlim=(-0.5, len(names) - 0.5))
         one.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=8)
         one.grid(alpha=0.2)
-        if len(finite) < len(sizes):
-            one.set_xlim(-0.5, len(names) - 0.5)  # NaN has no place of its own: it is written in its column
-            for i in (i for i, size in enumerate(sizes) if not math.isfinite(size)):
-                one.text(i, 0.0, str(sizes[i]), color=colour, ha="center", va="bottom", fontsize=8)
+        for i, size in enumerate(sizes):
+            if not math.isfinite(size):  # it has no place of its own, and is written in its column
+                one.text(i, 0.0, str(size), color=colour, ha="center", va="bottom", fontsize=8)
     return figure
