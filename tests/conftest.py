@@ -1,11 +1,14 @@
-"""What the tests share: a tiny run that trains in a blink."""
+"""What the tests share: a tiny run that trains in a blink, and a model with NaN in it."""
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from minigpt.data import TextData
+from minigpt.model import GPT
 from minigpt.settings import TrainSettings
+from minigpt.tiny import tiny_model
 from minigpt.train import Run, new_run
 
 TEXT = "the quick brown fox jumps over the lazy dog. " * 60
@@ -30,3 +33,11 @@ def tiny_run(tmp_path: Path, text_file: Path):
         return new_run(tmp_path / name, data, TINY_MODEL, TrainSettings(**TINY_TRAIN | changed))
 
     return make
+
+
+@pytest.fixture
+def broken_model() -> GPT:
+    """The tiny model with NaN in one weight: of its calls, h.0.mlp.c_fc (step 12 of a trace) is the first to give NaN."""
+    model = tiny_model()
+    model.params["h.0.mlp.c_fc.weight"][0, 0] = np.nan
+    return model

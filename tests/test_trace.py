@@ -223,15 +223,9 @@ def test_only_gradients_have_central_differences():
     assert "central" not in trace.forward._repr_markdown_()
 
 
-def broken_model():
-    model = tiny_model()
-    model.params["h.0.mlp.c_fc.weight"][0, 0] = np.nan
-    return model
-
-
-def test_the_first_nan_is_named():
+def test_the_first_nan_is_named(broken_model):
     """The innermost call: c_fc made it, and the MLP around it only passed it on."""
-    trace = traced(broken_model())
+    trace = traced(broken_model)
     assert (trace.broken.index, trace.broken.name) == (12, "h.0.mlp.c_fc")
     assert str(trace).endswith("step 12 (h.0.mlp.c_fc) is the first whose output holds NaN or infinity")
     assert trace[13:].broken.index == 13 and trace[:11].broken is None
@@ -252,8 +246,8 @@ def test_a_gradient_that_is_infinite_is_named(tmp_path):
     assert (broken.name, broken.function) == ("ln_f", "layer_norm_backward")
 
 
-def test_nan_has_its_pictures():
-    trace = traced(broken_model())
+def test_nan_has_its_pictures(broken_model):
+    trace = traced(broken_model)
     one, other = trace.plot().axes
     assert [text.get_text() for text in one.texts] == ["nan"] and one.get_ylim()[1] == pytest.approx(1.1 * 1.746, rel=1e-3)
     assert [text.get_text() for text in other.texts] == ["nan", "nan"]
