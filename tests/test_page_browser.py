@@ -13,6 +13,7 @@ from test_page import IDS, VARIANTS, as_planes, larger, variant
 import minigpt
 from minigpt import GPT, GPTConfig, layers
 from minigpt.generate import probabilities
+from minigpt.page import data as page_of
 from minigpt.page import words, write_page
 from minigpt.show import compared, row
 from minigpt.tiny import tiny_model, tiny_tokenizer
@@ -267,10 +268,8 @@ def test_no_sideways_scrolling(opened, width, scheme):
     assert page.evaluate("document.documentElement.dataset.theme") != scheme
 
 
-def test_nan_is_shown_and_found(opened):
-    model = tiny_model()
-    model.params["h.0.mlp.c_fc.weight"][0, 0] = np.nan
-    page = opened(minigpt.trace(model, "trans", tiny_tokenizer(), targets="ransf"))
+def test_nan_is_shown_and_found(opened, broken_model):
+    page = opened(minigpt.trace(broken_model, "trans", tiny_tokenizer(), targets="ransf"))
     assert "The loss is nan nats" in page.inner_text("#summary")
     page.click("#summary a")
     page.wait_for_function("state.step === 12")
@@ -280,11 +279,25 @@ def test_nan_is_shown_and_found(opened):
         page.keyboard.press("ArrowRight")
         page.wait_for_function(f"state.step === {step}")
         if step in (17, 18):
-            assert "After s (4) the logits hold NaN or infinity" in page.inner_text("#predict-said")
+            assert "Nothing to predict: the logits after s (4) hold NaN or infinity." in page.inner_text("#predict-said")
         page.locator("#step svg.heat").first.focus()
         page.keyboard.press("ArrowDown")  # a sentence about a cell
         page.keyboard.press("Escape")
         page.evaluate("document.activeElement.blur()")
+
+
+def test_a_token_whose_logits_are_not_kept_says_so(opened, monkeypatch):
+    monkeypatch.setattr(page_of, "MOST_LOGITS", 1)
+    trace = variant({})
+    page = opened(trace, f"#step-{trace.find('loss', 'cross_entropy_forward').index}")
+    assert "What really came" in page.inner_text("#predict-said")
+    page.focus("#tokens input:checked")
+    page.keyboard.press("ArrowLeft")
+    why = "the page does not keep the logits after 4 (3), only those after tokens 4"
+    assert page.inner_text("#predict-said") == f"Nothing to predict: {why}."
+    page.focus('figure[data-field="out"] .heat')
+    page.keyboard.press("ArrowDown")
+    assert why in page.inner_text("#said")
 
 
 def test_hostile_tokens_in_a_browser(opened):

@@ -49,15 +49,18 @@ function slider(id, name, min, max, step, value, change) {
   return el("label", { for: id }, el("span", {}, name, output), input);
 }
 
+// Why there are none of the focused token.
+function withoutLogits() {
+  const which = `the logits after ${tokenName(state.token)} (${state.token})`;
+  if (DATA.logits[state.token] === null) return `${which} hold NaN or infinity`;
+  return `the page does not keep ${which}, only those after tokens ${Object.keys(DATA.logits).join(", ")}`;
+}
+
 function drawBars() {
   const logits = DATA.logits[state.token], said = $("predict-said"), box = $("bars");
   if (!box) return;
-  if (logits === null) {
-    said.textContent = `After ${tokenName(state.token)} (${state.token}) the logits hold NaN or infinity: nothing can be predicted from them.`;
-    return box.replaceChildren();
-  }
   if (!logits) {
-    said.textContent = `The page keeps the logits of tokens ${Object.keys(DATA.logits).join(", ")} only; choose one of those.`;
+    said.textContent = `Nothing to predict: ${withoutLogits()}.`;
     return box.replaceChildren();
   }
   const plain = probabilities(logits, knobs.temperature, Infinity, 1), p = probabilities(logits, knobs.temperature, knobs.topK, knobs.topP);

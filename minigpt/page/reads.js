@@ -226,7 +226,7 @@ function attentionBack({ step, r, at, end }, kind, head, channel, note) {
 function surprise(step) {
   const y = DATA.targets[state.token], logits = DATA.logits[state.token];
   if (y < 0) return `token ${tokenName(state.token)} has no target`;
-  if (!logits) return logits === null ? `the logits after ${tokenName(state.token)} hold NaN or infinity` : `the page does not keep the logits after ${tokenName(state.token)}`;
+  if (!logits) return withoutLogits();
   const p = probabilities(logits, 1, logits.length, 1)[y];
   return `after ${tokenName(state.token)} came ${symbol(y)}, p = ${inWords(p)}, which costs ${inWords(-Math.log(p))}`;
 }
