@@ -1,9 +1,8 @@
 """The bank of wrong variants: classic and less classic bugs of a hand-written GPT, each as a small edit of our own source.
 
 A variant is data: which file, what is replaced by what, what it computes instead, and the check that must notice. Because it is an
-edit of the reference, it never goes stale: an edit that no longer fits is an error. The bugs are in wrong_layers.py and
-wrong_library.py and wrong_kernels.py. They serve as a gate (every variant is killed by its check), as a diagnosis and as an
-exercise.
+edit of the reference, it never goes stale: an edit that no longer fits is an error. The bugs are in the files wrong_*.py. They
+serve as a gate (every variant is killed by its check), as a diagnosis and as an exercise.
 """
 
 import importlib
@@ -106,11 +105,27 @@ def edited(source: str, variant: Variant) -> str:
 
 def bank() -> list[Variant]:
     """All variants."""
+    from minigpt.course.wrong_attention import WRONG_ATTENTION
+    from minigpt.course.wrong_embedding import WRONG_EMBEDDING
+    from minigpt.course.wrong_generate import WRONG_GENERATE
     from minigpt.course.wrong_kernels import WRONG_KERNELS
     from minigpt.course.wrong_layers import WRONG_LAYERS
-    from minigpt.course.wrong_library import WRONG_LIBRARY
+    from minigpt.course.wrong_mlp import WRONG_MLP
+    from minigpt.course.wrong_model import WRONG_MODEL
+    from minigpt.course.wrong_optim import WRONG_OPTIM
+    from minigpt.course.wrong_training import WRONG_TRAINING
 
-    return WRONG_LAYERS + WRONG_LIBRARY + WRONG_KERNELS
+    return [
+        *WRONG_LAYERS,
+        *WRONG_MLP,
+        *WRONG_EMBEDDING,
+        *WRONG_ATTENTION,
+        *WRONG_MODEL,
+        *WRONG_OPTIM,
+        *WRONG_TRAINING,
+        *WRONG_GENERATE,
+        *WRONG_KERNELS,
+    ]
 
 
 def kill(variant: Variant, seed: int = 0) -> checks.Report:
