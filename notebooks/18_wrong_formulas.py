@@ -26,7 +26,7 @@ import minigpt
 from minigpt import GPT, GPTConfig, layers, plots
 from minigpt.checks.core import numerical_gradient
 from minigpt.formulas import REFUTED, formula, refutation
-from minigpt.formulas.refuted import nucleus, odd_gelu, sine_only
+from minigpt.formulas.misprints import nucleus, odd_gelu, sine_only
 from minigpt.notebook import answer, same, show, source
 from minigpt.ops import overlay
 from minigpt.optim import adamw_init, adamw_step
@@ -588,6 +588,6 @@ answer(
 # * Five tests: a limit, a symmetry, a special value, a count, finite differences; each takes minutes.
 # * Test with random numbers and unequal shapes: 1, square and symmetric inputs are where mistakes hide.
 #
-# **Where it is:** `minigpt/formulas/refuted.py`; `minigpt formulas --refuted` prints all; `tests/test_formulas.py` computes each
-# anew; `minigpt/course/` has more wrong code, each variant killed by a check. Before: 17, from GPT-1 to GPT-4. This is the last
-# notebook.
+# **Where it is:** `minigpt/formulas/refuted.py` has them with their sources, `misprints.py` beside it what they give;
+# `minigpt formulas --refuted` prints all; `tests/test_formulas.py` computes each anew; `minigpt/course/` has more wrong code, each
+# variant killed by a check. Before: 17, from GPT-1 to GPT-4. This is the last notebook.

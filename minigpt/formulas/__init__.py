@@ -4,18 +4,18 @@
 >>> print(formula("softmax.backward").text)
 dz = p * (g - <g, p>)
 
-layers.py, attention.py, model.py, training.py hold the formulas; refuted.py those that circulate and are wrong; core.py says what
-a formula is. `minigpt formulas` prints them all.
+layers.py, mlp.py, attention.py, model.py, training.py hold the formulas; refuted.py those that circulate and are wrong, which
+misprints.py computes; core.py says what a formula is. `minigpt formulas` prints them all.
 """
 
 import difflib
 
-from minigpt.formulas import attention, layers, model, refuted, training
+from minigpt.formulas import attention, layers, mlp, model, refuted, training
 from minigpt.formulas.core import Formula, Refuted, Row
 
 __all__ = ["FORMULAS", "REFUTED", "Formula", "Refuted", "Row", "formula", "formula_of", "formulas_of", "refutation"]
 
-FORMULAS = {f.id: f for module in (layers, attention, model, training) for f in module.FORMULAS}
+FORMULAS = {f.id: f for module in (layers, mlp, attention, model, training) for f in module.FORMULAS}
 REFUTED = {r.id: r for r in refuted.REFUTED}
 
 

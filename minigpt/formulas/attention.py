@@ -6,8 +6,7 @@ import numpy as np
 
 from minigpt import layers
 from minigpt.checks.golden_numbers import POSITIONS
-from minigpt.formulas.core import contract, flat, library, numbers
-from minigpt.formulas.layers import back, out, slope
+from minigpt.formulas.core import back, contract, flat, library, numbers, out, slope
 
 KEYS = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])[None, None]  # (1, 1, 3, 2)
 VALUES = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])[None, None]

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minigpt.checks.core import numerical_gradient
+
 CONTRACT_WAYS = {"loops": "minigpt.by_hand", "NumPy": "minigpt.layers", "kernel": "kernels"}
 DOUBLE, SINGLE, LITERAL = 1e-10, 2e-5, 6e-10  # the largest error allowed: float64, float32, a literal of ten digits
 DIFFERENCES = 1e-8  # central differences in float64
@@ -216,3 +218,18 @@ def short(value: np.ndarray, most: int = 6) -> str:
     row = value.ravel()
     more = " ..." if row.size > most else ""
     return " ".join(f"{number:.4g}" for number in row[:most]) + more
+
+
+def out(function, *args):
+    """A forward's output, without its cache."""
+    return function(*args)[0]
+
+
+def back(ops, name, dout, *args):
+    """The gradients of a function's inputs: its forward, and its backward on what that kept."""
+    return getattr(ops, f"{name}_backward")(dout, getattr(ops, f"{name}_forward")(*args)[1])
+
+
+def slope(f, x, dout):
+    """The derivative of sum(dout * f(x)) at x, by central differences."""
+    return numerical_gradient(lambda at: float(np.sum(dout * f(at))), np.asarray(x, dtype=np.float64))

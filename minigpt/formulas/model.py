@@ -7,8 +7,7 @@ import numpy as np
 from minigpt import layers
 from minigpt.checks.core import numerical_gradient
 from minigpt.config import GPTConfig, published
-from minigpt.formulas.core import contract, library, numbers
-from minigpt.formulas.layers import out, slope
+from minigpt.formulas.core import contract, library, numbers, out, slope
 from minigpt.ledger import ledger
 from minigpt.model import GPT
 from minigpt.parameters import initial_parameters, parameter_count
