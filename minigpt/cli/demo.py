@@ -1,4 +1,4 @@
-"""Train a small GPT for about a minute on text that every Python brings along, and let it write.
+"""Train a small GPT in less than a minute on text that every Python brings along, and let it write.
 
 The run is in runs/demo: its loss curve, its log and its checkpoint. A demo that was there before is replaced.
 """
