@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kernels.expect import flat, float32
+from kernels.expect import expect_array, expect_cache, flat, float32
 from kernels.flash import FAR, attention_heads_backward, attention_heads_forward, backward_size, forward_size
 from kernels.memory import empty, workspace
 from minigpt.layers import expect
@@ -22,7 +22,8 @@ class AttentionCache(NamedTuple):
     k: np.ndarray  # (B, nh, Tk, hs); for many heads, qkv again
     v: np.ndarray
     out: np.ndarray  # the very array that was handed out: who changes it in place changes the backward pass
-    lse: np.ndarray  # (B, nh, Tq), log of the sum of e^score over a query's keys
+    largest: np.ndarray  # (B, nh, Tq), a query's largest score m
+    log_total: np.ndarray  # (B, nh, Tq), log of the sum of e^(score - m) over its keys
     keep: np.ndarray  # (B, nh, Tq, Tk) bool, which weights dropout let stay; empty without dropout
     grow: np.float32  # 1 / (1 - p)
     layout: "Layout"
@@ -54,6 +55,10 @@ def attention_forward(q, k, v, causal=True, window=None, dropout_p=0.0, rng=None
 
 def attention_backward(dout, cache):
     """As minigpt.layers.attention_backward: dq (B, nh, Tq, hs), dk and dv (B, nh, Tk, hs)."""
+    B, nh, Tq, hs, Tk = _expect_cache("attention", cache)
+    for name, T in (("q", Tq), ("k", Tk), ("v", Tk)):
+        expect_array("attention", f"cache.{name}", getattr(cache, name), (B, nh, T, hs))
+    expect_array("attention", "cache.out", cache.out, (B, nh, Tq, hs))
     expect.same_as_out("attention", dout, cache.out.shape, cache.out.dtype)
     dq, dk, dv = empty(cache.q.shape), empty(cache.k.shape), empty(cache.v.shape)
     _backward(dout, cache, flat(dq), flat(dk), flat(dv))
@@ -75,10 +80,24 @@ def multi_head_attention_forward(qkv, n_head, causal=True, window=None, dropout_
 
 def multi_head_attention_backward(dout, cache):
     """As minigpt.layers.multi_head_attention_backward: dqkv (B, T, 3C)."""
+    B, nh, T, hs, _ = _expect_cache("multi_head_attention", cache)
+    for name in "qkv":
+        expect_array("multi_head_attention", f"cache.{name}", getattr(cache, name), (B, T, 3 * nh * hs))
+    expect_array("multi_head_attention", "cache.out", cache.out, (B, T, nh * hs))
     expect.same_as_out("multi_head_attention", dout, cache.out.shape, cache.out.dtype)
     dqkv = empty(cache.q.shape)
     _backward(dout, cache, flat(dqkv), flat(dqkv), flat(dqkv))
     return dqkv
+
+
+def _expect_cache(function: str, cache: object) -> tuple[int, int, int, int, int]:
+    """B, nh, Tq, hs and Tk of a cache whose own arrays are as the forward made them. Else TypeError, ValueError."""
+    expect_cache(function, cache, AttentionCache)
+    B, nh, Tq, Tk, hs = cache.layout.sizes
+    for name in ("largest", "log_total"):
+        expect_array(function, f"cache.{name}", getattr(cache, name), (B, nh, Tq))
+    expect_array(function, "cache.keep", cache.keep, (B, nh, Tq, Tk) if np.size(cache.keep) else (0,), np.dtype(bool))
+    return B, nh, Tq, hs, Tk
 
 
 def _forward(q, k, v, out_shape, layout, dropout_p, rng):
@@ -86,13 +105,14 @@ def _forward(q, k, v, out_shape, layout, dropout_p, rng):
     keep = dropout_mask((B, nh, Tq, Tk), dropout_p, rng)
     keep = NO_MASK if keep is None else keep
     grow = np.float32(1.0 / (1.0 - float(dropout_p)))
-    out, lse, shares, size = empty(out_shape), empty((B, nh, Tq)), workspace.threads(), forward_size(Tk, hs)
+    out, largest, log_total = empty(out_shape), empty((B, nh, Tq)), empty((B, nh, Tq))
+    shares, size = workspace.threads(), forward_size(Tk, hs)
     attention_heads_forward(
         flat(q), layout.first[0], layout.q, flat(k), layout.first[1], flat(v), layout.first[2], layout.kv, flat(out), layout.out,
-        flat(lse), keep.reshape(-1), grow, layout.sizes, layout.causal, layout.window, shares,
+        flat(largest), flat(log_total), flat(keep), grow, layout.sizes, layout.causal, layout.window, shares,
         workspace.floats("attention", shares * size), size,
     )  # fmt: skip
-    return out, AttentionCache(q, k, v, out, lse, keep, grow, layout)
+    return out, AttentionCache(q, k, v, out, largest, log_total, keep, grow, layout)
 
 
 def _backward(dout, cache, dq, dk, dv):
@@ -101,6 +121,6 @@ def _backward(dout, cache, dq, dk, dv):
     shares, size = workspace.threads(), backward_size(Tk, hs)
     attention_heads_backward(
         flat(cache.q), layout.first[0], layout.q, flat(cache.k), layout.first[1], flat(cache.v), layout.first[2], layout.kv,
-        flat(cache.out), flat(dout), layout.out, flat(cache.lse), cache.keep.reshape(-1), cache.grow, dq, dk, dv,
-        layout.sizes, layout.causal, layout.window, shares, workspace.floats("attention", shares * size), size,
+        flat(cache.out), flat(dout), layout.out, flat(cache.largest), flat(cache.log_total), flat(cache.keep), cache.grow,
+        dq, dk, dv, layout.sizes, layout.causal, layout.window, shares, workspace.floats("attention", shares * size), size,
     )  # fmt: skip

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from kernels.expect import flat, float32
+from kernels.expect import expect_array, expect_cache, flat, float32
 from kernels.jit import DISABLED, kernel, part
 from kernels.memory import empty, workspace
 from kernels.vector_math import gelu_erf, gelu_erf_slope, gelu_tanh, gelu_tanh_slope
@@ -42,7 +42,7 @@ def _activate_piece(x, kind, out):
             out[i] = gelu_erf(x[i])
     else:
         for i in range(x.size):
-            out[i] = x[i] if x[i] > ZERO else ZERO * x[i]  # NaN stays NaN
+            out[i] = ZERO if x[i] <= ZERO else x[i]  # NaN stays NaN
 
 
 @part
@@ -55,13 +55,13 @@ def _slope_piece(x, kind, dout, dx):
             dx[i] = dout[i] * gelu_erf_slope(x[i])
     else:
         for i in range(x.size):
-            dx[i] = dout[i] if x[i] > ZERO else ZERO
+            dx[i] = dout[i] * (ONE if x[i] > ZERO else ZERO)  # a product: NaN in dout is not hidden
 
 
 @part
 def _keep_piece(x, keep, grow, out):
     for i in range(x.size):
-        out[i] = x[i] * grow if keep[i] else ZERO
+        out[i] = x[i] * (grow if keep[i] else ZERO)  # a product: NaN in x is not hidden
 
 
 @kernel
@@ -94,7 +94,7 @@ def gelu_forward(x, approximate="tanh"):
 
 def gelu_backward(dout, cache):
     """As minigpt.layers.gelu_backward."""
-    return _activation_backward("gelu", dout, cache)
+    return _activation_backward("gelu", dout, cache, (TANH, ERF))
 
 
 def relu_forward(x):
@@ -105,7 +105,7 @@ def relu_forward(x):
 
 def relu_backward(dout, cache):
     """As minigpt.layers.relu_backward."""
-    return _activation_backward("relu", dout, cache)
+    return _activation_backward("relu", dout, cache, (RELU,))
 
 
 def _activation_forward(function, x, kind):
@@ -115,8 +115,12 @@ def _activation_forward(function, x, kind):
     return out, ActivationCache(x, kind)
 
 
-def _activation_backward(function, dout, cache):
+def _activation_backward(function, dout, cache, kinds):
+    expect_cache(function, cache, ActivationCache)
     x, kind = cache
+    if kind not in kinds:
+        raise TypeError(f"{function}: cache is a cache of another activation, but must be what the kernels' {function}_forward returned")
+    expect_array(function, "cache.x", x, np.shape(x))
     expect.same_as_out(function, dout, x.shape, x.dtype)
     dx = empty(x.shape)
     _slope(flat(x), kind, flat(dout), flat(dx), workspace.threads())
@@ -137,10 +141,13 @@ def dropout_forward(x, p, rng):
 
 def dropout_backward(dout, cache):
     """As minigpt.layers.dropout_backward."""
+    expect_cache("dropout", cache, DropoutCache)
     keep, grow, shape = cache
+    if keep is not None:
+        expect_array("dropout", "cache.keep", keep, shape, np.dtype(bool))
     expect.same_as_out("dropout", dout, shape, np.dtype(np.float32))
     if keep is None:
         return dout
     dx = empty(shape)
-    _keep(flat(dout), keep.reshape(-1), grow, flat(dx), workspace.threads())
+    _keep(flat(dout), flat(keep), grow, flat(dx), workspace.threads())
     return dx

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from kernels.expect import flat, float32
+from kernels.expect import expect_array, expect_cache, flat, float32
 from kernels.jit import DISABLED, kernel, part
 from kernels.memory import empty, workspace
 from minigpt.layers import expect
@@ -59,7 +59,10 @@ def embedding_forward(ids, weight):
 
 def embedding_backward(dout, cache):
     """As minigpt.layers.embedding_backward."""
+    expect_cache("embedding", cache, EmbeddingCache)
     ids, weight = cache
+    expect_array("embedding", "cache.weight", weight, np.shape(weight))
+    expect_embedding(ids, weight)  # once more: the ids are the caller's, who may have written other ones over them
     C = weight.shape[1]
     expect.same_as_out("embedding", dout, (*ids.shape, C), weight.dtype)
     dweight = empty(weight.shape)

@@ -1,14 +1,15 @@
 """Flash attention: exact attention that never stores the T x T scores, forward and backward, one head at a time.
 
     forward     for each COLUMNS queries, for each KEYS keys:  S^T = K Q^T / sqrt(hs);  m' = max(m, S);  P = e^(S - m')
-                l = l e^(m - m') + sum P;  O^T = O^T e^(m - m') + V^T P^T;      at the end O / l, and lse = m + log l
-    backward    P = e^(S - lse) is made anew from q, k and lse;  D_i = sum_d dO_id O_id
+                l = l e^(m - m') + sum P;  O^T = O^T e^(m - m') + V^T P^T;      at the end O / l; m and log l are kept
+    backward    P = e^((S - m) - log l) is computed again from q and k;  D_i = sum_d dO_id O_id
                 dV += P^T dO;  dS = P (dO V^T - D);  dK += dS^T Q / sqrt(hs);  dQ += dS K / sqrt(hs)
 
 Each query is a vector's lane: S is kept as (keys, queries), so that a query's maximum and sum over its keys are taken lane by
 lane, with no sum across a vector, and P^T is already the panel that the next product reads. Keys that no query of a block may
 see are not touched at all; where a block is cut by the diagonal or a window, the lanes outside are set to -inf.
-Memory: K, V (and dK, dV) of one head for each thread, and lse; all of it grows with T, nothing with T^2.
+Memory: K, V (and dK, dV) of one head for each thread, m and log l; all of it grows with T, nothing with T^2.
+The papers keep one number, lse = m + log l; beside scores of thousands a float32 then has no digits left for log l.
 Source: Dao et al. 2022, "FlashAttention", algorithms 1 and 4; Dao 2023, "FlashAttention-2"; Milakov and Gimelshein 2018 (online
 softmax).
 """
@@ -20,14 +21,14 @@ import numpy as np
 
 from kernels.jit import DISABLED, kernel, part
 from kernels.tile import COLUMNS, ROWS, tile_columns, tile_rows
-from kernels.vector_math import exp
+from kernels.vector_math import exp, minus, softmax_weight
 
 prange = range if DISABLED else numba.prange
 KEYS = 128  # keys at a time: with 64 queries, S^T is 32 KiB
 QUERIES = 2 * COLUMNS  # queries at a time in the backward pass
 FAR = 2**31  # further than any key
 ZERO, ONE, MINUS_INFINITY = np.float32(0.0), np.float32(1.0), np.float32(-np.inf)
-LOWEST = np.float32(-1e30)  # where a maximum begins: finite, for -inf - -inf is NaN
+LOWEST = np.finfo(np.float32).min  # where a maximum begins: finite, for -inf - -inf is NaN
 
 
 def up(n: int, unit: int) -> int:
@@ -41,9 +42,9 @@ def forward_size(Tk: int, hs: int) -> int:
 
 
 def backward_size(Tk: int, hs: int) -> int:
-    """Floats of workspace a thread: K and V; dK and dV; Q^T, dO^T, dQ^T; Q, dO; S^T, dP^T; lse, D, zeros."""
+    """Floats of workspace a thread: K and V; dK and dV; Q^T, dO^T, dQ^T; Q, dO; S^T, dP^T; m, log l, D, zeros."""
     narrow, wide = up(hs, ROWS), up(hs, COLUMNS)
-    return 2 * (Tk + ROWS) * (narrow + wide) + QUERIES * (2 * hs + narrow + 2 * wide + 2 * (KEYS + ROWS) + 3)
+    return 2 * (Tk + ROWS) * (narrow + wide) + QUERIES * (2 * hs + narrow + 2 * wide + 2 * (KEYS + ROWS) + 4)
 
 
 @part
@@ -103,7 +104,7 @@ def _online_softmax(s, count, m, m_next, total, o, o_size):
         for i in range(COLUMNS):
             m_next[i] = max(m_next[i], s[j * COLUMNS + i])
     for i in range(COLUMNS):
-        m[i] = exp(m[i] - m_next[i])  # by how much all that was summed so far shrinks
+        m[i] = exp(minus(m[i], m_next[i]))  # by how much all that was summed so far shrinks
         total[i] *= m[i]
     for d in range(o_size):
         for i in range(COLUMNS):
@@ -112,7 +113,7 @@ def _online_softmax(s, count, m, m_next, total, o, o_size):
         m[i] = m_next[i]
     for j in range(count):
         for i in range(COLUMNS):
-            p = exp(s[j * COLUMNS + i] - m[i])
+            p = exp(minus(s[j * COLUMNS + i], m[i]))
             s[j * COLUMNS + i] = p
             total[i] += p
 
@@ -126,8 +127,8 @@ def _keys_seen(query, n, Tk, causal, window):
 
 
 @part
-def _head_forward(q, q_at, q_row, k, k_at, v, v_at, kv_row, out, out_at, out_row, lse, lse_at, keep, keep_at, grow,
-                  Tq, Tk, hs, causal, window, own):  # fmt: skip
+def _head_forward(q, q_at, q_row, k, k_at, v, v_at, kv_row, out, out_at, out_row, largest, log_total, row_at, keep, keep_at,
+                  grow, Tq, Tk, hs, causal, window, own):  # fmt: skip
     wide = (hs + ROWS - 1) // ROWS * ROWS
     keys, values, own = own[: (Tk + ROWS) * wide], own[(Tk + ROWS) * wide : 2 * (Tk + ROWS) * wide], own[2 * (Tk + ROWS) * wide :]
     q_turned, s, o = own[: hs * COLUMNS], own[hs * COLUMNS : (hs + KEYS + ROWS) * COLUMNS], own[(hs + KEYS + ROWS) * COLUMNS :]
@@ -156,15 +157,15 @@ def _head_forward(q, q_at, q_row, k, k_at, v, v_at, kv_row, out, out_at, out_row
                 at = d * COLUMNS
                 tile_columns(values, j0 * wide + d, wide, s, 0, COLUMNS, o, at, COLUMNS, o, at, COLUMNS, count)
         for i in range(n):
-            lse[lse_at + i0 + i] = m[i] + np.log(total[i])
+            largest[row_at + i0 + i], log_total[row_at + i0 + i] = m[i], np.log(total[i])
             share, row = ONE / total[i], out[out_at + (i0 + i) * out_row : out_at + (i0 + i) * out_row + hs]
             for d in range(hs):
                 row[d] = o[d * COLUMNS + i] * share
 
 
 @kernel
-def attention_heads_forward(q, q_at, q_strides, k, k_at, v, v_at, kv_strides, out, out_strides, lse, keep, grow, sizes,
-                            causal, window, shares, scratch, size):  # fmt: skip
+def attention_heads_forward(q, q_at, q_strides, k, k_at, v, v_at, kv_strides, out, out_strides, largest, log_total, keep,
+                            grow, sizes, causal, window, shares, scratch, size):  # fmt: skip
     """Every head of every sequence. Strides: (sequence, head, token), in floats; sizes: (B, nh, Tq, Tk, hs)."""
     B, nh, Tq, Tk, hs = sizes
     for share in prange(shares):
@@ -174,17 +175,17 @@ def attention_heads_forward(q, q_at, q_strides, k, k_at, v, v_at, kv_strides, ou
             kv_at = b * kv_strides[0] + h * kv_strides[1]
             _head_forward(
                 q, q_at + b * q_strides[0] + h * q_strides[1], q_strides[2], k, k_at + kv_at, v, v_at + kv_at, kv_strides[2],
-                out, b * out_strides[0] + h * out_strides[1], out_strides[2], lse, head * Tq, keep, head * Tq * Tk, grow,
-                Tq, Tk, hs, causal, window, own,
+                out, b * out_strides[0] + h * out_strides[1], out_strides[2], largest, log_total, head * Tq, keep,
+                head * Tq * Tk, grow, Tq, Tk, hs, causal, window, own,
             )  # fmt: skip
 
 
 @part
-def _weights_and_slopes(s, dp, count, lse, D):
+def _weights_and_slopes(s, dp, count, largest, log_total, D):
     """S^T becomes P^T, and dP^T becomes dS^T = P^T (dP^T - D); both are (count, QUERIES)."""
     for j in range(count):
         for i in range(QUERIES):
-            p = exp(s[j * QUERIES + i] - lse[i])
+            p = softmax_weight(s[j * QUERIES + i], largest[i], log_total[i])
             s[j * QUERIES + i] = p
             dp[j * QUERIES + i] = p * (dp[j * QUERIES + i] - D[i])
 
@@ -207,8 +208,8 @@ def _copy_back(source, width, target, at, stride, n, hs):
 
 
 @part
-def _head_backward(q, q_at, q_row, k, k_at, v, v_at, kv_row, out, dout, out_at, out_row, lse, lse_at, keep, keep_at, grow,
-                   dq, dk, dv, Tq, Tk, hs, causal, window, own):  # fmt: skip
+def _head_backward(q, q_at, q_row, k, k_at, v, v_at, kv_row, out, dout, out_at, out_row, largest, log_total, row_at, keep,
+                   keep_at, grow, dq, dk, dv, Tq, Tk, hs, causal, window, own):  # fmt: skip
     wide, panel = (hs + ROWS - 1) // ROWS * ROWS, (hs + COLUMNS - 1) // COLUMNS * COLUMNS
     n_narrow, n_wide = (Tk + ROWS) * wide, (Tk + ROWS) * panel
     keys, values, own = own[:n_narrow], own[n_narrow : 2 * n_narrow], own[2 * n_narrow :]
@@ -217,7 +218,8 @@ def _head_backward(q, q_at, q_row, k, k_at, v, v_at, kv_row, out, dout, out_at, 
     q_rows, dout_rows, own = own[: QUERIES * panel], own[QUERIES * panel : 2 * QUERIES * panel], own[2 * QUERIES * panel :]
     n_s = (KEYS + ROWS) * QUERIES
     s, dp, own = own[:n_s], own[n_s : 2 * n_s], own[2 * n_s :]
-    own_lse, D, zeros, dq_turned = own[:QUERIES], own[QUERIES : 2 * QUERIES], own[2 * QUERIES : 3 * QUERIES], own[3 * QUERIES :]
+    m, log_l, own = own[:QUERIES], own[QUERIES : 2 * QUERIES], own[2 * QUERIES :]
+    D, zeros, dq_turned = own[:QUERIES], own[QUERIES : 2 * QUERIES], own[2 * QUERIES :]
     zeros[:], dkeys[:], dvalues[:] = ZERO, ZERO, ZERO
     _copy(k, k_at, kv_row, Tk, hs, wide, ROWS, keys)
     _copy(v, v_at, kv_row, Tk, hs, wide, ROWS, values)
@@ -230,9 +232,9 @@ def _head_backward(q, q_at, q_row, k, k_at, v, v_at, kv_row, out, dout, out_at, 
         _copy(q, q_at + i0 * q_row, q_row, n, hs, panel, QUERIES - n, q_rows)
         q_rows[: n * panel] *= scale  # so that dK needs none
         _copy(dout, here, out_row, n, hs, panel, QUERIES - n, dout_rows)
-        own_lse[:], D[:], dq_turned[: wide * QUERIES] = ZERO, ZERO, ZERO
+        m[:], log_l[:], D[:], dq_turned[: wide * QUERIES] = ZERO, ZERO, ZERO, ZERO
         for i in range(n):
-            own_lse[i] = lse[lse_at + i0 + i]
+            m[i], log_l[i] = largest[row_at + i0 + i], log_total[row_at + i0 + i]
             D[i] = _inner_product(dout[here + i * out_row : here + i * out_row + hs], out[here + i * out_row :])
         first, beyond = _keys_seen(query, n, Tk, causal, window)
         for j0 in range(first, beyond, KEYS):
@@ -246,7 +248,7 @@ def _head_backward(q, q_at, q_row, k, k_at, v, v_at, kv_row, out, dout, out_at, 
                 _hide(s, QUERIES, count, j0, query, causal, window)
             if keep.size:
                 _drop(dp, QUERIES, count, keep, keep_at + i0 * Tk + j0, Tk, n, grow)
-            _weights_and_slopes(s, dp, count, own_lse, D)
+            _weights_and_slopes(s, dp, count, m, log_l, D)
             if keep.size:
                 _drop(s, QUERIES, count, keep, keep_at + i0 * Tk + j0, Tk, n, grow)
             for j in range(count, (count + ROWS - 1) // ROWS * ROWS):  # rows of the last tile that are no keys of this block
@@ -270,8 +272,8 @@ def _head_backward(q, q_at, q_row, k, k_at, v, v_at, kv_row, out, dout, out_at, 
 
 
 @kernel
-def attention_heads_backward(q, q_at, q_strides, k, k_at, v, v_at, kv_strides, out, dout, out_strides, lse, keep, grow,
-                             dq, dk, dv, sizes, causal, window, shares, scratch, size):  # fmt: skip
+def attention_heads_backward(q, q_at, q_strides, k, k_at, v, v_at, kv_strides, out, dout, out_strides, largest, log_total,
+                             keep, grow, dq, dk, dv, sizes, causal, window, shares, scratch, size):  # fmt: skip
     """Every head of every sequence; dq, dk and dv lie as q, k and v do."""
     B, nh, Tq, Tk, hs = sizes
     for share in prange(shares):
@@ -281,6 +283,6 @@ def attention_heads_backward(q, q_at, q_strides, k, k_at, v, v_at, kv_strides, o
             kv_at = b * kv_strides[0] + h * kv_strides[1]
             _head_backward(
                 q, q_at + b * q_strides[0] + h * q_strides[1], q_strides[2], k, k_at + kv_at, v, v_at + kv_at, kv_strides[2],
-                out, dout, b * out_strides[0] + h * out_strides[1], out_strides[2], lse, head * Tq, keep, head * Tq * Tk, grow,
-                dq, dk, dv, Tq, Tk, hs, causal, window, own,
+                out, dout, b * out_strides[0] + h * out_strides[1], out_strides[2], largest, log_total, head * Tq, keep,
+                head * Tq * Tk, grow, dq, dk, dv, Tq, Tk, hs, causal, window, own,
             )  # fmt: skip

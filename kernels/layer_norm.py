@@ -9,9 +9,10 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from kernels.expect import flat, float32
+from kernels.expect import expect_array, expect_cache, flat, float32
 from kernels.jit import DISABLED, kernel, part
 from kernels.memory import empty, workspace
+from kernels.vector_math import minus, one_over_root
 from minigpt.layers import expect
 from minigpt.layers.layer_norm import expect_layer_norm
 
@@ -38,14 +39,15 @@ def _normalize(x, weight, bias, eps, out):
         total += x[c]
     mean = total / np.float32(C)
     for c in range(C):
-        squares += (x[c] - mean) * (x[c] - mean)
-    rstd = ONE / np.sqrt(squares / np.float32(C) + eps)
+        centred = minus(x[c], mean)
+        squares += centred * centred
+    rstd = one_over_root(squares / np.float32(C) + eps)
     if bias.size:
         for c in range(C):
-            out[c] = (x[c] - mean) * rstd * weight[c] + bias[c]
+            out[c] = minus(x[c], mean) * rstd * weight[c] + bias[c]
     else:
         for c in range(C):
-            out[c] = (x[c] - mean) * rstd * weight[c]
+            out[c] = minus(x[c], mean) * rstd * weight[c]
     return mean, rstd
 
 
@@ -65,11 +67,11 @@ def _token_backward(x, dout, weight, mean, rstd, dx, dweight, dbias):
     for c in range(C):
         dxhat = dout[c] * weight[c]
         along_one += dxhat
-        along_xhat += dxhat * ((x[c] - mean) * rstd)
+        along_xhat += dxhat * (minus(x[c], mean) * rstd)
     along_one /= np.float32(C)
     along_xhat /= np.float32(C)
     for c in range(C):
-        xhat = (x[c] - mean) * rstd
+        xhat = minus(x[c], mean) * rstd
         dx[c] = rstd * (dout[c] * weight[c] - along_one - xhat * along_xhat)
         dweight[c] += dout[c] * xhat
         dbias[c] += dout[c]
@@ -100,10 +102,15 @@ def layer_norm_forward(x, weight, bias=None, eps=1e-5):
 
 def layer_norm_backward(dout, cache):
     """As minigpt.layers.layer_norm_backward."""
+    expect_cache("layer_norm", cache, LayerNormCache)
     x, weight, mean, rstd, has_bias = cache
+    expect_array("layer_norm", "cache.x", x, np.shape(x))
+    expect_array("layer_norm", "cache.weight", weight, x.shape[-1:])
+    for name, array in (("mean", mean), ("rstd", rstd)):
+        expect_array("layer_norm", f"cache.{name}", array, (x.size // x.shape[-1],))
     expect.same_as_out("layer_norm", dout, x.shape, x.dtype)
     C, dx, shares = x.shape[-1], empty(x.shape), workspace.threads()
     sums = workspace.floats("layer_norm", shares * 2 * C)
-    _backward(flat(x), flat(dout), C, flat(weight), mean, rstd, flat(dx), sums, shares)
+    _backward(flat(x), flat(dout), C, flat(weight), flat(mean), flat(rstd), flat(dx), sums, shares)
     dweight, dbias = sums[: shares * 2 * C].reshape(shares, 2, C).sum(axis=0)  # (2, C), fresh arrays
     return dx, dweight, dbias if has_bias else None

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kernels.expect import flat, float32
+from kernels.expect import expect_array, expect_cache, flat, float32
 from kernels.matmul import GELU_ERF, GELU_ERF_SLOPE, GELU_TANH, GELU_TANH_SLOPE, RELU, RELU_SLOPE, matmul
 from kernels.memory import empty
 from minigpt.layers import expect
@@ -45,7 +45,9 @@ def linear_forward(x, weight, bias=None):
 
 def linear_backward(dout, cache):
     """As minigpt.layers.linear_backward. dweight lies in memory as weight does: that of the tied head is a transposed view."""
+    expect_cache("linear", cache, LinearCache)
     x, weight, has_bias = cache
+    _expect_product("linear", "x", x, "weight", weight)
     expect.same_as_out("linear", dout, (*x.shape[:-1], weight.shape[1]), x.dtype)
     dx = empty(x.shape)
     _input_gradient(dout, weight, dx)
@@ -66,7 +68,13 @@ def mlp_forward(x, fc_weight, fc_bias, proj_weight, proj_bias, activation="gelu"
 
 def mlp_backward(dout, cache):
     """As minigpt.layers.mlp_backward."""
+    expect_cache("mlp", cache, MlpCache)
     x, wide, bent, fc_weight, proj_weight, biased, name = cache
+    _expect_product("mlp", "x", x, "fc_weight", fc_weight)
+    _expect_product("mlp", "bent", bent, "proj_weight", proj_weight)
+    expect_array("mlp", "cache.wide", wide, (*x.shape[:-1], fc_weight.shape[1]))
+    expect_array("mlp", "cache.bent", bent, wide.shape)
+    expect.shape("mlp", "cache.proj_weight", proj_weight, fc_weight.shape[::-1], "(F, C), the way back")
     expect.same_as_out("mlp", dout, x.shape, x.dtype)
     dproj_weight, dproj_bias = _weight_gradient(bent, dout, biased[1], _is_turned(proj_weight))
     # bent = activation(wide): the slope is the epilogue of the product that makes dbent
@@ -76,6 +84,12 @@ def mlp_backward(dout, cache):
     dx = empty(x.shape)
     _input_gradient(dwide, fc_weight, dx)
     return dx, dfc_weight, dfc_bias, dproj_weight, dproj_bias
+
+
+def _expect_product(function: str, x_name: str, x: np.ndarray, weight_name: str, weight: np.ndarray) -> None:
+    """A cache's x (..., in) and weight (in, out) fit together, in float32. Else TypeError, ValueError."""
+    expect_array(function, f"cache.{x_name}", x, np.shape(x))
+    expect_array(function, f"cache.{weight_name}", weight, (x.shape[-1], *np.shape(weight)[1:2]))
 
 
 def _is_turned(weight: np.ndarray) -> bool:

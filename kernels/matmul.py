@@ -107,7 +107,7 @@ def _finish(tile, x, epilogue):
             tile[i] = gelu_erf(x[i])
     elif epilogue == RELU:
         for i in range(TILE):
-            tile[i] = x[i] if x[i] > ZERO else ZERO * x[i]  # NaN stays NaN
+            tile[i] = ZERO if x[i] <= ZERO else x[i]  # NaN stays NaN
     elif epilogue == GELU_TANH_SLOPE:
         for i in range(TILE):
             tile[i] *= gelu_tanh_slope(x[i])
@@ -116,7 +116,7 @@ def _finish(tile, x, epilogue):
             tile[i] *= gelu_erf_slope(x[i])
     elif epilogue == RELU_SLOPE:
         for i in range(TILE):
-            tile[i] = tile[i] if x[i] > ZERO else ZERO
+            tile[i] *= ONE if x[i] > ZERO else ZERO  # a product: NaN is not hidden
 
 
 @part

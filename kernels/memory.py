@@ -1,15 +1,19 @@
 """Memory that is used again: page faults cost more than the arithmetic of a small layer.
 
-A fresh np.empty above some hundred kB is pages that the system has yet to find and to fill with zeros. So there are
+A fresh np.empty above a few hundred kB is pages that the system must first find and fill with zeros. So there are
 
     workspace.floats(name, n)    scratch of the kernels, never handed to a caller; kept for the next call of the same name
     empty(shape)                 an array for a caller, its memory taken from arrays that nobody holds any more
 
-An array of `empty` is its holder's until the last view of it is gone; only then is its memory given out again. No call can
+An array of `empty` belongs to its holder until the last view of it is gone; only then is its memory given out again. No call can
 overwrite what a caller still has in hand.
+
+What nobody holds is kept up to a limit: as many bytes as were once held at the same time. A training step, which needs the same
+arrays every time, finds them all; a text that grows, and asks for a new size at each token, does not pile up the old sizes.
 """
 
 import threading
+from collections import OrderedDict, deque
 
 import numpy as np
 
@@ -45,19 +49,54 @@ workspace = _Workspace()
 
 
 class _Block:
-    """A piece of memory that goes back to the shelf when the last array that lies in it is gone."""
+    """A piece of memory that is handed back when the last array that lies in it is gone."""
 
     def __init__(self, memory: np.ndarray):
         self.memory = memory
         self.__array_interface__ = memory.__array_interface__
 
     def __del__(self):
-        if len(_shelf.setdefault(self.memory.size, [])) < SHELF:
-            _shelf[self.memory.size].append(self.memory)
+        _handed_back.append(self.memory)  # one step that no thread can interrupt; the shelf takes it in at the next call
 
 
-_shelf: dict[int, list[np.ndarray]] = {}  # by size, memory that nobody holds
-SHELF = 64  # how many of a size are kept
+class _Shelf:
+    """Memory that nobody holds, by size; of the sizes, the one that was longest not asked for goes first."""
+
+    def __init__(self):
+        self.by_size: OrderedDict[int, list[np.ndarray]] = OrderedDict()
+        self.free = self.held = self.most_held = 0  # bytes
+
+    def take(self, n: int) -> np.ndarray:
+        """n float32 numbers for a new holder."""
+        self.take_back()
+        same = self.by_size.get(n)
+        if same:
+            memory = same.pop()
+            self.by_size.move_to_end(n)
+            self.free -= memory.nbytes
+        else:
+            memory = aligned(n)
+        self.held += memory.nbytes
+        self.most_held = max(self.most_held, self.held)
+        return memory
+
+    def take_back(self) -> None:
+        """Put away what was handed back, and let go of what is beyond the limit."""
+        while _handed_back:
+            memory = _handed_back.popleft()
+            self.by_size.setdefault(memory.size, []).append(memory)
+            self.held -= memory.nbytes
+            self.free += memory.nbytes
+        while self.free > self.most_held:
+            n, memories = next(iter(self.by_size.items()))
+            if memories:
+                self.free -= memories.pop().nbytes
+            if not memories:
+                del self.by_size[n]
+
+
+_handed_back: deque[np.ndarray] = deque()
+_shelf, _one_at_a_time = _Shelf(), threading.Lock()
 
 
 def empty(shape: tuple[int, ...]) -> np.ndarray:
@@ -65,6 +104,13 @@ def empty(shape: tuple[int, ...]) -> np.ndarray:
     n = 1
     for length in shape:
         n *= length
-    free = _shelf.get(n)
-    block = _Block(free.pop() if free else aligned(n))
-    return np.asarray(block).reshape(shape)
+    with _one_at_a_time:
+        memory = _shelf.take(n)
+    return np.asarray(_Block(memory)).reshape(shape)
+
+
+def bytes_kept() -> int:
+    """How many bytes are kept that nobody holds."""
+    with _one_at_a_time:
+        _shelf.take_back()
+        return _shelf.free

@@ -10,9 +10,11 @@ import math
 import numba
 import numpy as np
 
-from kernels.expect import float32
+from kernels.expect import expect_in_place, float32
 from kernels.jit import DISABLED, kernel, part
+from minigpt.layers import expect
 from minigpt.optim import AdamWState, expect_adamw, is_decayed
+from minigpt.optim import adamw_step as reference_adamw_step
 from minigpt.optim import grad_norm as reference_grad_norm
 
 prange = range if DISABLED else numba.prange
@@ -82,8 +84,9 @@ def _adamw(table, sizes, keeps, scale, beta1, beta2, root, rate, eps):
 
 
 def grad_norm(grads: dict[str, np.ndarray]) -> float:
-    """As minigpt.optim.grad_norm."""
-    arrays = [_runs(g) for g in grads.values()]
+    """As minigpt.optim.grad_norm. Raises TypeError for what is no array of floats."""
+    expect.floats_of("grad_norm", "grads", grads)
+    arrays = [_run(g) for g in grads.values()]
     if any(run is None or run.dtype != np.float32 for run in arrays):
         return reference_grad_norm(grads)
     addresses, sizes = _pieces(arrays)
@@ -93,43 +96,64 @@ def grad_norm(grads: dict[str, np.ndarray]) -> float:
 
 
 def adamw_step(params, grads, state: AdamWState, t, lr, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, grad_scale=1.0):
-    """As minigpt.optim.adamw_step, in float32: params and state change in place, grads do not."""
-    expect_adamw(params, grads, t)
-    names = list(params)
-    float32("adamw_step", **params)
-    groups = ([params[n] for n in names], [_as(grads[n], params[n]) for n in names], *([part[n] for n in names] for part in state))
-    runs = [[_runs(array) for array in group] for group in groups]
-    if any(run is None or not run.flags.writeable for run in (*runs[0], *runs[2], *runs[3])):
-        raise ValueError(
-            "adamw_step: a parameter or its state is read-only or lies with gaps, but is to be changed in place: copy it"
-        )
-    tables = [_pieces(group) for group in runs]
-    keeps = [1.0 - lr * weight_decay if is_decayed(params[n]) else 1.0 for n in names]
-    keep_of = np.repeat(np.array(keeps, np.float32), [-(-params[n].size // PIECE) for n in names])
+    """As minigpt.optim.adamw_step, in float32: params and state change in place, grads do not.
+
+    A parameter that lies in memory with gaps, or otherwise than its state does, is left to the reference: slower, and right.
+    """
+    expect_adamw(params, grads, state, t)
+    _expect_writable(params, state)
+    settings = (t, lr, beta1, beta2, eps, weight_decay, grad_scale)
+    alike = [name for name in params if _lie_alike(params[name], state.m[name], state.v[name])]
+    rest = params.keys() - set(alike)
+    if rest:
+        reference_adamw_step({name: params[name] for name in rest}, grads, state, *settings)
+    theta = [params[name] for name in alike]
+    g = [_laid_as(grads[name], params[name]) for name in alike]  # kept here until the kernel has read them
+    m, v = ([moments[name] for name in alike] for moments in state)
+    tables = [_pieces([_run(array) for array in group]) for group in (theta, g, m, v)]
+    keeps = [1.0 - lr * weight_decay if is_decayed(array) else 1.0 for array in theta]
+    keep_of = np.repeat(np.array(keeps, np.float32), [-(-array.size // PIECE) for array in theta])
     f = np.float32
     root, rate = f(1.0 / math.sqrt(1.0 - beta2**t)), f(lr / (1.0 - beta1**t))
-    _adamw(
-        np.stack([addresses for addresses, _ in tables]),
-        tables[0][1],
-        keep_of,
-        f(grad_scale),
-        f(beta1),
-        f(beta2),
-        root,
-        rate,
-        f(eps),
-    )
+    addresses, sizes = np.stack([addresses for addresses, _ in tables]), tables[0][1]
+    _expect_apart(addresses[[0, 2, 3]], sizes)
+    _adamw(addresses, sizes, keep_of, f(grad_scale), f(beta1), f(beta2), root, rate, f(eps))
 
 
-def _as(g: np.ndarray, theta: np.ndarray) -> np.ndarray:
-    """A gradient whose numbers lie in memory as its parameter's do."""
-    return g if g.dtype == np.float32 and g.flags.c_contiguous else np.ascontiguousarray(g, np.float32)
+def _expect_writable(params: dict, state: AdamWState) -> None:
+    """What is to be changed is float32 and may be changed. Else TypeError, ValueError."""
+    float32("adamw_step", **params)  # the state has the parameters' dtype: expect_adamw has seen to it
+    for of, arrays in (("params", params), ("state.m", state.m), ("state.v", state.v)):
+        for name in params:
+            expect_in_place("adamw_step", f"{of}[{name!r}]", arrays[name])
 
 
-def _runs(array: np.ndarray) -> np.ndarray | None:
-    """The array as one run of numbers, or None where it lies with gaps. (The order does not matter to a sum of squares.)"""
-    turned = array.T if array.flags.f_contiguous and not array.flags.c_contiguous else array
-    return turned.reshape(-1) if turned.flags.c_contiguous else None
+def _expect_apart(addresses: np.ndarray, sizes: np.ndarray) -> None:
+    """No number belongs to two of the runs that are changed: two threads would write it. Else ValueError.
+
+    addresses: (3, pieces), of theta, m and v; sizes: (pieces,), in numbers.
+    """
+    order = np.argsort(addresses, axis=None)
+    begins, ends = addresses.reshape(-1)[order], (addresses + 4 * sizes).reshape(-1)[order]
+    if (begins[1:] < ends[:-1]).any():
+        raise ValueError("adamw_step: two of the arrays in params, state.m and state.v share memory: copy one of them")
+
+
+def _lie_alike(theta: np.ndarray, *others: np.ndarray) -> bool:
+    """Whether the arrays hold their numbers without gaps, all in the same order: then they can be read side by side."""
+    arrays = (theta, *others)
+    return all(array.flags.c_contiguous for array in arrays) or all(array.flags.f_contiguous for array in arrays)
+
+
+def _laid_as(g: np.ndarray, theta: np.ndarray) -> np.ndarray:
+    """A gradient whose numbers lie in memory in the order of its parameter's."""
+    return np.asarray(g, np.float32, order="C" if theta.flags.c_contiguous else "F")
+
+
+def _run(array: np.ndarray) -> np.ndarray | None:
+    """The numbers of an array in the order in which they lie, or None if they lie with gaps."""
+    transposed = array.T if array.flags.f_contiguous and not array.flags.c_contiguous else array
+    return transposed.reshape(-1) if transposed.flags.c_contiguous else None
 
 
 def _pieces(arrays: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

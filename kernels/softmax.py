@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from kernels.expect import flat, float32
+from kernels.expect import expect_array, expect_cache, flat, float32
 from kernels.jit import DISABLED, kernel, part
 from kernels.memory import empty, workspace
-from kernels.vector_math import exp
+from kernels.vector_math import exp, minus, softmax_weight
 from minigpt.layers import expect
 from minigpt.layers.cross_entropy import expect_cross_entropy
 
@@ -53,7 +53,7 @@ def _largest(x, lanes):
 def _softmax_row(x, p, lanes):
     m, total = _largest(x, lanes), ZERO
     for i in range(x.size):
-        e = exp(x[i] - m)
+        e = exp(minus(x[i], m))
         p[i] = e
         total += e
     share = ONE / total
@@ -74,14 +74,14 @@ def _softmax_slope_row(p, dout, dx):
 def _log_total_row(logits, m):
     total = ZERO
     for i in range(logits.size):
-        total += exp(logits[i] - m)
+        total += exp(minus(logits[i], m))
     return np.log(total)
 
 
 @part
 def _cross_entropy_slope_row(logits, m, log_total, scale, dlogits):
     for i in range(logits.size):
-        dlogits[i] = exp((logits[i] - m) - log_total) * scale
+        dlogits[i] = softmax_weight(logits[i], m, log_total) * scale
 
 
 @kernel
@@ -111,7 +111,7 @@ def _cross_entropy(logits, V, targets, largest, log_total, losses, shares, scrat
             at, y = row * V, targets[row]
             m = _largest(logits[at : at + V], lanes)
             largest[row], log_total[row] = m, _log_total_row(logits[at : at + V], m)
-            losses[row] = log_total[row] - (logits[at + y] - m) if y >= 0 else ZERO
+            losses[row] = minus(log_total[row], minus(logits[at + y], m)) if y >= 0 else ZERO
 
 
 @kernel
@@ -139,7 +139,9 @@ def softmax_forward(x):
 
 def softmax_backward(dout, cache):
     """As minigpt.layers.softmax_backward."""
+    expect_cache("softmax", cache, SoftmaxCache)
     (p,) = cache
+    expect_array("softmax", "cache.p", p, np.shape(p))
     expect.same_as_out("softmax", dout, p.shape, p.dtype)
     dx = empty(p.shape)
     _softmax_slope(flat(p), flat(dout), p.shape[-1], flat(dx), workspace.threads())
@@ -151,7 +153,7 @@ def cross_entropy_forward(logits, targets, ignore_index=-1):
     expect_cross_entropy(logits, targets, ignore_index)
     float32("cross_entropy", logits=logits)
     V, y = logits.shape[-1], targets.reshape(-1)
-    y = np.where(y == ignore_index, -1, y).astype(np.int64)  # (rows,)
+    y = np.where(y == ignore_index, np.int64(-1), y.astype(np.int64))  # (rows,): -1 does not fit an unsigned type
     counted, shares = int((y >= 0).sum()), workspace.threads()
     largest, log_total, losses = (empty(y.shape) for _ in range(3))
     _cross_entropy(flat(logits), V, y, largest, log_total, losses, shares, workspace.floats("lanes", shares * LANES))
@@ -161,9 +163,17 @@ def cross_entropy_forward(logits, targets, ignore_index=-1):
 
 def cross_entropy_backward(dloss, cache):
     """As minigpt.layers.cross_entropy_backward."""
+    expect_cache("cross_entropy", cache, CrossEntropyCache)
     logits, targets, largest, log_total, counted = cache
+    expect_array("cross_entropy", "cache.logits", logits, np.shape(logits))
+    expect.last_axis("cross_entropy", "cache.logits", logits)
+    rows = (logits.size // logits.shape[-1],)
+    expect_array("cross_entropy", "cache.targets", targets, rows, np.dtype(np.int64))
+    expect.ids_below("cross_entropy", "cache.targets", targets[targets >= 0], logits.shape[-1], "the vocabulary")
+    for name, array in (("largest", largest), ("log_total", log_total)):
+        expect_array("cross_entropy", f"cache.{name}", array, rows)
     if np.ndim(dloss) != 0:
         raise ValueError(f"cross_entropy: dloss has shape {np.shape(dloss)}, but must be a scalar: the loss is one")
     dlogits, scale = empty(logits.shape), np.float32(float(dloss) / counted)
-    _cross_entropy_slope(flat(logits), logits.shape[-1], targets, largest, log_total, scale, flat(dlogits), workspace.threads())
+    _cross_entropy_slope(flat(logits), logits.shape[-1], flat(targets), flat(largest), flat(log_total), scale, flat(dlogits), workspace.threads())
     return dlogits

@@ -67,6 +67,24 @@ def exp(x):
     return ZERO if x < LOWEST else e_x if x <= HIGHEST else x * x  # infinite above; NaN * NaN is NaN
 
 
+@exact
+def minus(a, b):
+    """a - b, as written: under `reassoc`, (x - m) - l would become x - (m + l), which forgets l beside a large m."""
+    return a - b
+
+
+@exact
+def softmax_weight(x, m, log_total):
+    """e^(x - m) / total: first the difference of two large numbers, which is exact, then the small one."""
+    return exp((x - m) - log_total)
+
+
+@exact
+def one_over_root(x):
+    """1 / sqrt(x), by a root and a division: the processor's approximation of it is NaN at infinity."""
+    return ONE / np.sqrt(x)
+
+
 @inner
 def sigmoid_of_gelu(x):
     """sigmoid(2u), u = sqrt(2/pi) (x + 0.044715 x^3): what the tanh form multiplies x by, for (1 + tanh u) / 2 is that."""
@@ -87,7 +105,7 @@ def gelu_tanh_slope(x):
     z = min(max(x, -TEN), TEN)
     s = sigmoid_of_gelu(x)
     du_dx = SQRT_2_OVER_PI * (ONE + THREE_CUBIC * (z * z))
-    return s + x * (s * (ONE - s)) * (TWO * du_dx)
+    return s + z * (s * (ONE - s)) * (TWO * du_dx)  # z, not x: 1e38 times du/dx would be infinite
 
 
 @inner

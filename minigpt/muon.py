@@ -72,7 +72,7 @@ def muon_step(
     lr: AdamW's rate; muon_lr: that of the hidden matrices. ops: whose linear_forward and adamw_step run (default: the reference).
     Raises ValueError where t is below 1 or grads lacks a parameter.
     """
-    expect_adamw(params, grads, t)
+    expect_adamw(params, grads, state, t)
     rest = {name: theta for name, theta in params.items() if not is_hidden(name, theta)}
     step = getattr(ops, "adamw_step", adamw_step)
     step(rest, {name: grads[name] for name in rest}, state, t, lr, beta1, beta2, eps, weight_decay, grad_scale)

@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minigpt.layers import expect
+
 Arrays = dict[str, np.ndarray]
 
 
@@ -49,9 +51,9 @@ def adamw_step(
     """One step of AdamW, in place: params and state change, grads do not. t counts the steps, from 1.
 
     grad_scale multiplies every gradient as it is read (clip_scale).
-    Raises ValueError where t is below 1 or grads lacks a parameter.
+    Raises ValueError if t is below 1, or grads or state lack a parameter; TypeError for another dtype.
     """
-    expect_adamw(params, grads, t)
+    expect_adamw(params, grads, state, t)
     for name, theta in params.items():
         g, m, v = grads[name], state.m[name], state.v[name]
         if grad_scale != 1.0:
@@ -64,17 +66,19 @@ def adamw_step(
         theta -= (lr / (1.0 - beta1**t)) * m / (root_vhat + eps)
 
 
-def expect_adamw(params: Arrays, grads: Arrays, t: int) -> None:
-    """Raises ValueError where adamw_step can not take these."""
-    if t < 1:
+def expect_adamw(params: Arrays, grads: Arrays, state: AdamWState, t: int) -> None:
+    """Raises TypeError, ValueError if adamw_step cannot take these."""
+    if expect.whole_number("adamw_step", "t", t, least=0) < 1:
         raise ValueError(f"adamw_step: t is {t}, but must be at least 1: the first step is step 1")
-    missing = params.keys() - grads.keys()
-    if missing:
-        raise ValueError(f"adamw_step: grads has no {sorted(missing)[0]}, but must have every parameter")
-    for name, theta in params.items():
-        g = grads[name]
-        if g.shape != theta.shape:
-            raise ValueError(f"adamw_step: grads has {name} of shape {g.shape}, but must have the parameter's: {theta.shape}")
+    expect.floats_of("adamw_step", "params", params)
+    m, v = state
+    for of, arrays in (("grads", grads), ("state.m", m), ("state.v", v)):
+        missing = params.keys() - arrays.keys()
+        if missing:
+            raise ValueError(f"adamw_step: {of} has no {sorted(missing)[0]}, but must have every parameter")
+        expect.floats_of("adamw_step", of, {name: arrays[name] for name in params})
+        for name, theta in params.items():
+            expect.like("adamw_step", of, name, arrays[name], theta)
 
 
 def is_decayed(theta: np.ndarray) -> bool:

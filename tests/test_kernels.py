@@ -271,10 +271,7 @@ def test_adamw_does_not_write_where_it_must_not():
     params = {"w": normal(3, 3)}
     params["w"].flags.writeable = False
     state = adamw_init(params)
-    with pytest.raises(ValueError, match="is read-only or lies with gaps"):
-        kernels.adamw_step(params, {"w": normal(3, 3)}, state, 1, 0.1)
-    params = {"w": normal(3, 6)[:, ::2]}
-    with pytest.raises(ValueError, match="is read-only or lies with gaps"):
+    with pytest.raises(ValueError, match="is read-only, but is to be changed in place"):
         kernels.adamw_step(params, {"w": normal(3, 3)}, state, 1, 0.1)
 
 

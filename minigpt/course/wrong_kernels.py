@@ -171,7 +171,7 @@ FLASH = [
     Variant(
         "kernels.flash/lse_without_the_maximum",
         "log-sum-exp is kept without the maximum that was subtracted",
-        (("= m[i] + np.log(total[i])", "= np.log(total[i])"),),
+        (("= m[i], np.log(total[i])", "= ZERO, np.log(total[i])"),),
         "attention.float32_backward",
     ),
     Variant(
@@ -179,8 +179,8 @@ FLASH = [
         "dV is made of the weights before dropout",
         (
             (
-                "            _weights_and_slopes(s, dp, count, own_lse, D)\n            if keep.size:",
-                "            _weights_and_slopes(s, dp, count, own_lse, D)\n            if keep.size > 10**9:",
+                "            _weights_and_slopes(s, dp, count, m, log_l, D)\n            if keep.size:",
+                "            _weights_and_slopes(s, dp, count, m, log_l, D)\n            if keep.size > 10**9:",
             ),
         ),
         "multi_head_attention.gradient",
@@ -244,13 +244,13 @@ OTHERS = [
     Variant(
         "kernels.elementwise/relu_at_zero",
         "ReLU lets the gradient through at 0",
-        (("dx[i] = dout[i] if x[i] > ZERO else ZERO", "dx[i] = dout[i] if x[i] >= ZERO else ZERO"),),
+        (("dx[i] = dout[i] * (ONE if x[i] > ZERO else ZERO)", "dx[i] = dout[i] * (ONE if x[i] >= ZERO else ZERO)"),),
         "relu.zero",
     ),
     Variant(
         "kernels.memory/given_out_twice",
         "memory is given out again while an array of it is still held",
-        (("    block = _Block(free.pop() if free else aligned(n))", "    block = _Block(_shelf.setdefault(-n, aligned(n)))"),),
+        (("            memory = same.pop()\n", "            memory = same[-1]\n"),),
         "mlp.float32_backward",
     ),
     Variant(
@@ -262,7 +262,7 @@ OTHERS = [
     Variant(
         "kernels.optim/decay_for_all",
         "vectors are decayed too",
-        (("if is_decayed(params[n]) else 1.0 for n in names", "for n in names"),),
+        (("if is_decayed(array) else 1.0 for array in theta", "for array in theta"),),
         "adamw.golden",
     ),
     Variant(

@@ -8,25 +8,43 @@ import operator
 import numpy as np
 
 
-def floats(function: str, **arrays: np.ndarray | None) -> None:
-    """Every array (None is skipped) is a NumPy array of floats, and all have one dtype. Else TypeError.
+def given(**arrays: np.ndarray | None) -> dict[str, np.ndarray]:
+    """Of the arrays that may be None, such as a bias, those that are there."""
+    return {name: array for name, array in arrays.items() if array is not None}
+
+
+def floats(function: str, **arrays: np.ndarray) -> None:
+    """Every array is a NumPy array of floats, and all have one dtype. Else TypeError.
 
     One dtype, because NumPy would promote a mixture of float32 and float64 to float64 without a word.
     """
-    given = {name: array for name, array in arrays.items() if array is not None}
-    for name, array in given.items():
+    for name, array in arrays.items():
         if not isinstance(array, np.ndarray | np.floating):
             raise TypeError(f"{function}: {name} is a {type(array).__name__}, but must be a NumPy array of floats")
         if array.dtype.kind != "f":
             raise TypeError(f"{function}: {name} has dtype {array.dtype}, but must be a float dtype such as float32")
         if not array.dtype.isnative:
             raise TypeError(f"{function}: {name} has dtype {array.dtype}, but must have this machine's byte order")
-    first, *others = given
+    first, *others = arrays
     for name in others:
-        if given[name].dtype != given[first].dtype:
+        if arrays[name].dtype != arrays[first].dtype:
             raise TypeError(
-                f"{function}: {name} has dtype {given[name].dtype}, but must have that of {first}: {given[first].dtype}"
+                f"{function}: {name} has dtype {arrays[name].dtype}, but must have that of {first}: {arrays[first].dtype}"
             )
+
+
+def floats_of(function: str, of: str, arrays: dict[str, np.ndarray]) -> None:
+    """Every value of a dict is a NumPy array of floats. Else TypeError, with the dict's name and the key."""
+    for name, array in arrays.items():
+        floats(function, **{f"{of}[{name!r}]": array})
+
+
+def like(function: str, of: str, name: str, array: np.ndarray, theta: np.ndarray) -> None:
+    """What goes with a parameter has the parameter's shape and dtype. Else ValueError, TypeError."""
+    if array.shape != theta.shape:
+        raise ValueError(f"{function}: {of} has {name} of shape {array.shape}, but must have the parameter's: {theta.shape}")
+    if array.dtype != theta.dtype:
+        raise TypeError(f"{function}: {of} has {name} of dtype {array.dtype}, but must have the parameter's: {theta.dtype}")
 
 
 def integers(function: str, **arrays: np.ndarray) -> None:

@@ -68,7 +68,8 @@ def mlp_backward(dout: np.ndarray, cache: MlpCache) -> tuple:
 def expect_mlp(x, fc_weight, fc_bias, proj_weight, proj_bias, activation) -> None:
     """Raises TypeError, ValueError where mlp_forward can not take these."""
     expect.one_of("mlp", "activation", activation, ACTIVATIONS)
-    expect.floats("mlp", x=x, fc_weight=fc_weight, fc_bias=fc_bias, proj_weight=proj_weight, proj_bias=proj_bias)
+    biases = expect.given(fc_bias=fc_bias, proj_bias=proj_bias)
+    expect.floats("mlp", x=x, fc_weight=fc_weight, proj_weight=proj_weight, **biases)
     expect.last_axis("mlp", "x", x)
     expect.rank("mlp", "fc_weight", fc_weight, "C F")
     C, F = x.shape[-1], fc_weight.shape[1]
