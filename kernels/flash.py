@@ -19,7 +19,7 @@ import math
 import numba
 import numpy as np
 
-from kernels.jit import DISABLED, kernel, part
+from kernels.jit import DISABLED, exact, kernel, part
 from kernels.tile import COLUMNS, ROWS, tile_columns, tile_rows
 from kernels.vector_math import exp, minus, softmax_weight
 
@@ -190,12 +190,12 @@ def _weights_and_slopes(s, dp, count, largest, log_total, D):
             dp[j * QUERIES + i] = p * (dp[j * QUERIES + i] - D[i])
 
 
-@part
-def _inner_product(a, b):
-    total = ZERO
-    for d in range(a.size):
-        total += a[d] * b[d]
-    return total
+@exact
+def _products_with_out(dout_turned, out, at, stride, n, hs, D):
+    """D_i = sum_d dO_id O_id, added up in the tile's order: where one key has all the weight, D is dP to the last bit, and dS is 0."""
+    for d in range(hs):
+        for i in range(n):
+            D[i] += dout_turned[d * QUERIES + i] * out[at + i * stride + d]
 
 
 @part
@@ -235,7 +235,7 @@ def _head_backward(q, q_at, q_row, k, k_at, v, v_at, kv_row, out, dout, out_at, 
         m[:], log_l[:], D[:], dq_turned[: wide * QUERIES] = ZERO, ZERO, ZERO, ZERO
         for i in range(n):
             m[i], log_l[i] = largest[row_at + i0 + i], log_total[row_at + i0 + i]
-            D[i] = _inner_product(dout[here + i * out_row : here + i * out_row + hs], out[here + i * out_row :])
+        _products_with_out(dout_turned, out, here, out_row, n, hs, D)
         first, beyond = _keys_seen(query, n, Tk, causal, window)
         for j0 in range(first, beyond, KEYS):
             count = min(KEYS, beyond - j0)

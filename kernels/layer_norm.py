@@ -66,13 +66,14 @@ def _token_backward(x, dout, weight, mean, rstd, dx, dweight, dbias):
     C, along_one, along_xhat = x.size, ZERO, ZERO
     for c in range(C):
         dxhat = dout[c] * weight[c]
+        dx[c] = dxhat  # kept, so that both loops have the same rounded number: of one channel dx is then exactly 0
         along_one += dxhat
         along_xhat += dxhat * (minus(x[c], mean) * rstd)
     along_one /= np.float32(C)
     along_xhat /= np.float32(C)
     for c in range(C):
         xhat = minus(x[c], mean) * rstd
-        dx[c] = rstd * (dout[c] * weight[c] - along_one - xhat * along_xhat)
+        dx[c] = rstd * (dx[c] - along_one - xhat * along_xhat)
         dweight[c] += dout[c] * xhat
         dbias[c] += dout[c]
 

@@ -129,4 +129,5 @@ def gelu_erf(x):
 def gelu_erf_slope(x):
     """Its derivative, Phi(x) + x phi(x)."""
     erfc, bell = erfc_and_bell(x)
-    return (HALF * erfc if x < ZERO else ONE - HALF * erfc) + x * (BELL * bell)
+    z = min(max(x, -FORTY), FORTY)  # bell is 0 beyond, and 0 times infinity is NaN
+    return (HALF * erfc if x < ZERO else ONE - HALF * erfc) + z * (BELL * bell)

@@ -67,8 +67,7 @@ def cross_entropy_forward(logits: Array, targets: Array, ignore_index: int = -1)
         if y == ignore_index:
             continue
         m = max(z)
-        log_sum = m + math.log(sum(math.exp(z_j - m) for z_j in z))
-        total += log_sum - z[y]
+        total += math.log(sum(math.exp(z_j - m) for z_j in z)) - (z[y] - m)
         N += 1
     return np.float64(total / N), (logits, targets, ignore_index, N)
 
@@ -182,7 +181,7 @@ def gelu_backward(dout: Array, cache: tuple) -> Array:
 
 
 def relu_forward(x: Array) -> Pair:
-    return each(lambda value: value if value > 0.0 else 0.0, x), (x,)
+    return each(lambda value: 0.0 if value <= 0.0 else value, x), (x,)  # NaN stays NaN
 
 
 def relu_backward(dout: Array, cache: tuple) -> Array:

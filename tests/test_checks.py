@@ -6,6 +6,8 @@ import pytest
 from minigpt import by_hand, checks, layers
 from minigpt.checks.cases import CASES
 from minigpt.checks.model_checks import GRADIENT_MODELS
+from minigpt.checks.spread import ARGUMENTS
+from minigpt.checks.wide import count_cases
 from minigpt.parameters import parameter_shapes
 
 HAND_CHECKS = [check for check in checks.LAYER_CHECKS if checks.asked_of_by_hand(check)]
@@ -52,6 +54,14 @@ def test_every_pair_has_every_kind_of_check():
     for function in {name.rpartition("_")[0] for name in layers.__all__ if name.endswith("_backward")}:
         for kind in ("values", "backward", "gradient", "float32", "float32_backward", "pure", "bad_input"):
             assert f"{function}.{kind}" in names
+        for kind in ("ones", "long", "options", "layouts", "nan", "sharing"):
+            assert f"{function}.{kind}" in names
+
+
+def test_the_axes_are_generated_from_the_contract():
+    """Every pair has its shapes stated, and several hundred calls come out of them."""
+    assert set(ARGUMENTS) == {name.removesuffix("_backward") for name in layers.__all__ if name.endswith("_backward")}
+    assert count_cases() >= 300
 
 
 @pytest.mark.parametrize("function", CASES)

@@ -13,23 +13,28 @@ from minigpt.checks.bad_input import bad_input_checks
 from minigpt.checks.blocks import block_checks
 from minigpt.checks.core import Check, Line, Report, perform
 from minigpt.checks.data_checks import DATA
+from minigpt.checks.dropout_modes import DROPOUT_MODES
 from minigpt.checks.edges import EDGES
 from minigpt.checks.generic import generic_checks
 from minigpt.checks.golden_numbers import golden_checks, golden_model_checks
+from minigpt.checks.magnitudes import magnitude_checks
 from minigpt.checks.model_checks import model_checks
 from minigpt.checks.muon_checks import MUON
 from minigpt.checks.optimizer_checks import OPTIMIZER
 from minigpt.checks.properties import property_checks
 from minigpt.checks.sampling_checks import SAMPLING
+from minigpt.checks.sharing import sharing_checks
 from minigpt.checks.single import asked_of_single, in_single
 from minigpt.checks.single import perform as perform_single
 from minigpt.checks.training_checks import TRAINING
+from minigpt.checks.wide import wide_checks
 
 __all__ = ["ALL_CHECKS", "BAD_INPUT_CHECKS", "LAYER_CHECKS", "LIBRARY_CHECKS", "Check", "Line", "Report", "asked_of_by_hand"]
 __all__ += ["asked_of_single", "checks_of", "in_single", "library", "perform", "perform_single", "select"]
 
 BAD_INPUT_CHECKS = bad_input_checks()
-LAYER_CHECKS = golden_checks() + generic_checks() + property_checks() + EDGES + block_checks() + BAD_INPUT_CHECKS
+WIDE_CHECKS = wide_checks() + magnitude_checks() + sharing_checks() + DROPOUT_MODES
+LAYER_CHECKS = golden_checks() + generic_checks() + property_checks() + EDGES + block_checks() + WIDE_CHECKS + BAD_INPUT_CHECKS
 LIBRARY_CHECKS = golden_model_checks() + model_checks() + OPTIMIZER + MUON + DATA + TRAINING + SAMPLING
 ALL_CHECKS = LAYER_CHECKS + LIBRARY_CHECKS
 LIBRARY = ("parameters", "model", "optim", "muon", "settings", "data", "tasks", "train", "generate")  # whose functions they call
@@ -46,6 +51,9 @@ NOT_ASKED_OF_BY_HAND = (
     ".edges",
     ".digits",
     ".blocks",
+    ".long",
+    ".huge",
+    ".dropout_modes",
 )
 
 

@@ -29,7 +29,7 @@ ACTIVATIONS = [
         "the tanh form's forward has the exact form's backward",
         (
             (
-                "return dout * (0.5 * (1.0 + half) + 0.5 * x * dt_dx)",
+                "return dout * (0.5 * (1.0 + half) + 0.5 * z * dt_dx)",
                 "return dout * (0.5 * (1.0 + erf(x * math.sqrt(0.5))) + x * np.exp(-0.5 * x * x) * (0.5 * SQRT_2_OVER_PI))",
             ),
         ),
@@ -45,13 +45,13 @@ ACTIVATIONS = [
     Variant(
         "layers.gelu/first_term_only",
         "the product rule is applied by half: tanh counts as a constant",
-        (("0.5 * (1.0 + half) + 0.5 * x * dt_dx", "0.5 * (1.0 + half)"),),
+        (("0.5 * (1.0 + half) + 0.5 * z * dt_dx", "0.5 * (1.0 + half)"),),
         "gelu.gradient",
     ),
     Variant(
         "layers.gelu/slope_is_the_gate",
         "the product rule is applied by half: the slope of the exact form is taken for Phi(x) alone",
-        (("return dout * (half + x * phi)", "return dout * half"),),
+        (("return dout * (half + z * phi)", "return dout * half"),),
         "gelu.gradient",
     ),
     Variant(
@@ -63,7 +63,7 @@ ACTIVATIONS = [
     Variant(
         "layers.gelu/half_lost",
         "the 1/2 before the slope of tanh is forgotten",
-        (("+ 0.5 * x * dt_dx", "+ x * dt_dx"),),
+        (("+ 0.5 * z * dt_dx", "+ z * dt_dx"),),
         "gelu.gradient",
     ),
     Variant(
@@ -76,8 +76,8 @@ ACTIVATIONS = [
         "layers.gelu/forgets_dout",
         "the gradient that arrives is not used",
         (
-            ("return dout * (0.5 * (1.0 + half) + 0.5 * x * dt_dx)", "return 0.5 * (1.0 + half) + 0.5 * x * dt_dx"),
-            ("return dout * (half + x * phi)", "return half + x * phi"),
+            ("return dout * (0.5 * (1.0 + half) + 0.5 * z * dt_dx)", "return 0.5 * (1.0 + half) + 0.5 * z * dt_dx"),
+            ("return dout * (half + z * phi)", "return half + z * phi"),
         ),
         "gelu.gradient",
     ),

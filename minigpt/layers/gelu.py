@@ -55,11 +55,11 @@ def gelu_backward(dout: np.ndarray, cache: GeluCache) -> np.ndarray:
         z = np.clip(x, -10.0, 10.0)
         du_dx = SQRT_2_OVER_PI * (1.0 + (3 * 0.044715) * (z * z))
         dt_dx = (1.0 - half * half) * du_dx
-        return dout * (0.5 * (1.0 + half) + 0.5 * x * dt_dx)
+        return dout * (0.5 * (1.0 + half) + 0.5 * z * dt_dx)  # z: dt_dx is 0 beyond, and 0 times infinity is NaN
     # out = x Phi(x), and Phi' is the bell curve phi(x) = exp(-x^2 / 2) / sqrt(2 pi)
     z = np.clip(x, -40.0, 40.0)  # beyond, phi is 0 in every dtype
     phi = np.exp(-0.5 * (z * z)) * (1.0 / math.sqrt(2.0 * math.pi))
-    return dout * (half + x * phi)
+    return dout * (half + z * phi)
 
 
 def erf(x: np.ndarray) -> np.ndarray:

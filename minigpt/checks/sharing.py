@@ -1,0 +1,116 @@
+"""Whose memory is it? A result is the caller's own: no argument, no other result and no earlier one lies in it.
+
+And a function looks at the numbers, not at which array they are in: a memo by identity or by shape gives old results for new
+numbers. The exception is dropout at p = 0, which may hand back its argument.
+"""
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import numpy as np
+
+from minigpt import by_hand, layers
+from minigpt.checks.cases import CASES, Case
+from minigpt.checks.core import Check, Line, both, equal, true
+
+SPOILED = 1e6
+
+
+def sharing_checks() -> list[Check]:
+    """One check for each pair, and one for the table of positions."""
+    pairs = [
+        Check(f"{name}.sharing", f"{name}: results are fresh arrays, and no memo of old ones", both(name), _inputs(name), _call, _judge)
+        for name in CASES
+    ]
+    return [*pairs, POSITIONS]
+
+
+def _inputs(function: str):
+    def inputs(rng: np.random.Generator) -> dict:
+        cases = [case for case in CASES[function](rng) if case.seed is None and case.arguments.get("p", 1.0) != 0.0]
+        cases = cases or [case for case in CASES[function](rng) if case.seed is not None]  # dropout
+        pick = [*cases, *_all_positive(function, cases)]
+        return {"function": function, "cases": pick, "seed": int(rng.integers(1000))}
+
+    return inputs
+
+
+def _all_positive(function: str, cases: list[Case]) -> Iterator[Case]:
+    """ReLU of what is positive already changes nothing, and must be a fresh array all the same."""
+    if function in ("relu", "gelu"):
+        case = cases[0]
+        yield case._replace(label="all positive", arguments=case.arguments | {"x": np.abs(case.arguments["x"]) + 5.0})
+
+
+def _arrays(results: dict) -> dict[str, np.ndarray]:
+    return {name: value for name, value in results.items() if isinstance(value, np.ndarray) and value.size}
+
+
+def _results(subject: object, function: str, case: Case, dout: object) -> dict:
+    out, cache = case.forward(subject, function)
+    gradients = case.backward(subject, function, dout, cache)
+    return {"out": out} | {f"d{name}": gradient for name, gradient in gradients.items()}
+
+
+def _call(subject: object, function: str, cases: list[Case], seed: int) -> dict:
+    outputs = {}
+    for case in cases:
+        rng = np.random.default_rng(seed)
+        mine = case._replace(arguments={name: np.copy(v) if isinstance(v, np.ndarray) else v for name, v in case.arguments.items()})
+        shape = np.shape(case.forward(layers, function)[0])
+        dout = rng.standard_normal(shape) if shape else 1.5
+        before = _results(subject, function, mine, dout)
+        facts = {"first": {name: np.copy(value) for name, value in _arrays(before).items()}}
+        facts["shared"] = _shared(before, _arrays(mine.arguments) | _arrays({"dout": dout}))
+        for value in _arrays(before).values():  # the caller does with a result what it likes
+            if value.flags.writeable:
+                value[...] = SPOILED
+        facts["again"] = {name: np.copy(value) for name, value in _arrays(_results(subject, function, mine, dout)).items()}
+        for name in case.wrt:  # the same arrays, with other numbers in them
+            mine.arguments[name][...] = mine.arguments[name][..., ::-1] * 0.5
+        facts["other"] = {name: np.copy(value) for name, value in _arrays(_results(subject, function, mine, dout)).items()}
+        outputs[case.label] = facts
+    return outputs
+
+
+def _shared(results: dict, arguments: dict[str, np.ndarray]) -> list[str]:
+    """Pairs of arrays that overlap in memory."""
+    mine = _arrays(results)
+    pairs = [(one, other) for one in mine.items() for other in arguments.items()] + list(combinations(mine.items(), 2))
+    return [f"{one} and {other}" for (one, a), (other, b) in pairs if np.shares_memory(a, b)]
+
+
+def _judge(outputs: dict, function: str, cases: list[Case], seed: int) -> list[Line]:
+    lines = []
+    for case in cases:
+        facts, label = outputs[case.label], f"{function} {case.label}"
+        lines.append(true(f"{label}: arrays in one memory", not facts["shared"], ", ".join(facts["shared"]) or "none", "none"))
+        for name, value in facts["first"].items():
+            lines.append(equal(f"{label}: {name}, called again", facts["again"].get(name), value, 1e-12))
+        other = case._replace(
+            arguments=case.arguments | {name: case.arguments[name][..., ::-1] * 0.5 for name in case.wrt}
+        )
+        want = other.forward(by_hand, function)[0]
+        if np.ndim(want):
+            lines.append(equal(f"{label}: out of other numbers in the same arrays", facts["other"].get("out"), want, 1e-9))
+    return lines
+
+
+def _positions_call(subject: object) -> dict:
+    first = subject.sinusoidal_positions(6, 4)
+    kept = np.copy(first)
+    first[...] = SPOILED
+    return {"kept": kept, "again": subject.sinusoidal_positions(6, 4), "longer": subject.sinusoidal_positions(9, 4)}
+
+
+POSITIONS = Check(
+    "sinusoidal_positions.sharing",
+    "sinusoidal_positions: each caller gets a table of its own",
+    ("sinusoidal_positions",),
+    inputs=lambda rng: {},
+    call=_positions_call,
+    judge=lambda got: [
+        equal("sinusoidal_positions, called again", got["again"], got["kept"], 0.0),
+        equal("sinusoidal_positions of more rows", got["longer"][:6], got["kept"], 0.0),
+    ],
+)
