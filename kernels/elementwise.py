@@ -119,7 +119,9 @@ def _activation_backward(function, dout, cache, kinds):
     expect_cache(function, cache, ActivationCache)
     x, kind = cache
     if kind not in kinds:
-        raise TypeError(f"{function}: cache is a cache of another activation, but must be what the kernels' {function}_forward returned")
+        raise TypeError(
+            f"{function}: cache is a cache of another activation, but must be what the kernels' {function}_forward returned"
+        )
     expect_array(function, "cache.x", x, np.shape(x))
     expect.same_as_out(function, dout, x.shape, x.dtype)
     dx = empty(x.shape)

@@ -33,7 +33,8 @@ def expect_cache(function: str, value: object, kind: type) -> None:
     """The cache is the one that this function's forward returns. Else TypeError."""
     if not isinstance(value, kind):
         raise TypeError(
-            f"{function}: cache is a {type(value).__name__}, but must be the {kind.__name__} that the kernels' {function}_forward returned"
+            f"{function}: cache is a {type(value).__name__}, but must be the {kind.__name__} "
+            f"that the kernels' {function}_forward returned"
         )
 
 

@@ -192,7 +192,10 @@ def _weights_and_slopes(s, dp, count, largest, log_total, D):
 
 @exact
 def _products_with_out(dout_turned, out, at, stride, n, hs, D):
-    """D_i = sum_d dO_id O_id, added up in the tile's order: where one key has all the weight, D is dP to the last bit, and dS is 0."""
+    """D_i = sum_d dO_id O_id, added up in the tile's order.
+
+    Where one key has all the weight, D is then dP to the last bit, and dS is 0, as it must be.
+    """
     for d in range(hs):
         for i in range(n):
             D[i] += dout_turned[d * QUERIES + i] * out[at + i * stride + d]

@@ -175,5 +175,7 @@ def cross_entropy_backward(dloss, cache):
     if np.ndim(dloss) != 0:
         raise ValueError(f"cross_entropy: dloss has shape {np.shape(dloss)}, but must be a scalar: the loss is one")
     dlogits, scale = empty(logits.shape), np.float32(float(dloss) / counted)
-    _cross_entropy_slope(flat(logits), logits.shape[-1], flat(targets), flat(largest), flat(log_total), scale, flat(dlogits), workspace.threads())
+    _cross_entropy_slope(
+        flat(logits), logits.shape[-1], flat(targets), flat(largest), flat(log_total), scale, flat(dlogits), workspace.threads()
+    )
     return dlogits

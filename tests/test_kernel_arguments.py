@@ -90,10 +90,7 @@ CHANGES = {f"as {dtype}": lambda a, dtype=dtype: a.astype(dtype) for dtype in DT
 }
 LAYOUTS = ("column by column", "with gaps", "read-only", "backwards")  # the same numbers: these must be taken
 FORWARD_CASES = [
-    (function, name)
-    for function, arguments in GOOD.items()
-    for name, value in arguments.items()
-    if isinstance(value, np.ndarray)
+    (function, name) for function, arguments in GOOD.items() for name, value in arguments.items() if isinstance(value, np.ndarray)
 ]
 
 

@@ -31,6 +31,8 @@ def _plain_call(subject: object, x: np.ndarray, dout: np.ndarray) -> dict:
     for p in PS:
         out, cache = subject.dropout_forward(x, p, _rng())
         outputs[p] = {"out": out, "dx": subject.dropout_backward(dout, cache)}
+        one_axis, _ = subject.dropout_forward(x.reshape(-1), p, _rng())
+        outputs[p]["one axis"], outputs[p]["one row"] = one_axis, subject.dropout_forward(x.reshape(1, -1), p, _rng())[0]
     rng = _rng()
     outputs["nothing"] = {"out": subject.dropout_forward(x, 0.0, rng)[0], "untouched": _untouched(rng)}
     return outputs
@@ -48,6 +50,8 @@ def _plain_judge(got: dict, x: np.ndarray, dout: np.ndarray) -> list[Line]:
     ]
     for p in PS:
         lines += _mask_lines(f"dropout p = {p}", got[p]["out"], x, p, len(x))
+        for form in ("one axis", "one row"):
+            lines += _mask_lines(f"dropout p = {p}, {form}", np.reshape(got[p][form], x.shape), x, p, len(x))
         lines.append(equal(f"dropout p = {p}: dx", got[p]["dx"], dout * (np.asarray(got[p]["out"]) / x), 1e-9))
     return lines
 

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from minigpt import by_hand
 from minigpt.checks.core import Check, Line, equal, first, true
 
 
@@ -93,12 +94,14 @@ EDGES = [
     ),
     Check(
         "sinusoidal_positions.long",
-        "positions: 200 rows, none of which comes again",
+        "positions: 5,000 rows, none of which comes again, and 600 channels",
         ("sinusoidal_positions",),
         inputs=lambda rng: {},
-        call=lambda subject: {"table": subject.sinusoidal_positions(200, 4)},
+        call=lambda subject: {"rows": subject.sinusoidal_positions(5000, 4), "channels": subject.sinusoidal_positions(3, 600)},
         judge=lambda got: [
-            equal("sinusoidal_positions row 199", got["table"][199], [math.sin(199), math.cos(199), math.sin(1.99), math.cos(1.99)])
+            equal("sinusoidal_positions row 199", got["rows"][199], [math.sin(199), math.cos(199), math.sin(1.99), math.cos(1.99)]),
+            equal("sinusoidal_positions of 5,000 rows", got["rows"], by_hand.sinusoidal_positions(5000, 4), 1e-12),
+            equal("sinusoidal_positions of 600 channels", got["channels"], by_hand.sinusoidal_positions(3, 600), 1e-12),
         ],
     ),
     Check(

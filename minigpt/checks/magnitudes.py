@@ -1,8 +1,8 @@
 """Numbers that are large, far from zero, infinite or none: where one order of operations is right and another is not.
 
-    offsets    rows far from zero, scores of thousands: as exact as NumPy in float32, within a factor of 2
-    huge       1e20, 3e38, infinity: what the reference gives in float32, NaN only where it gives NaN
-    nan        NaN comes out wherever what it was put into matters: a broken number is seen, not hidden
+offsets    rows far from zero, scores of thousands: as exact as NumPy in float32, within a factor of 2
+huge       1e20, 3e38, infinity: what the reference gives in float32, NaN only where it gives NaN
+nan        NaN comes out wherever what it was put into matters: a broken number is seen, not hidden
 """
 
 from collections.abc import Iterator

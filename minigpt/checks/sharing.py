@@ -12,6 +12,7 @@ import numpy as np
 from minigpt import by_hand, layers
 from minigpt.checks.cases import CASES, Case
 from minigpt.checks.core import Check, Line, both, equal, true
+from minigpt.checks.spread import ones
 
 SPOILED = 1e6
 
@@ -19,7 +20,14 @@ SPOILED = 1e6
 def sharing_checks() -> list[Check]:
     """One check for each pair, and one for the table of positions."""
     pairs = [
-        Check(f"{name}.sharing", f"{name}: results are fresh arrays, and no memo of old ones", both(name), _inputs(name), _call, _judge)
+        Check(
+            f"{name}.sharing",
+            f"{name}: results are fresh arrays, and no memo of old ones",
+            both(name),
+            _inputs(name),
+            _call,
+            _judge,
+        )
         for name in CASES
     ]
     return [*pairs, POSITIONS]
@@ -29,7 +37,8 @@ def _inputs(function: str):
     def inputs(rng: np.random.Generator) -> dict:
         cases = [case for case in CASES[function](rng) if case.seed is None and case.arguments.get("p", 1.0) != 0.0]
         cases = cases or [case for case in CASES[function](rng) if case.seed is not None]  # dropout
-        pick = [*cases, *_all_positive(function, cases)]
+        smallest = ones(function, rng) if function != "dropout" else ()
+        pick = [*cases, *_all_positive(function, cases), *smallest]
         return {"function": function, "cases": pick, "seed": int(rng.integers(1000))}
 
     return inputs
@@ -46,6 +55,16 @@ def _arrays(results: dict) -> dict[str, np.ndarray]:
     return {name: value for name, value in results.items() if isinstance(value, np.ndarray) and value.size}
 
 
+def _dout(function: str, case: Case, seed: int) -> np.ndarray | float:
+    shape = np.shape(case.forward(layers, function)[0])
+    return np.random.default_rng(seed).standard_normal(shape) if shape else 1.5
+
+
+def _other(array: np.ndarray) -> np.ndarray:
+    """Other numbers of the same shape."""
+    return array[..., ::-1] * 0.5
+
+
 def _results(subject: object, function: str, case: Case, dout: object) -> dict:
     out, cache = case.forward(subject, function)
     gradients = case.backward(subject, function, dout, cache)
@@ -55,10 +74,8 @@ def _results(subject: object, function: str, case: Case, dout: object) -> dict:
 def _call(subject: object, function: str, cases: list[Case], seed: int) -> dict:
     outputs = {}
     for case in cases:
-        rng = np.random.default_rng(seed)
         mine = case._replace(arguments={name: np.copy(v) if isinstance(v, np.ndarray) else v for name, v in case.arguments.items()})
-        shape = np.shape(case.forward(layers, function)[0])
-        dout = rng.standard_normal(shape) if shape else 1.5
+        dout = _dout(function, case, seed)
         before = _results(subject, function, mine, dout)
         facts = {"first": {name: np.copy(value) for name, value in _arrays(before).items()}}
         facts["shared"] = _shared(before, _arrays(mine.arguments) | _arrays({"dout": dout}))
@@ -67,7 +84,7 @@ def _call(subject: object, function: str, cases: list[Case], seed: int) -> dict:
                 value[...] = SPOILED
         facts["again"] = {name: np.copy(value) for name, value in _arrays(_results(subject, function, mine, dout)).items()}
         for name in case.wrt:  # the same arrays, with other numbers in them
-            mine.arguments[name][...] = mine.arguments[name][..., ::-1] * 0.5
+            mine.arguments[name][...] = _other(mine.arguments[name])
         facts["other"] = {name: np.copy(value) for name, value in _arrays(_results(subject, function, mine, dout)).items()}
         outputs[case.label] = facts
     return outputs
@@ -87,12 +104,10 @@ def _judge(outputs: dict, function: str, cases: list[Case], seed: int) -> list[L
         lines.append(true(f"{label}: arrays in one memory", not facts["shared"], ", ".join(facts["shared"]) or "none", "none"))
         for name, value in facts["first"].items():
             lines.append(equal(f"{label}: {name}, called again", facts["again"].get(name), value, 1e-12))
-        other = case._replace(
-            arguments=case.arguments | {name: case.arguments[name][..., ::-1] * 0.5 for name in case.wrt}
-        )
-        want = other.forward(by_hand, function)[0]
-        if np.ndim(want):
-            lines.append(equal(f"{label}: out of other numbers in the same arrays", facts["other"].get("out"), want, 1e-9))
+        other = case._replace(arguments=case.arguments | {name: _other(case.arguments[name]) for name in case.wrt})
+        want = _arrays(_results(by_hand, function, other, _dout(function, case, seed)))
+        for name, value in want.items():
+            lines.append(equal(f"{label}: {name} of other numbers in the same arrays", facts["other"].get(name), value, 1e-9))
     return lines
 
 

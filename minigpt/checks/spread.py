@@ -47,10 +47,9 @@ LEADINGS = [(), (3,), (2, 1, 3), (2, 1, 2, 2), (1,), (0,), (2, 0)]
 BIASES = ("bias", "fc_bias", "proj_bias")
 NOT_DIFFERENTIABLE = ("ids", "targets")
 INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "uint64")
-MASKS = [
-    {"causal": causal, "window": window} for causal, window in itertools.product((True, False), (None, 1, 2, 4, 100))
-]
+MASKS = [{"causal": causal, "window": window} for causal, window in itertools.product((True, False), (None, 1, 2, 4, 100))]
 OPTIONS: dict[str, list[dict]] = {
+    "layer_norm": [{"eps": eps} for eps in (1e-5, 0.3)],
     "gelu": [{"approximate": form} for form in ("tanh", "none")],
     "attention": MASKS,
     "multi_head_attention": MASKS,
@@ -124,13 +123,14 @@ def ranks(function: str, rng: np.random.Generator) -> Iterator[Case]:
 def integers(function: str, rng: np.random.Generator) -> Iterator[Case]:
     for name in set(ARGUMENTS[function]) & set(NOT_DIFFERENTIABLE):
         for dtype in INTEGERS:
-            case = make(function, rng, f"{name} of {dtype}", (40,), V=100, C=9)
+            V = min(300, int(np.iinfo(dtype).max) + 1)  # the largest id is the type's largest number, or needs two bytes
+            case = make(function, rng, f"{name} of {dtype}", (400,), V=V, C=9)
             yield case._replace(arguments=case.arguments | {name: case.arguments[name].astype(dtype)})
 
 
 def options(function: str, rng: np.random.Generator) -> Iterator[Case]:
     biases = [name for name in ARGUMENTS[function] if name in BIASES]
-    smaller = [{}, {"Tq": 2}] if function == "attention" else [{}]
+    smaller = [{}, {"Tq": 2}, {"Tq": 1}, {"Tq": 1, "Tk": 1}] if function == "attention" else [{}]
     for option, sizes in itertools.product(OPTIONS.get(function, [{}]), smaller):
         for missing in itertools.chain(*(itertools.combinations(biases, n) for n in range(len(biases) + 1))):
             said = ", ".join([f"{key}={value}" for key, value in (option | sizes).items()] + [f"no {name}" for name in missing])

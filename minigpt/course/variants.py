@@ -113,6 +113,7 @@ def bank() -> list[Variant]:
     from minigpt.course.wrong_mlp import WRONG_MLP
     from minigpt.course.wrong_model import WRONG_MODEL
     from minigpt.course.wrong_optim import WRONG_OPTIM
+    from minigpt.course.wrong_rare import WRONG_RARE
     from minigpt.course.wrong_training import WRONG_TRAINING
 
     return [
@@ -124,6 +125,7 @@ def bank() -> list[Variant]:
         *WRONG_OPTIM,
         *WRONG_TRAINING,
         *WRONG_GENERATE,
+        *WRONG_RARE,
         *WRONG_KERNELS,
     ]
 

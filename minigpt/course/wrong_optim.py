@@ -149,7 +149,7 @@ WRONG_OPTIM = [
     Variant(
         "optim/broadcast_gradient",
         "a gradient of another shape is spread over the parameter",
-        (("            expect.like(\"adamw_step\", of, name, arrays[name], theta)", "            pass"),),
+        (('            expect.like("adamw_step", of, name, arrays[name], theta)', "            pass"),),
         "adamw.golden",
     ),
     Variant(
