@@ -39,6 +39,7 @@ class Check(NamedTuple):
     inputs: Callable[[np.random.Generator], dict]
     call: Callable[..., dict]
     judge: Callable[..., list[Line]]
+    looks_at_memory: bool = False  # not at numbers alone: it must run where the functions and their arrays are
 
 
 class Report(NamedTuple):
@@ -52,12 +53,15 @@ class Report(NamedTuple):
         return bool(self.lines) and not any(line.problem for line in self.lines)
 
 
-def perform(check: Check, subject: object, seed: int = 0) -> Report:
-    """Run a check on a subject. What the subject raises is a failed line with file and line number, never an exception here."""
+def perform(check: Check, subject: object, seed: int = 0, call: Callable[..., dict] | None = None) -> Report:
+    """Run a check on a subject. What the subject raises is a failed line with file and line number, never an exception here.
+
+    call: what to run in place of the check's own call, where that runs in another process.
+    """
     inputs = check.inputs(np.random.default_rng(seed))
     try:
         with np.errstate(all="ignore"):  # wrong code may divide by zero; the judge sees the result
-            outputs = check.call(subject, **inputs)
+            outputs = (call or check.call)(subject, **inputs)
     except Exception as error:  # whatever a learner's code does, the check reports it
         return Report(check, [Line("call", type(error).__name__, "a result", np.inf, 0.0, _story(error))])
     try:
@@ -69,6 +73,8 @@ def perform(check: Check, subject: object, seed: int = 0) -> Report:
 
 def _story(error: Exception) -> str:
     """An error and its place: the last line of a learner's file on the way to it, or else the last one outside the checks."""
+    if hasattr(error, "place"):  # of another process, whose traceback is not here
+        return f"{type(error).__name__}: {' '.join(str(error).split())}" + (f" ({error.place})" if error.place else "")
     own, other, step = None, None, error.__traceback__
     while step:
         place = f"{Path(step.tb_frame.f_code.co_filename).name}:{step.tb_lineno}, in {step.tb_frame.f_code.co_name}"

@@ -27,6 +27,7 @@ def sharing_checks() -> list[Check]:
             _inputs(name),
             _call,
             _judge,
+            looks_at_memory=True,
         )
         for name in CASES
     ]
@@ -128,4 +129,5 @@ POSITIONS = Check(
         equal("sinusoidal_positions, called again", got["again"], got["kept"], 0.0),
         equal("sinusoidal_positions of more rows", got["longer"][:6], got["kept"], 0.0),
     ],
+    looks_at_memory=True,
 )

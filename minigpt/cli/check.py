@@ -7,21 +7,20 @@
   minigpt check --ops my_layers.py           your functions; what your file lacks comes from the reference
 
 Your file defines functions of the contract by name, such as gelu_forward and gelu_backward (see minigpt/layers/). Where your
-numbers are those of a mistake that is known, it is named. The status is 0 where every check passed.
+numbers are those of a mistake that is known, it is named. Your file runs in a process of its own, each call with a time limit;
+what it prints is marked with a bar. The status is 0 if every check passed.
 """
 
 import argparse
-import functools
 import time
-from collections import Counter
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterable
 
 from minigpt import checks
-from minigpt.cli.arguments import add_ops, whole
+from minigpt.cli.arguments import add_ops, number, whole
 from minigpt.cli.warmup import warm_up
 from minigpt.course.diagnosis import likely
-from minigpt.ops import functions_at, load_ops, overlay, where
+from minigpt.course.remote import SECONDS, Learner
+from minigpt.ops import load_ops, overlay
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,74 +29,87 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--strict", action="store_true", help="your own functions must also reject bad input")
     parser.add_argument("--list", action="store_true", help="print the names of the checks, and what each proves")
     parser.add_argument("--failures", action="store_true", help="print only what fails, and the sum")
+    parser.add_argument(
+        "--time-limit",
+        type=number(0.0, open_below=True),
+        default=SECONDS,
+        metavar="X",
+        help=f"seconds for one call of a function of yours (default: {SECONDS:g})",
+    )
     add_ops(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    calls: Counter[str] = Counter()
-    perform = checks.perform
     chosen = checks.select(args.names)
     if args.list:
         for check in chosen:
             print(f"{check.name:40s} {check.about}")
         return 0
+    if args.ops not in ("by_hand", "numpy", "numba"):
+        with Learner(args.ops, args.time_limit) as learner:
+            return check_own(args, learner, chosen)
+    perform = checks.perform
     if args.ops == "by_hand":
         subject, chosen = load_ops("by_hand"), [check for check in chosen if checks.asked_of_by_hand(check)]
     elif args.ops == "numpy":
         subject = checks.library()
-    elif args.ops == "numba":
+    else:
         warm_up(everything=True)
         subject, perform = checks.library(checks.in_single(load_ops("numba"))), checks.perform_single
         chosen = [check for check in chosen if checks.asked_of_single(check)]
-    else:
-        subject, chosen = own_subject(args, chosen, calls)
-    if not chosen:
-        raise ValueError(f"no check of {' '.join(args.names)} fits: --ops {args.ops} holds {', '.join(calls) or 'none of them'}")
+    expect_some(args, chosen, [])
     begun = time.perf_counter()
-    reports = []
+    reports = [shown(perform(check, subject, args.seed), args.failures) for check in chosen]
+    return conclude(reports, [], time.perf_counter() - begun)
+
+
+def check_own(args: argparse.Namespace, learner: Learner, chosen: list[checks.Check]) -> int:
+    """A learner's functions, in a process of their own, over the reference in this one."""
+    chosen = announce(args, learner, chosen)
+    expect_some(args, chosen, learner.places)
+    subject = checks.library(overlay(learner.functions()))
+    begun, reports = time.perf_counter(), []
     for check in chosen:
-        reports.append(perform(check, subject, args.seed))
-        show(reports[-1], args.failures)
-    if calls:  # your own functions
-        for mistake in likely(reports, args.seed):
-            print(f"this is what you get when {mistake}")
+        call = call_there(learner, check, args.seed) if check.looks_at_memory else None
+        reports.append(shown(checks.perform(check, subject, args.seed, call), args.failures))
+    for mistake in likely(reports, args.seed):
+        print(f"this is what you get when {mistake}")
     asked = {function for check in chosen for function in check.functions}
-    uncalled = [name for name, count in calls.items() if count == 0 and name in asked]
+    uncalled = [name for name in learner.places if learner.calls[name] == 0 and name in asked]
     return conclude(reports, uncalled, time.perf_counter() - begun)
 
 
-def own_subject(args: argparse.Namespace, chosen: list[checks.Check], calls: Counter[str]) -> tuple[object, list[checks.Check]]:
-    """A learner's functions over the reference, each call counted, and the checks that concern them."""
-    own = functions_at(Path(args.ops))
-    for name, function in own.items():
-        calls[name] = 0
-        print(f"testing YOUR {name} ({where(function)})")
+def call_there(learner: Learner, check: checks.Check, seed: int) -> Callable[..., dict]:
+    """The call of a check that looks at memory: it runs where the learner's arrays are."""
+    return lambda subject, **inputs: learner.outputs(check, seed)
+
+
+def announce(args: argparse.Namespace, learner: Learner, chosen: list[checks.Check]) -> list[checks.Check]:
+    """Say what is tested, and return the checks that concern it."""
+    own = learner.places
+    for name, place in own.items():
+        print(f"testing YOUR {name} ({place})")
         partner = name.removesuffix("_forward") + "_backward"
         if name.endswith("_forward") and partner not in own:
             print(f"        {partner} is the reference's: your forward is checked by itself, the pair is not")
     if not args.strict:
         chosen = [check for check in chosen if check not in checks.BAD_INPUT_CHECKS]
-    ops = overlay({name: counting(name, function, calls) for name, function in own.items()})
-    return checks.library(ops), checks.checks_of(own, chosen)
+    return checks.checks_of(own, chosen)
 
 
-def counting(name: str, function: Callable, calls: Counter[str]) -> Callable:
-    """The function, its calls counted: a check that never called it has tested something else."""
-
-    @functools.wraps(function)
-    def counted(*args, **kwargs):
-        calls[name] += 1
-        return function(*args, **kwargs)
-
-    return counted
+def expect_some(args: argparse.Namespace, chosen: list[checks.Check], own: Iterable[str]) -> None:
+    if not chosen:
+        raise ValueError(f"no check of {' '.join(args.names)} fits: --ops {args.ops} holds {', '.join(own) or 'none of them'}")
 
 
-def show(report: checks.Report, failures_only: bool) -> None:
+def shown(report: checks.Report, failures_only: bool) -> checks.Report:
+    """The report, printed."""
     if not (failures_only and report.passed):
         print(f"{report.check.name}: {report.check.about}")
     for line in report.lines:
         if line.problem or not failures_only:
             print(f"  {line}")
+    return report
 
 
 def conclude(reports: list[checks.Report], uncalled: list[str], seconds: float) -> int:

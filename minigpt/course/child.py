@@ -1,0 +1,112 @@
+"""The process that runs a learner's functions, and nothing else: it answers calls, and knows no check and no verdict.
+
+It is started by remote.py as `python -m minigpt.course.child FILE FIRST MEGABYTES`, and talks over what were its standard input and output
+(wire.py); the learner's own prints go to standard error. A forward's cache stays here, and a number stands for it outside.
+
+    {"load": None}                            -> the functions in the file, and where each is
+    {"call": name, "args": [...], "kwargs"}   -> its result; which arguments it changed; how far it drew from the generator
+    {"outputs": check, "seed": n}             -> what a check that looks at memory got (checks/sharing.py)
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from minigpt.course import wire
+
+
+class Learner:
+    """The functions of a learner's file, and the caches that they returned."""
+
+    def __init__(self, path: Path, first: int):
+        self.path = path
+        self.own: dict[str, Callable] = {}
+        self.caches: dict[int, Any] = {}
+        self.next = first  # no two processes give a cache the same number
+
+    def answer(self, request: dict) -> dict:
+        """What a request asks for; an error of the learner's code is an answer too, with its kind, words and place."""
+        for number in request.get("released", ()):
+            self.caches.pop(number, None)
+        try:
+            with np.errstate(all="ignore"):
+                if "load" in request:
+                    return self.load()
+                if "outputs" in request:
+                    return {"result": self.outputs(request["outputs"], request["seed"])}
+                return self.call(request["call"], request["args"], request["kwargs"])
+        except BaseException as error:  # SystemExit and KeyboardInterrupt as well: the learner's code must not end the process
+            return {"error": _kind(error), "text": " ".join(str(error).split())[:2000], "place": _place(error)}
+
+    def load(self) -> dict:
+        from minigpt.ops import functions_at, where
+
+        self.own = functions_at(self.path)
+        return {"functions": {name: where(function) for name, function in self.own.items()}}
+
+    def call(self, name: str, args: list, kwargs: dict) -> dict:
+        arrays = [value for value in (*args, *kwargs.values()) if isinstance(value, np.ndarray)]
+        before = [array.tobytes() for array in arrays]
+        result = self.own[name](*args, **kwargs)
+        if name.endswith("_forward") and isinstance(result, tuple) and len(result) == 2:
+            self.caches[self.next] = result[1]
+            result = (result[0], wire.Handle(self.next, []))
+            self.next += 1
+        changed = [[i, array] for i, array in enumerate(arrays) if array.tobytes() != before[i]]
+        drawn = [value for value in (*args, *kwargs.values()) if isinstance(value, np.random.Generator)]
+        return {"result": result, "changed": changed, "drawn": drawn}
+
+    def outputs(self, check_name: str, seed: int) -> dict:
+        from minigpt import checks
+        from minigpt.ops import overlay
+
+        (check,) = checks.select([check_name])
+        return check.call(checks.library(overlay(self.own)), **check.inputs(np.random.default_rng(seed)))
+
+
+def _kind(error: BaseException) -> str:
+    """The nearest kind of Python's own: one of a learner's is unknown outside."""
+    return next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins")
+
+
+def _place(error: BaseException) -> str:
+    """file:line, in function: the last line of the learner's on the way to an error."""
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        if frame.f_globals.get("__name__", "").startswith("learner_"):
+            return f"{Path(frame.f_code.co_filename).name}:{line}, in {frame.f_code.co_name}"
+    return ""
+
+
+def limit_memory(megabytes: int) -> None:
+    """Beyond this an allocation is a MemoryError, where the system can say so."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
+
+
+def own_streams() -> tuple[BinaryIO, BinaryIO]:
+    """What were standard input and output, for the messages; in their places nothing, and standard error."""
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    return requests, answers
+
+
+def main(path: str, first: str, megabytes: str) -> None:
+    requests, answers = own_streams()
+    limit_memory(int(megabytes))
+    learner = Learner(Path(path), int(first))
+    while (message := wire.receive(requests)) is not None:
+        request = wire.unpack(*message, handle=learner.caches.get, trusted=True)
+        wire.send(answers, {"id": request["id"]} | learner.answer(request))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,174 @@
+"""Values as bytes, between the process that judges and the one that runs a learner's functions.
+
+A message is a JSON header and the raw bytes of its arrays. Nothing in it is code: what arrives are numbers, words, tuples and
+plain arrays, whatever the other side did (pickle, by contrast, runs what the sender wants). Left out: arrays of objects.
+
+    4 bytes   length of the header        8 bytes   length of the arrays' bytes        header        bytes
+"""
+
+import importlib
+import json
+import struct
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+import numpy as np
+
+LENGTHS = struct.Struct(">IQ")
+MOST_HEADER, MOST_BODY = 1 << 26, 1 << 31  # bytes: whoever sends more is not answering the question
+PLAIN = (type(None), bool, int, float, str)
+KINDS = "biufc"  # of arrays: bools, ints, floats, complex numbers
+
+
+class Handle:
+    """Stands for a cache that stays in the other process. `released` collects the numbers of those that are gone here."""
+
+    def __init__(self, number: int, released: list[int]):
+        self.number, self.released = number, released
+
+    def __del__(self):
+        self.released.append(self.number)
+
+
+class Other:
+    """Stands for a value that is no number, array or tuple of such."""
+
+
+def pack(value: Any) -> bytes:
+    """A message. Arrays keep how they lie in memory: a function must not care, and one that does is found out."""
+    body: list[bytes] = []
+    header = json.dumps(_pack(value, body, [0])).encode()
+    return LENGTHS.pack(len(header), sum(map(len, body))) + header + b"".join(body)
+
+
+def _pack(value: Any, body: list[bytes], at: list[int]) -> Any:
+    if type(value) in PLAIN:
+        return value
+    if isinstance(value, np.ndarray | np.generic) and np.asarray(value).dtype.kind in KINDS:
+        return {"array": _pack_array(np.asarray(value), body, at), "scalar": isinstance(value, np.generic)}
+    if isinstance(value, tuple) and type(value).__module__.startswith("minigpt.layers."):  # one of the reference's caches
+        return {"cache": [type(value).__module__, type(value).__name__], "items": [_pack(item, body, at) for item in value]}
+    if isinstance(value, list | tuple):
+        return {type(value).__name__ if type(value) in (list, tuple) else "tuple": [_pack(item, body, at) for item in value]}
+    if isinstance(value, dict):
+        return {"dict": [_pack(pair, body, at) for pair in value.items()]}
+    if isinstance(value, np.random.Generator):
+        return {"rng": value.bit_generator.state}
+    if isinstance(value, np.dtype):
+        return {"dtype": value.str}
+    if isinstance(value, Handle):
+        return {"handle": value.number}
+    return {"other": type(value).__name__}
+
+
+def _pack_array(array: np.ndarray, body: list[bytes], at: list[int]) -> list:
+    content = array.tobytes()
+    body.append(content)
+    at[0] += len(content)
+    strides = None if array.flags.c_contiguous else list(array.strides)
+    return [array.dtype.str, list(array.shape), strides, bool(array.flags.writeable), at[0] - len(content)]
+
+
+def unpack(header: bytes, body: bytes, handle: Callable[[int], Any], trusted: bool) -> Any:
+    """The value of a message. handle: what a cache's number stands for here.
+
+    Of a sender that is not trusted, no cache of ours is made, and arrays are laid out as NumPy does. Raises ValueError for what
+    is no message.
+    """
+    try:
+        return _unpack(json.loads(header), body, handle, trusted)
+    except (KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+        raise ValueError(f"not a message: {type(error).__name__}: {error}") from None
+
+
+def _unpack(value: Any, body: bytes, handle: Callable[[int], Any], trusted: bool) -> Any:
+    if type(value) in PLAIN:
+        return value
+
+    def items(name: str) -> list:
+        return [_unpack(item, body, handle, trusted) for item in value[name]]
+
+    if "array" in value:
+        array = _unpack_array(*value["array"], body, trusted)
+        return array[()] if value["scalar"] else array
+    if "tuple" in value:
+        return tuple(items("tuple"))
+    if "list" in value:
+        return items("list")
+    if "dict" in value:
+        return {key: item for key, item in items("dict")}
+    if "other" in value:
+        return type(str(value["other"])[:80], (Other,), {})()  # so that an error can say what kind of value it was
+    if "rng" in value:
+        return generator(value["rng"])
+    if "handle" in value:
+        return handle(int(value["handle"]))
+    if "dtype" in value:
+        return np.dtype(str(value["dtype"]))
+    if not trusted:
+        raise ValueError(f"not a message: {sorted(value)}")
+    module, name = value["cache"]
+    return getattr(importlib.import_module(module), name)(*items("items"))
+
+
+def _unpack_array(
+    dtype: str, shape: list, strides: list | None, writeable: bool, at: int, body: bytes, trusted: bool
+) -> np.ndarray:
+    kind = np.dtype(dtype)
+    if kind.kind not in KINDS or at < 0:
+        raise ValueError(f"not a message: an array of {dtype}")
+    count = int(np.prod(shape, dtype=object))
+    flat = np.frombuffer(body, kind, count, at) if count else np.empty(0, kind)
+    if strides is None or not count or not trusted:
+        array = flat.reshape(shape).copy()
+    else:
+        array = _laid(flat.reshape(shape), strides)
+    array.setflags(write=bool(writeable))
+    return array
+
+
+def _laid(values: np.ndarray, strides: list[int]) -> np.ndarray:
+    """An equal array with these strides; the gaps between its numbers hold NaN."""
+    steps = [(n - 1) * stride for n, stride in zip(values.shape, strides, strict=True)]
+    low, high = sum(min(0, step) for step in steps), sum(max(0, step) for step in steps)
+    memory = np.full(high - low + values.itemsize, 0xFF, np.uint8)
+    array = np.ndarray(values.shape, values.dtype, memory, -low, strides)
+    array[...] = values
+    return array
+
+
+def generator(state: dict) -> np.random.Generator:
+    """A generator in this state."""
+    rng = np.random.Generator(getattr(np.random, state["bit_generator"])())
+    rng.bit_generator.state = state
+    return rng
+
+
+def send(stream: BinaryIO, value: Any) -> None:
+    """Write one message."""
+    stream.write(pack(value))
+    stream.flush()
+
+
+def receive(stream: BinaryIO) -> tuple[bytes, bytes] | None:
+    """Header and bytes of the next message; None if the stream has ended. Raises ValueError for what is no message."""
+    lengths = _exactly(stream, LENGTHS.size)
+    if lengths is None:
+        return None
+    header_length, body_length = LENGTHS.unpack(lengths)
+    if header_length > MOST_HEADER or body_length > MOST_BODY:
+        raise ValueError(f"not a message: of {header_length} and {body_length} bytes")
+    header, body = _exactly(stream, header_length), _exactly(stream, body_length)
+    return None if header is None or body is None else (header, body)
+
+
+def _exactly(stream: BinaryIO, n: int) -> bytes | None:
+    """n bytes, or None if the stream ends before."""
+    parts, missing = [], n
+    while missing:
+        part = stream.read(min(missing, 1 << 20))
+        if not part:
+            return None
+        parts.append(part)
+        missing -= len(part)
+    return b"".join(parts)
