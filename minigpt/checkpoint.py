@@ -4,12 +4,12 @@
                               optimizer.safetensors               AdamW's m and v
                               training.json                       step, settings, data, ops, versions
                               char_tokenizer.json, or vocab.json and merges.txt
+                              sha256.json                           a digest of each of these, written last
 
 A rename either happens or not, so a kill at any moment leaves the newest whole checkpoint or the one before. The random numbers and
 the place in the data need no file: they are functions of the seed and the step (randomness.py).
 """
 
-import os
 import re
 import shutil
 from dataclasses import asdict
@@ -20,22 +20,24 @@ import numpy as np
 
 import minigpt
 from minigpt.config import GPTConfig
-from minigpt.model import GPT
-from minigpt.optim import AdamWState
-from minigpt.pretrained import (
-    expect_tensors,
-    load_pretrained,
+from minigpt.files import (
+    OPTIMIZER,
+    TRAINING,
+    check_digests,
     read_json,
     read_tensors,
-    save_pretrained,
-    shipped_model,
+    record_digests,
+    sync_directory,
     write_json,
     write_tensors,
 )
+from minigpt.model import GPT
+from minigpt.optim import AdamWState
+from minigpt.pretrained import expect_tensors, read_model, save_pretrained, shipped_model
 from minigpt.settings import TrainSettings
 from minigpt.tokenizer import Tokenizer, load_tokenizer
 
-OPTIMIZER, TRAINING = "optimizer.safetensors", "training.json"
+WRITTEN = ("step", "data", "fingerprint", "ops")  # the fields of Checkpoint that training.json holds as they are
 UNFINISHED = ".unfinished-"  # of directories that are being written or deleted
 
 
@@ -65,6 +67,8 @@ def save_checkpoint(out: Path, model: GPT, checkpoint: Checkpoint) -> Path:
         part = out / f"{UNFINISHED}{final.name}"
         _write(part, model, checkpoint)
         part.rename(final)
+        for directory in (final, out, out.parent):  # a new name is on the disk only when its directory is
+            sync_directory(directory)
     return final
 
 
@@ -83,35 +87,35 @@ def drop(directory: Path) -> None:
 
 
 def _write(directory: Path, model: GPT, checkpoint: Checkpoint) -> None:
-    """All files of a checkpoint, past the system's buffers: a power cut after the rename must not find an empty one."""
+    """Write all files of a checkpoint, each flushed to the disk: a power cut after the rename must not find an empty one."""
     save_pretrained(model, directory)
     m, v = checkpoint.optimizer
     moments = {f"m.{name}": array for name, array in m.items()} | {f"v.{name}": array for name, array in v.items()}
     write_tensors(directory / OPTIMIZER, moments)
-    training = {name: getattr(checkpoint, name) for name in ("step", "data", "fingerprint", "ops")}
+    training = {name: getattr(checkpoint, name) for name in WRITTEN}
     versions = {"minigpt": minigpt.__version__, "numpy": np.__version__}
     write_json(directory / TRAINING, training | {"settings": asdict(checkpoint.settings), "versions": versions})
     checkpoint.tokenizer.save(directory)
-    for file in directory.iterdir():
-        with file.open("rb+") as stream:
-            os.fsync(stream.fileno())
+    record_digests(directory, (OPTIMIZER, TRAINING))
 
 
 def load_checkpoint(out: str | Path) -> Checkpoint:
-    """The newest checkpoint of a run. Raises FileNotFoundError, ValueError with the file and what is wrong with it."""
+    """Return the newest checkpoint of a run. Raises FileNotFoundError, ValueError with the file and what is wrong with it."""
     directory = newest(out)
-    config, params = load_pretrained(directory)
+    config, params = read_model(directory)
     training = read_json(directory / TRAINING)
+    try:
+        settings = TrainSettings(**training["settings"])
+        step, data, fingerprint, ops = (training[name] for name in WRITTEN)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{directory / TRAINING}: not what this version of minigpt writes ({error})") from None
     shapes = {f"{kind}.{name}": array.shape for kind in "mv" for name, array in params.items()}
     moments = read_tensors(directory / OPTIMIZER)
     expect_tensors(moments, shapes, directory / OPTIMIZER)
     state = AdamWState(*({name: moments[f"{kind}.{name}"] for name in params} for kind in "mv"))
-    try:
-        settings = TrainSettings(**training["settings"])
-        step, data, fingerprint, ops = (training[name] for name in ("step", "data", "fingerprint", "ops"))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{directory / TRAINING}: not what this version of minigpt writes ({error})") from None
-    return Checkpoint(config, params, state, step, settings, data, fingerprint, load_tokenizer(directory), ops)
+    tokenizer = load_tokenizer(directory)
+    check_digests(directory)  # last: a file that is cut off has a better error of its own
+    return Checkpoint(config, params, state, step, settings, data, fingerprint, tokenizer, ops)
 
 
 def checkpoints(out: str | Path) -> list[Path]:
