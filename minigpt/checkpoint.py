@@ -109,13 +109,24 @@ def load_checkpoint(out: str | Path) -> Checkpoint:
         step, data, fingerprint, ops = (training[name] for name in WRITTEN)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{directory / TRAINING}: not what this version of minigpt writes ({error})") from None
-    shapes = {f"{kind}.{name}": array.shape for kind in "mv" for name, array in params.items()}
-    moments = read_tensors(directory / OPTIMIZER)
-    expect_tensors(moments, shapes, directory / OPTIMIZER)
-    state = AdamWState(*({name: moments[f"{kind}.{name}"] for name in params} for kind in "mv"))
+    state = _read_moments(directory / OPTIMIZER, params)
     tokenizer = load_tokenizer(directory)
     check_digests(directory)  # last: a file that is cut off has a better error of its own
     return Checkpoint(config, params, state, step, settings, data, fingerprint, tokenizer, ops)
+
+
+def _read_moments(path: Path, params: dict[str, np.ndarray]) -> AdamWState:
+    """AdamW's m and v from optimizer.safetensors: float32, finite, v not negative. Else ValueError with the tensor."""
+    moments = read_tensors(path)
+    expect_tensors(moments, {f"{kind}.{name}": array.shape for kind in "mv" for name, array in params.items()}, path)
+    for name, array in moments.items():
+        if array.dtype != np.float32:  # the kernels read and write four bytes for each number
+            raise ValueError(f"{path}: {name} has dtype {array.dtype}, but must be float32")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{path}: {name} has a number that is infinite or NaN; the file is damaged")
+        if name.startswith("v.") and (array < 0).any():
+            raise ValueError(f"{path}: {name} has a negative number, but is a mean of squares; the file is damaged")
+    return AdamWState(*({name: moments[f"{kind}.{name}"] for name in params} for kind in "mv"))
 
 
 def checkpoints(out: str | Path) -> list[Path]:

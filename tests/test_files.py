@@ -280,6 +280,49 @@ def test_directories_without_digests_load(checkpoint):
     open_model(checkpoint)
 
 
+# ---- training.json and optimizer.safetensors
+
+
+def with_moments(checkpoint, change):
+    path = forget_digests(checkpoint) / "optimizer.safetensors"
+    moments = load_file(path)
+    save_file(change(moments), path)
+
+
+def replaced(name, change):
+    return lambda moments: moments | {name: change(moments[name])}
+
+
+def with_number(number):
+    def change(array):
+        array = array.copy()
+        array.flat[3] = number
+        return array
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (replaced("m.wte.weight", lambda a: a.astype(np.float16)), r"m\.wte\.weight has dtype float16, but must be float32"),
+        (replaced("v.wte.weight", lambda a: a.astype(np.float64)), r"v\.wte\.weight has dtype float64, but must be float32"),
+        (replaced("v.wte.weight", lambda a: a.astype(np.int32)), r"v\.wte\.weight has dtype int32"),
+        (replaced("v.wte.weight", with_number(-1e-9)), r"v\.wte\.weight has a negative number"),
+        (replaced("v.wte.weight", with_number(np.inf)), r"v\.wte\.weight has a number that is infinite or NaN"),
+        (replaced("m.wte.weight", with_number(np.nan)), r"m\.wte\.weight has a number that is infinite or NaN"),
+        (lambda moments: {k: a for k, a in moments.items() if k != "v.wpe.weight"}, r"has no tensor v\.wpe\.weight"),
+        (lambda moments: moments | {"u.x": np.zeros(2, np.float32)}, r"has a tensor u\.x"),
+    ],
+    ids=range(8),
+)
+def test_what_the_moments_must_be(checkpoint, change, message):
+    """The kernels read four bytes for each number: float16 moments once made them write beyond the array."""
+    with_moments(checkpoint, change)
+    with pytest.raises(ValueError, match=r"optimizer\.safetensors: " + message):
+        load_checkpoint(checkpoint)
+
+
 # ---- writing
 
 
