@@ -12,7 +12,7 @@ the place in the data need no file: they are functions of the seed and the step 
 
 import re
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import NamedTuple
 
@@ -103,16 +103,52 @@ def load_checkpoint(out: str | Path) -> Checkpoint:
     """Return the newest checkpoint of a run. Raises FileNotFoundError, ValueError with the file and what is wrong with it."""
     directory = newest(out)
     config, params = read_model(directory)
-    training = read_json(directory / TRAINING)
-    try:
-        settings = TrainSettings(**training["settings"])
-        step, data, fingerprint, ops = (training[name] for name in WRITTEN)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{directory / TRAINING}: not what this version of minigpt writes ({error})") from None
+    step, settings, data, fingerprint, ops = _read_training(directory)
     state = _read_moments(directory / OPTIMIZER, params)
     tokenizer = load_tokenizer(directory)
     check_digests(directory)  # last: a file that is cut off has a better error of its own
     return Checkpoint(config, params, state, step, settings, data, fingerprint, tokenizer, ops)
+
+
+def _read_training(directory: Path) -> tuple[int, TrainSettings, str, str, str]:
+    """Step, settings, data, fingerprint and ops from training.json. Raises ValueError for each that is not there or wrong."""
+    path = directory / TRAINING
+    content = read_json(path)
+    _expect_names(content, {*WRITTEN, "settings", "versions"}, path)
+    step, data, fingerprint, ops = (content[name] for name in WRITTEN)
+    if type(step) is not int or step < 0:
+        raise ValueError(f"{path}: step is {step!r}, but must be a whole number of at least 0")
+    if re.fullmatch(r"step-\d+", directory.name) and step != step_of(directory):
+        raise ValueError(f"{path}: step is {step}, but its directory is {directory.name}")
+    for name in ("data", "fingerprint", "ops"):
+        if not isinstance(content[name], str):
+            raise ValueError(f"{path}: {name} is {content[name]!r}, but must be a text")
+    return step, _settings(content["settings"], path), data, fingerprint, ops
+
+
+def _settings(content: object, path: Path) -> TrainSettings:
+    """The settings in training.json: every field of TrainSettings, each of its own type. Else ValueError."""
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: settings is {content!r}, but must be a JSON object")
+    _expect_names(content, {field.name for field in fields(TrainSettings)}, path, "settings.")
+    for field in fields(TrainSettings):
+        value = content[field.name]
+        if value is None:
+            raise ValueError(f"{path}: settings.{field.name} is null, but must have a value")
+        if field.type is float and type(value) not in (int, float):
+            raise ValueError(f"{path}: settings.{field.name} is {value!r}, but must be a number")
+    try:
+        return TrainSettings(**content)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _expect_names(content: dict, names: set[str], path: Path, prefix: str = "") -> None:
+    """An object of training.json has these keys and no others. Else ValueError with the first that is wrong."""
+    for name in sorted(names - content.keys()):
+        raise ValueError(f"{path}: has no {prefix}{name}; not what this version of minigpt writes")
+    for name in sorted(content.keys() - names):
+        raise ValueError(f"{path}: has {prefix}{name[:60]}, which this version of minigpt does not write")
 
 
 def _read_moments(path: Path, params: dict[str, np.ndarray]) -> AdamWState:

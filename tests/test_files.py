@@ -283,6 +283,35 @@ def test_directories_without_digests_load(checkpoint):
 # ---- training.json and optimizer.safetensors
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c["settings"].pop("beta2"), r"has no settings\.beta2"),
+        (lambda c: c["settings"].update(momentum=1), r"has settings\.momentum, which this version"),
+        (lambda c: c["settings"].update(beta1="0.9"), r"settings\.beta1 is '0\.9', but must be a number"),
+        (lambda c: c["settings"].update(beta1=True), r"settings\.beta1 is True, but must be a number"),
+        (lambda c: c["settings"].update(seed=True), "seed is True, but must be a whole number"),
+        (lambda c: c["settings"].update(lr_decay_iters=None), "lr_decay_iters is null"),
+        (lambda c: c["settings"].update(max_iters=5.0), r"max_iters is 5\.0"),
+        (lambda c: c["settings"].update(optimizer=[]), r"optimizer is \[\]"),
+        (lambda c: c.update(settings=[]), r"settings is \[\], but must be a JSON object"),
+        (lambda c: c.pop("fingerprint"), "has no fingerprint"),
+        (lambda c: c.update(extra=1), "has extra, which this version"),
+        (lambda c: c.update(data=3), "data is 3, but must be a text"),
+        (lambda c: c.update(step=-1), "step is -1, but must be a whole number of at least 0"),
+        (lambda c: c.update(step=0.0), r"step is 0\.0"),
+        (lambda c: c.update(step=False), "step is False"),
+        (lambda c: c.update(step=7), "step is 7, but its directory is step-000000"),
+    ],
+    ids=range(16),
+)
+def test_what_training_json_must_hold(checkpoint, change, message):
+    forget_digests(checkpoint)
+    change_json(checkpoint / "training.json", change)
+    with pytest.raises(ValueError, match=r"training\.json: .*" + message):
+        load_checkpoint(checkpoint)
+
+
 def with_moments(checkpoint, change):
     path = forget_digests(checkpoint) / "optimizer.safetensors"
     moments = load_file(path)
