@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 from minigpt import GPT, GPTConfig, files
 from minigpt.checkpoint import load_checkpoint, open_model
 from minigpt.pretrained import load_pretrained, shipped_model
-from minigpt.tokenizer import CharTokenizer, load_tokenizer
+from minigpt.tokenizer import BPETokenizer, CharTokenizer, load_tokenizer
 from minigpt.train import save
 
 CONFIG = GPTConfig(vocab_size=7, block_size=5, n_layer=2, n_head=3, n_embd=6)
@@ -350,6 +350,58 @@ def test_what_the_moments_must_be(checkpoint, change, message):
     with_moments(checkpoint, change)
     with pytest.raises(ValueError, match=r"optimizer\.safetensors: " + message):
         load_checkpoint(checkpoint)
+
+
+# ---- tokenizers
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2, slice(0, 2), slice(1, 3), slice(0, 3)], ids=str)
+def test_merges_that_are_lost(tmp_path, lost):
+    """The tokens of lost merges were once taken for special ones, which no text turns into."""
+    BPETokenizer([(b"a", b"b"), (b"x", b"y"), (b"ab", b"c")]).save(tmp_path)
+    first, *lines = (tmp_path / "merges.txt").read_text(encoding="utf-8").splitlines()
+    del lines[lost]
+    (tmp_path / "merges.txt").write_text("\n".join([first, *lines]) + "\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"joined; either the merge of the two is missing|no merge before it makes"):
+        load_tokenizer(tmp_path)
+
+
+def test_every_cut_of_the_merges_that_ship(tmp_path):
+    (tmp_path / "vocab.json").write_bytes((shipped_model() / "vocab.json").read_bytes())
+    lines = (shipped_model() / "merges.txt").read_text(encoding="utf-8").splitlines()
+    for kept in range(0, len(lines), 37):
+        (tmp_path / "merges.txt").write_text("\n".join(lines[:kept]) + "\n", encoding="utf-8")
+        with pytest.raises(ValueError, match=r"merges\.txt: the special token"):
+            load_tokenizer(tmp_path)
+
+
+def test_a_vocabulary_with_a_token_twice(tmp_path):
+    BPETokenizer([(b"a", b"b")]).save(tmp_path)
+    text = (tmp_path / "vocab.json").read_text(encoding="utf-8")
+    (tmp_path / "vocab.json").write_text(text.replace("{", '{"a": 3, ', 1), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"vocab\.json: .*the key 'a' appears more than once"):
+        load_tokenizer(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"symbols": "abc"},
+        {"type": "char"},
+        {"type": "bpe", "symbols": "abc"},
+        {"type": "char", "symbols": "abc", "extra": 1},
+        {"type": "char", "symbols": "aabc"},
+        {"type": "char", "symbols": "cba"},
+        {"type": "char", "symbols": ""},
+        {"type": "char", "symbols": ["a", "b"]},
+        {"type": "char", "symbols": None},
+    ],
+    ids=str,
+)
+def test_alphabets_that_are_none(tmp_path, content):
+    (tmp_path / "char_tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"char_tokenizer\.json: not a tokenizer that minigpt wrote"):
+        load_tokenizer(tmp_path)
 
 
 # ---- writing

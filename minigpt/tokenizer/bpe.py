@@ -79,6 +79,7 @@ class BPETokenizer:
         _expect_special(self.special_tokens, len(written) - len(set(tokens)))
         self.vocab = {symbol: i for i, symbol in enumerate(written)} if vocab is None else dict(vocab)
         _expect_vocab(self.vocab, written)
+        _expect_no_joins(self.special_tokens, set(written) - set(self.special_tokens))
         self._tokens = [written[symbol] for symbol in sorted(self.vocab, key=self.vocab.get)]  # id -> bytes
         self._ids = {token: self.vocab[printable(token)] for token in tokens}  # bytes -> id
         self._cache: dict[str, list[int]] = {}
@@ -273,6 +274,21 @@ def _expect_special(names: tuple[str, ...], new: int) -> None:
     """new: how many symbols they add; fewer than there are names where two are equal, or one is another token's."""
     if "" in names or new < len(names):
         raise ValueError(f"the special tokens are {names}, but must be different, not empty, and not spelled as another token")
+
+
+def _expect_no_joins(names: tuple[str, ...], ordinary: set[str]) -> None:
+    """No special token is spelled as two tokens joined. Else ValueError.
+
+    A file of merges that has lost lines would otherwise load: of the tokens whose merges are lost,
+    each would be taken for a special one. The first of them joins two tokens that are still known.
+    """
+    for name in names:
+        for i in range(1, len(name)):
+            if name[:i] in ordinary and name[i:] in ordinary:
+                raise ValueError(
+                    f"the special token {name!a} is spelled as {name[:i]!a} and {name[i:]!a} joined; "
+                    "either the merge of the two is missing, or it needs another name"
+                )
 
 
 def _expect_vocab(vocab: dict[str, int], written: dict[str, bytes]) -> None:

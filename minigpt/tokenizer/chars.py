@@ -96,8 +96,13 @@ class CharTokenizer:
         path = Path(directory) / FILE
         try:
             content = read_json(path)
-            tokenizer = cls(content["symbols"])
-        except (ValueError, KeyError, TypeError) as error:
+            if content.keys() != {"type", "symbols"} or content["type"] != "char":
+                raise ValueError('it must have the fields "type": "char" and "symbols", and no others')
+            symbols = content["symbols"]
+            if not isinstance(symbols, str) or symbols != "".join(sorted(set(symbols))):
+                raise ValueError("its symbols must be a text: each once, in the order of code points")
+            tokenizer = cls(symbols)
+        except ValueError as error:
             reason = str(error).removeprefix(f"{path}: ")
             raise ValueError(f"{path}: not a tokenizer that minigpt wrote ({reason})") from None
         check_digests(Path(directory), (FILE,))
