@@ -16,7 +16,7 @@ from minigpt import GPT, GPTConfig, files
 from minigpt.checkpoint import load_checkpoint, open_model
 from minigpt.pretrained import load_pretrained, shipped_model
 from minigpt.tokenizer import BPETokenizer, CharTokenizer, load_tokenizer
-from minigpt.train import save
+from minigpt.train import read_log, save
 
 CONFIG = GPTConfig(vocab_size=7, block_size=5, n_layer=2, n_head=3, n_embd=6)
 
@@ -402,6 +402,33 @@ def test_alphabets_that_are_none(tmp_path, content):
     (tmp_path / "char_tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(ValueError, match=r"char_tokenizer\.json: not a tokenizer that minigpt wrote"):
         load_tokenizer(tmp_path)
+
+
+# ---- the log
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"step": 1',
+        b'{"step": "1"}',
+        b'{"step": true}',
+        b"[1]",
+        b'{"a": 1}',
+        b"3",
+        b'{"step":1,"step":2}',
+        b"",
+    ],
+    ids=range(10),
+)
+def test_a_log_with_a_line_that_is_none(tmp_path, line):
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(b'{"step": 0}\n' + line + b'\n{"step": 2}\n')
+    with pytest.raises(ValueError, match=r"log\.jsonl, line 2: not a line of a log") as caught:
+        read_log(path)
+    assert "\n" not in str(caught.value)
 
 
 # ---- writing
