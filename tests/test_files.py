@@ -7,6 +7,7 @@ import shutil
 import stat
 import struct
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -189,6 +190,24 @@ def test_what_is_written_is_what_the_safetensors_package_reads(tmp_path):
     for name, array in arrays.items():
         assert loaded[name].dtype == array.dtype.newbyteorder("=")
         np.testing.assert_array_equal(loaded[name], array)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_loading_takes_at_most_twice_the_memory(tmp_path, dtype):
+    """Twice the model in float32, for a moment; the digests are made piece by piece."""
+    GPT(GPTConfig(vocab_size=2000, block_size=64, n_layer=4, n_head=4, n_embd=128)).save_pretrained(tmp_path)
+    path = tmp_path / "model.safetensors"
+    size = path.stat().st_size
+    files.write_tensors(path, {name: array.astype(dtype) for name, array in load_file(path).items()})
+    files.record_digests(tmp_path, ("model.safetensors",))
+    load_pretrained(tmp_path)  # imports are not counted
+    tracemalloc.start()
+    try:
+        load_pretrained(tmp_path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 * size
 
 
 # ---- digests
