@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from minigpt import GPT, GPTConfig, files
+from minigpt import GPT, GPTConfig, files, pretrained
 from minigpt.checkpoint import load_checkpoint, open_model
 from minigpt.pretrained import load_pretrained, shipped_model
 from minigpt.tokenizer import BPETokenizer, CharTokenizer, load_tokenizer
@@ -68,6 +68,18 @@ def test_sizes_that_the_weights_do_not_have(undigested, name, value):
     with pytest.raises(ValueError, match=r"config\.json|model\.safetensors"):
         load_pretrained(undigested)
     assert time.monotonic() - before < 1.0
+
+
+def test_layers_are_counted_before_they_are_named(undigested, monkeypatch):
+    """The tensors bound their number; without weights (minigpt config) a constant does."""
+    change_json(undigested / "config.json", lambda content: content.update(n_layer=9_999))
+    monkeypatch.setattr(pretrained, "parameter_shapes", None)
+    with pytest.raises(ValueError, match=r"has 28 tensors, but config\.json says n_layer = 9999"):
+        load_pretrained(undigested)
+    change_json(undigested / "config.json", lambda content: content.update(n_layer=10_001))
+    path = undigested / "config.json"
+    with pytest.raises(ValueError, match=r"config\.json: n_layer is 10001, but must be at most 10000"):
+        pretrained.config_from_json(files.read_json(path), path)
 
 
 @pytest.mark.parametrize(
