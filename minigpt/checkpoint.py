@@ -37,7 +37,7 @@ from minigpt.pretrained import expect_tensors, read_model, save_pretrained, ship
 from minigpt.settings import TrainSettings
 from minigpt.tokenizer import Tokenizer, load_tokenizer
 
-WRITTEN = ("step", "data", "fingerprint", "ops")  # the fields of Checkpoint that training.json holds as they are
+WRITTEN = ("step", "data", "fingerprint", "ops")  # of Checkpoint, as training.json has them
 UNFINISHED = ".unfinished-"  # of directories that are being written or deleted
 
 
@@ -67,7 +67,7 @@ def save_checkpoint(out: Path, model: GPT, checkpoint: Checkpoint) -> Path:
         part = out / f"{UNFINISHED}{final.name}"
         _write(part, model, checkpoint)
         part.rename(final)
-        for directory in (final, out, out.parent):  # a new name is on the disk only when its directory is
+        for directory in (final, out, out.parent):  # they hold the new names
             sync_directory(directory)
     return final
 
@@ -87,7 +87,10 @@ def drop(directory: Path) -> None:
 
 
 def _write(directory: Path, model: GPT, checkpoint: Checkpoint) -> None:
-    """Write all files of a checkpoint, each flushed to the disk: a power cut after the rename must not find an empty one."""
+    """Write all files of a checkpoint, each flushed to the disk.
+
+    A power cut after the rename must not leave an empty file.
+    """
     save_pretrained(model, directory)
     m, v = checkpoint.optimizer
     moments = {f"m.{name}": array for name, array in m.items()} | {f"v.{name}": array for name, array in v.items()}
@@ -100,7 +103,10 @@ def _write(directory: Path, model: GPT, checkpoint: Checkpoint) -> None:
 
 
 def load_checkpoint(out: str | Path) -> Checkpoint:
-    """Return the newest checkpoint of a run. Raises FileNotFoundError, ValueError with the file and what is wrong with it."""
+    """Return the newest checkpoint of a run.
+
+    Raises FileNotFoundError, ValueError with the file and what is wrong with it.
+    """
     directory = newest(out)
     config, params = read_model(directory)
     step, settings, data, fingerprint, ops = _read_training(directory)
@@ -111,7 +117,10 @@ def load_checkpoint(out: str | Path) -> Checkpoint:
 
 
 def _read_training(directory: Path) -> tuple[int, TrainSettings, str, str, str]:
-    """Step, settings, data, fingerprint and ops from training.json. Raises ValueError for each that is not there or wrong."""
+    """Return step, settings, data, fingerprint and ops from training.json.
+
+    Raises ValueError with the first that is missing or wrong.
+    """
     path = directory / TRAINING
     content = read_json(path)
     _expect_names(content, {*WRITTEN, "settings", "versions"}, path)
@@ -127,7 +136,7 @@ def _read_training(directory: Path) -> tuple[int, TrainSettings, str, str, str]:
 
 
 def _settings(content: object, path: Path) -> TrainSettings:
-    """The settings in training.json: every field of TrainSettings, each of its own type. Else ValueError."""
+    """Return the settings in training.json: every field, each of its type. Else ValueError."""
     if not isinstance(content, dict):
         raise ValueError(f"{path}: settings is {content!r}, but must be a JSON object")
     _expect_names(content, {field.name for field in fields(TrainSettings)}, path, "settings.")
@@ -144,24 +153,26 @@ def _settings(content: object, path: Path) -> TrainSettings:
 
 
 def _expect_names(content: dict, names: set[str], path: Path, prefix: str = "") -> None:
-    """An object of training.json has these keys and no others. Else ValueError with the first that is wrong."""
+    """An object of training.json has these keys and no others. Else ValueError."""
     for name in sorted(names - content.keys()):
         raise ValueError(f"{path}: has no {prefix}{name}; not what this version of minigpt writes")
     for name in sorted(content.keys() - names):
-        raise ValueError(f"{path}: has {prefix}{name[:60]}, which this version of minigpt does not write")
+        key = f"{prefix}{name[:60]}"
+        raise ValueError(f"{path}: has {key}, which this version of minigpt does not write")
 
 
 def _read_moments(path: Path, params: dict[str, np.ndarray]) -> AdamWState:
-    """AdamW's m and v from optimizer.safetensors: float32, finite, v not negative. Else ValueError with the tensor."""
+    """Return AdamW's m and v: float32, finite, v not negative. Else ValueError with the tensor."""
+    shapes = {f"{kind}.{name}": array.shape for kind in "mv" for name, array in params.items()}
     moments = read_tensors(path)
-    expect_tensors(moments, {f"{kind}.{name}": array.shape for kind in "mv" for name, array in params.items()}, path)
+    expect_tensors(moments, shapes, path)
     for name, array in moments.items():
         if array.dtype != np.float32:  # the kernels read and write four bytes for each number
             raise ValueError(f"{path}: {name} has dtype {array.dtype}, but must be float32")
         if not np.isfinite(array).all():
-            raise ValueError(f"{path}: {name} has a number that is infinite or NaN; the file is damaged")
+            raise ValueError(f"{path}: {name} has a number that is infinite or NaN")
         if name.startswith("v.") and (array < 0).any():
-            raise ValueError(f"{path}: {name} has a negative number, but is a mean of squares; the file is damaged")
+            raise ValueError(f"{path}: {name} has a negative number in a mean of squares")
     return AdamWState(*({name: moments[f"{kind}.{name}"] for name in params} for kind in "mv"))
 
 

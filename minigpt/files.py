@@ -40,10 +40,19 @@ DTYPES = {"float16": "F16", "float32": "F32", "float64": "F64"}  # NumPy's names
 
 def read_json(path: Path) -> dict:
     """Return the JSON object in a file. Raises FileNotFoundError, ValueError with the file."""
-    content = parse_json(read_text(path), str(path))
+    content = read_value(path)
     if not isinstance(content, dict):
         raise ValueError(f"{path}: must hold a JSON object, but holds a {type(content).__name__}")
     return content
+
+
+def read_value(path: Path) -> object:
+    """Return the JSON value in a file, of any type. Raises as read_json does."""
+    text = read_text(path)
+    try:
+        return parse_json(text)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}; the file is damaged") from None
 
 
 def read_text(path: Path) -> str:
@@ -60,17 +69,18 @@ def read_text(path: Path) -> str:
         raise ValueError(f"{path}: not {kind} ({error}); the file is damaged") from None
 
 
-def parse_json(text: str, where: str) -> object:
-    """Return the value of a JSON text. Raises ValueError that begins with `where`.
+def parse_json(text: str) -> object:
+    """Return the value of a JSON text. Raises ValueError.
 
     Stricter than Python's own reader: a key that appears twice, NaN and Infinity are errors.
     """
     try:
-        return json.loads(text, object_pairs_hook=_unique, parse_float=_finite, parse_constant=_finite)
+        hooks = {"parse_float": _finite, "parse_constant": _finite}
+        return json.loads(text, object_pairs_hook=_unique, **hooks)
     except RecursionError:
-        raise ValueError(f"{where}: not JSON (nested too deeply); the file is damaged") from None
+        raise ValueError("not JSON (nested too deeply)") from None
     except ValueError as error:
-        raise ValueError(f"{where}: not JSON ({error}); the file is damaged") from None
+        raise ValueError(f"not JSON ({error})") from None
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict:
@@ -121,7 +131,7 @@ def writing(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         with suppress(OSError):
             part.unlink()
-        raise OSError(error.errno, error.strerror, str(path)) from error
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
 
 
 def sync_directory(directory: Path) -> None:
@@ -138,7 +148,7 @@ def sync_directory(directory: Path) -> None:
 
 
 def read_tensors(path: Path) -> dict[str, np.ndarray]:
-    """Return the arrays of a .safetensors file. Raises FileNotFoundError, ValueError with the file."""
+    """Return the arrays of a .safetensors file. Raises as read_json does."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
@@ -149,9 +159,8 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
         return load_file(path)
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         size = path.stat().st_size
-        raise ValueError(
-            f"{path}: not a whole .safetensors file ({size} bytes: {error}); it is cut off, damaged, or of bfloat16"
-        ) from None
+        what = f"not a whole .safetensors file ({size} bytes: {error})"
+        raise ValueError(f"{path}: {what}; it is cut off, damaged, or of bfloat16") from None
 
 
 def _expect_header(path: Path) -> None:
@@ -166,7 +175,7 @@ def _expect_header(path: Path) -> None:
         room = min(path.stat().st_size - 8, LONGEST_TEXT)
         if len(first) < 8 or length > room:
             raise ValueError(f"its header has {length} bytes, but there is room for {max(room, 0)}")
-        header = parse_json(stream.read(length).decode("utf-8"), "header")
+        header = parse_json(stream.read(length).decode("utf-8"))
     if not isinstance(header, dict):
         raise ValueError("its header is not a JSON object")
 

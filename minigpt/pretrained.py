@@ -28,7 +28,8 @@ ACTIVATION_NAMES = {"gelu": "gelu_new", "gelu_erf": "gelu", "relu": "relu"}  # o
 OUR_FIELDS = {"bias": True, "norm": "pre", "positions": "learned", "windows": None}  # and what GPT-2 has
 
 # The sizes in config.json and the largest of each that is believed. GPT-3 has 96 layers.
-SIZES = {"vocab_size": 2**40, "n_positions": 2**40, "n_layer": 10_000, "n_head": 2**40, "n_embd": 2**40}
+MOST = 2**40
+SIZES = {"vocab_size": MOST, "n_positions": MOST, "n_layer": 10_000, "n_head": MOST, "n_embd": MOST}
 
 # what other GPT-2 checkpoints may ask for, and the only value that this model computes
 UNSUPPORTED = {"scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False, "tie_word_embeddings": True}
@@ -44,7 +45,7 @@ def save_pretrained(model: GPT, directory: str | Path) -> None:
 
 
 def load_pretrained(directory: str | Path) -> tuple[GPTConfig, dict[str, np.ndarray]]:
-    """Return config and float32 parameters of a directory, whose digests are checked if it has them.
+    """Return config and float32 parameters of a directory; check its digests if it has them.
 
     Raises FileNotFoundError or ValueError, with the file and what is wrong with it.
     """
@@ -72,9 +73,8 @@ def _expect_layers(config: GPTConfig, tensors: dict[str, np.ndarray], path: Path
     sizes are only compared with the tensors' shapes.
     """
     if config.n_layer > len(tensors):
-        raise ValueError(
-            f"{path}: has {len(tensors)} tensors, but {CONFIG} says n_layer = {config.n_layer}; the two are of different models"
-        )
+        claim = f"{CONFIG} says n_layer = {config.n_layer}"
+        raise ValueError(f"{path}: has {len(tensors)} tensors, but {claim}")
 
 
 def shipped_model() -> Path:
@@ -142,7 +142,7 @@ def config_from_json(content: dict, path: Path) -> GPTConfig:
 
 
 def _expect_types(content: dict, path: Path) -> None:
-    """The sizes are there and are whole numbers in reason, the fractions are numbers. Else ValueError."""
+    """The sizes are whole numbers that can be, and the fractions are numbers. Else ValueError."""
     for name, most in SIZES.items():
         if name not in content:
             raise ValueError(f"{path}: has no {name}; it is not the config of a GPT-2")

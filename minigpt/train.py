@@ -247,9 +247,10 @@ def read_log(path: Path) -> list[dict]:
     """The lines of a log; a last line that a kill cut off is left out. Raises ValueError with the file and line."""
     lines = []
     content = path.read_bytes() if path.exists() else b""
-    for number, line in enumerate(content.split(b"\n")[:-1], start=1):  # what follows the last line end is empty, or cut off
+    whole = content.split(b"\n")[:-1]  # what follows the last line end is empty, or cut off
+    for number, line in enumerate(whole, start=1):
         try:
-            lines.append(parse_json(line.decode("utf-8"), "it"))
+            lines.append(parse_json(line.decode("utf-8")))
             if type(lines[-1]["step"]) is not int:
                 raise TypeError("step must be a whole number")
         except (ValueError, KeyError, TypeError) as error:

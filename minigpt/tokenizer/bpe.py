@@ -28,8 +28,8 @@ import numpy as np
 from minigpt.files import (
     DIGESTS,
     check_digests,
-    parse_json,
     read_text,
+    read_value,
     record_digests,
     write_text,
 )
@@ -286,7 +286,7 @@ def _expect_no_joins(names: tuple[str, ...], ordinary: set[str]) -> None:
         for i in range(1, len(name)):
             if name[:i] in ordinary and name[i:] in ordinary:
                 raise ValueError(
-                    f"the special token {name!a} is spelled as {name[:i]!a} and {name[i:]!a} joined; "
+                    f"the special token {name!a} is {name[:i]!a} and {name[i:]!a} joined; "
                     "either the merge of the two is missing, or it needs another name"
                 )
 
@@ -301,7 +301,7 @@ def _expect_vocab(vocab: dict[str, int], written: dict[str, bytes]) -> None:
 
 
 def _read_vocab(path: Path) -> dict[str, int]:
-    vocab = parse_json(read_text(path), str(path))
+    vocab = read_value(path)
     if not isinstance(vocab, dict) or not all(type(i) is int for i in vocab.values()):
         raise ValueError(f"{path}: must be a JSON object with an id for each token")
     return vocab

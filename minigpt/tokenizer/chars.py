@@ -97,10 +97,10 @@ class CharTokenizer:
         try:
             content = read_json(path)
             if content.keys() != {"type", "symbols"} or content["type"] != "char":
-                raise ValueError('it must have the fields "type": "char" and "symbols", and no others')
+                raise ValueError('it must have "type": "char" and "symbols", and no more')
             symbols = content["symbols"]
             if not isinstance(symbols, str) or symbols != "".join(sorted(set(symbols))):
-                raise ValueError("its symbols must be a text: each once, in the order of code points")
+                raise ValueError("its symbols must be a text, each once, in their order")
             tokenizer = cls(symbols)
         except ValueError as error:
             reason = str(error).removeprefix(f"{path}: ")
