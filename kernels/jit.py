@@ -9,15 +9,18 @@ With NUMBA_DISABLE_JIT=1 both decorators hand back the plain function: slow, rig
 
 Numba's cache looks at the file of a function alone, and would keep a kernel whose callee in another file has changed
 (https://numba.readthedocs.io, "Notes on Caching"). Here a kernel's stamp is the hash of every file of this package.
+A damaged file of Numba's cache would end every start with an error, or crash. Here it is compiled again and replaced.
 """
 
 import hashlib
 import os
+import pickle
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import numba
+from numba.core.caching import IndexDataCacheFile
 
 DISABLED = bool(numba.config.DISABLE_JIT)
 FLAGS = {"contract", "reassoc", "arcp", "nsz"}
@@ -45,7 +48,7 @@ def kernel(function: Callable) -> Callable:
     options = {"fastmath": FLAGS, "error_model": "numpy", "parallel": True}
     try:
         compiled = numba.njit(cache=True, **options)(function)
-        _stamp(compiled)
+        _check_cache(compiled)
     except (RuntimeError, OSError, AttributeError) as error:
         if not KERNELS:  # say it once
             warnings.warn(f"kernels: compiled code cannot be kept ({error}); every start compiles anew", stacklevel=2)
@@ -71,10 +74,43 @@ def cache_directory() -> str | None:
     return None
 
 
-def _stamp(compiled: Callable) -> None:
-    """Give the kernel's cache our stamp in place of its file's date."""
+class _CheckedFiles(IndexDataCacheFile):
+    """Numba's cache files of one kernel, each behind its SHA-256. A damaged file counts as missing.
+
+    The index (.nbi) names a file of machine code (.nbc) for each signature. Where a file is
+    missing, Numba compiles and writes it again. Unpickling a damaged one could do anything.
+    """
+
+    def _digest(self, content: bytes) -> bytes:
+        return hashlib.sha256(self._version.encode() + content).digest()  # Numba's version
+
+    def _dump(self, value: object) -> bytes:
+        content = super()._dump(value)
+        return self._digest(content) + content
+
+    def _load_data(self, name: str) -> object:
+        content = Path(self._data_path(name)).read_bytes()
+        if content[:32] != self._digest(content[32:]):
+            raise OSError(f"{name}: its bytes have changed")  # Numba takes an OSError for a miss
+        return pickle.loads(content[32:])
+
+    def _save_index(self, overloads: dict) -> None:
+        self._save_data(self._index_name, (self._source_stamp, overloads))
+
+    def _load_index(self) -> dict:
+        try:
+            stamp, overloads = self._load_data(self._index_name)
+        except OSError:
+            return {}
+        return overloads if stamp == self._source_stamp else {}
+
+
+def _check_cache(compiled: Callable) -> None:
+    """Give the kernel's cache files that are checked, and our stamp in place of its file's date."""
     if not DISABLED:
-        compiled._cache._cache_file._source_stamp = _STAMP
+        cache = compiled._cache
+        name = cache._cache_file._index_name.removesuffix(".nbi")
+        cache._cache_file = _CheckedFiles(cache.cache_path, name, _STAMP)
 
 
 _STAMP = sources_hash()

@@ -4,15 +4,15 @@
                               optimizer.safetensors               AdamW's m and v
                               training.json                       step, settings, data, ops, versions
                               char_tokenizer.json, or vocab.json and merges.txt
+                              sha256.json                           a digest of each of these, written last
 
 A rename either happens or not, so a kill at any moment leaves the newest whole checkpoint or the one before. The random numbers and
 the place in the data need no file: they are functions of the seed and the step (randomness.py).
 """
 
-import os
 import re
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,22 +20,24 @@ import numpy as np
 
 import minigpt
 from minigpt.config import GPTConfig
-from minigpt.model import GPT
-from minigpt.optim import AdamWState
-from minigpt.pretrained import (
-    expect_tensors,
-    load_pretrained,
+from minigpt.files import (
+    OPTIMIZER,
+    TRAINING,
+    check_digests,
     read_json,
     read_tensors,
-    save_pretrained,
-    shipped_model,
+    record_digests,
+    sync_directory,
     write_json,
     write_tensors,
 )
+from minigpt.model import GPT
+from minigpt.optim import AdamWState
+from minigpt.pretrained import expect_tensors, read_model, save_pretrained, shipped_model
 from minigpt.settings import TrainSettings
 from minigpt.tokenizer import Tokenizer, load_tokenizer
 
-OPTIMIZER, TRAINING = "optimizer.safetensors", "training.json"
+WRITTEN = ("step", "data", "fingerprint", "ops")  # of Checkpoint, as training.json has them
 UNFINISHED = ".unfinished-"  # of directories that are being written or deleted
 
 
@@ -65,6 +67,8 @@ def save_checkpoint(out: Path, model: GPT, checkpoint: Checkpoint) -> Path:
         part = out / f"{UNFINISHED}{final.name}"
         _write(part, model, checkpoint)
         part.rename(final)
+        for directory in (final, out, out.parent):  # they hold the new names
+            sync_directory(directory)
     return final
 
 
@@ -83,35 +87,93 @@ def drop(directory: Path) -> None:
 
 
 def _write(directory: Path, model: GPT, checkpoint: Checkpoint) -> None:
-    """All files of a checkpoint, past the system's buffers: a power cut after the rename must not find an empty one."""
+    """Write all files of a checkpoint, each flushed to the disk.
+
+    A power cut after the rename must not leave an empty file.
+    """
     save_pretrained(model, directory)
     m, v = checkpoint.optimizer
     moments = {f"m.{name}": array for name, array in m.items()} | {f"v.{name}": array for name, array in v.items()}
     write_tensors(directory / OPTIMIZER, moments)
-    training = {name: getattr(checkpoint, name) for name in ("step", "data", "fingerprint", "ops")}
+    training = {name: getattr(checkpoint, name) for name in WRITTEN}
     versions = {"minigpt": minigpt.__version__, "numpy": np.__version__}
     write_json(directory / TRAINING, training | {"settings": asdict(checkpoint.settings), "versions": versions})
     checkpoint.tokenizer.save(directory)
-    for file in directory.iterdir():
-        with file.open("rb+") as stream:
-            os.fsync(stream.fileno())
+    record_digests(directory, (OPTIMIZER, TRAINING))
 
 
 def load_checkpoint(out: str | Path) -> Checkpoint:
-    """The newest checkpoint of a run. Raises FileNotFoundError, ValueError with the file and what is wrong with it."""
+    """Return the newest checkpoint of a run.
+
+    Raises FileNotFoundError, ValueError with the file and what is wrong with it.
+    """
     directory = newest(out)
-    config, params = load_pretrained(directory)
-    training = read_json(directory / TRAINING)
-    shapes = {f"{kind}.{name}": array.shape for kind in "mv" for name, array in params.items()}
-    moments = read_tensors(directory / OPTIMIZER)
-    expect_tensors(moments, shapes, directory / OPTIMIZER)
-    state = AdamWState(*({name: moments[f"{kind}.{name}"] for name in params} for kind in "mv"))
+    config, params = read_model(directory)
+    step, settings, data, fingerprint, ops = _read_training(directory)
+    state = _read_moments(directory / OPTIMIZER, params)
+    tokenizer = load_tokenizer(directory)
+    check_digests(directory)  # last: a file that is cut off has a better error of its own
+    return Checkpoint(config, params, state, step, settings, data, fingerprint, tokenizer, ops)
+
+
+def _read_training(directory: Path) -> tuple[int, TrainSettings, str, str, str]:
+    """Return step, settings, data, fingerprint and ops from training.json.
+
+    Raises ValueError with the first that is missing or wrong.
+    """
+    path = directory / TRAINING
+    content = read_json(path)
+    _expect_names(content, {*WRITTEN, "settings", "versions"}, path)
+    step, data, fingerprint, ops = (content[name] for name in WRITTEN)
+    if type(step) is not int or step < 0:
+        raise ValueError(f"{path}: step is {step!r}, but must be a whole number of at least 0")
+    if re.fullmatch(r"step-\d+", directory.name) and step != step_of(directory):
+        raise ValueError(f"{path}: step is {step}, but its directory is {directory.name}")
+    for name in ("data", "fingerprint", "ops"):
+        if not isinstance(content[name], str):
+            raise ValueError(f"{path}: {name} is {content[name]!r}, but must be a text")
+    return step, _settings(content["settings"], path), data, fingerprint, ops
+
+
+def _settings(content: object, path: Path) -> TrainSettings:
+    """Return the settings in training.json: every field, each of its type. Else ValueError."""
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: settings is {content!r}, but must be a JSON object")
+    _expect_names(content, {field.name for field in fields(TrainSettings)}, path, "settings.")
+    for field in fields(TrainSettings):
+        value = content[field.name]
+        if value is None:
+            raise ValueError(f"{path}: settings.{field.name} is null, but must have a value")
+        if field.type is float and type(value) not in (int, float):
+            raise ValueError(f"{path}: settings.{field.name} is {value!r}, but must be a number")
     try:
-        settings = TrainSettings(**training["settings"])
-        step, data, fingerprint, ops = (training[name] for name in ("step", "data", "fingerprint", "ops"))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{directory / TRAINING}: not what this version of minigpt writes ({error})") from None
-    return Checkpoint(config, params, state, step, settings, data, fingerprint, load_tokenizer(directory), ops)
+        return TrainSettings(**content)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _expect_names(content: dict, names: set[str], path: Path, prefix: str = "") -> None:
+    """An object of training.json has these keys and no others. Else ValueError."""
+    for name in sorted(names - content.keys()):
+        raise ValueError(f"{path}: has no {prefix}{name}; not what this version of minigpt writes")
+    for name in sorted(content.keys() - names):
+        key = f"{prefix}{name[:60]}"
+        raise ValueError(f"{path}: has {key}, which this version of minigpt does not write")
+
+
+def _read_moments(path: Path, params: dict[str, np.ndarray]) -> AdamWState:
+    """Return AdamW's m and v: float32, finite, v not negative. Else ValueError with the tensor."""
+    shapes = {f"{kind}.{name}": array.shape for kind in "mv" for name, array in params.items()}
+    moments = read_tensors(path)
+    expect_tensors(moments, shapes, path)
+    for name, array in moments.items():
+        if array.dtype != np.float32:  # the kernels read and write four bytes for each number
+            raise ValueError(f"{path}: {name} has dtype {array.dtype}, but must be float32")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{path}: {name} has a number that is infinite or NaN")
+        if name.startswith("v.") and (array < 0).any():
+            raise ValueError(f"{path}: {name} has a negative number in a mean of squares")
+    return AdamWState(*({name: moments[f"{kind}.{name}"] for name in params} for kind in "mv"))
 
 
 def checkpoints(out: str | Path) -> list[Path]:

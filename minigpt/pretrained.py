@@ -5,42 +5,76 @@ no word for (no biases, post-LN, sinusoidal positions, windows) is written under
 Left out: sharded weights, .bin files (pickle runs code when read), download by name.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
 
 from minigpt.config import GPTConfig
+from minigpt.files import (
+    CONFIG,
+    WEIGHTS,
+    check_digests,
+    read_json,
+    read_tensors,
+    record_digests,
+    write_json,
+    write_tensors,
+)
 from minigpt.model import GPT
 from minigpt.parameters import parameter_shapes
 
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
 SHIPPED = "data/prose"  # where a clone of the repository has its small trained model
 ACTIVATION_NAMES = {"gelu": "gelu_new", "gelu_erf": "gelu", "relu": "relu"}  # ours -> Hugging Face's
 OUR_FIELDS = {"bias": True, "norm": "pre", "positions": "learned", "windows": None}  # and what GPT-2 has
+
+# The sizes in config.json and the largest of each that is believed. GPT-3 has 96 layers.
+MOST = 2**40
+SIZES = {"vocab_size": MOST, "n_positions": MOST, "n_layer": 10_000, "n_head": MOST, "n_embd": MOST}
 
 # what other GPT-2 checkpoints may ask for, and the only value that this model computes
 UNSUPPORTED = {"scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False, "tie_word_embeddings": True}
 
 
 def save_pretrained(model: GPT, directory: str | Path) -> None:
-    """Write the two files, making the directory where needed."""
+    """Write config.json, model.safetensors and their digests (files.py) into a directory."""
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     write_json(directory / CONFIG, config_to_json(model.config))
     write_tensors(directory / WEIGHTS, model.params)
+    record_digests(directory, (CONFIG, WEIGHTS))
 
 
 def load_pretrained(directory: str | Path) -> tuple[GPTConfig, dict[str, np.ndarray]]:
-    """Config and float32 parameters. Raises FileNotFoundError or ValueError, with the file and what is wrong with it."""
-    directory = Path(directory)
+    """Return config and float32 parameters of a directory; check its digests if it has them.
+
+    Raises FileNotFoundError or ValueError, with the file and what is wrong with it.
+    """
+    config, params = read_model(Path(directory))
+    check_digests(Path(directory))
+    return config, params
+
+
+def read_model(directory: Path) -> tuple[GPTConfig, dict[str, np.ndarray]]:
+    """As load_pretrained, without the digests."""
     if not directory.is_dir():
         raise FileNotFoundError(f"{directory}: no such directory; give one that holds {CONFIG} and {WEIGHTS}")
     config = config_from_json(read_json(directory / CONFIG), directory / CONFIG)
-    shapes = parameter_shapes(config)
     tensors = _plain_names(read_tensors(directory / WEIGHTS), directory / WEIGHTS)
+    _expect_layers(config, tensors, directory / WEIGHTS)
+    shapes = parameter_shapes(config)
     expect_tensors(tensors, shapes, directory / WEIGHTS)
-    return config, {name: tensors[name].astype(np.float32) for name in shapes}
+    return config, {name: tensors.pop(name).astype(np.float32, copy=False) for name in shapes}
+
+
+def _expect_layers(config: GPTConfig, tensors: dict[str, np.ndarray], path: Path) -> None:
+    """There are at least as many tensors as layers. Else ValueError.
+
+    Asked before the list of shapes is made: a damaged config may claim a billion layers. Its other
+    sizes are only compared with the tensors' shapes.
+    """
+    if config.n_layer > len(tensors):
+        claim = f"{CONFIG} says n_layer = {config.n_layer}"
+        raise ValueError(f"{path}: has {len(tensors)} tensors, but {claim}")
 
 
 def shipped_model() -> Path:
@@ -80,9 +114,7 @@ def config_from_json(content: dict, path: Path) -> GPTConfig:
     """The config that config_to_json, or Hugging Face's GPT2Config, wrote. Raises ValueError with the file and the field."""
     if content.get("model_type") not in ("gpt2", "minigpt"):
         raise ValueError(f"{path}: model_type is {content.get('model_type')!r}, but must be 'gpt2' or 'minigpt'")
-    missing = [name for name in ("vocab_size", "n_positions", "n_layer", "n_head", "n_embd") if name not in content]
-    if missing:
-        raise ValueError(f"{path}: has no {missing[0]}; it is not the config of a GPT-2")
+    _expect_types(content, path)
     if content.get("n_inner") not in (None, 4 * content["n_embd"]):
         raise ValueError(f"{path}: n_inner is {content['n_inner']}, but must be 4 * n_embd = {4 * content['n_embd']}")
     for name, wanted in UNSUPPORTED.items():
@@ -90,7 +122,7 @@ def config_from_json(content: dict, path: Path) -> GPTConfig:
             raise ValueError(f"{path}: {name} is {content[name]}, but only {wanted} is supported")
     activations = {theirs: ours for ours, theirs in ACTIVATION_NAMES.items()}
     activation = content.get("activation_function", "gelu_new")
-    if activation not in activations:
+    if activation not in list(activations):
         raise ValueError(f"{path}: activation_function is {activation!r}, but must be one of {', '.join(activations)}")
     ours = {name: content.get(name, default) for name, default in OUR_FIELDS.items()}
     try:
@@ -107,6 +139,22 @@ def config_from_json(content: dict, path: Path) -> GPTConfig:
         )
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _expect_types(content: dict, path: Path) -> None:
+    """The sizes are whole numbers that can be, and the fractions are numbers. Else ValueError."""
+    for name, most in SIZES.items():
+        if name not in content:
+            raise ValueError(f"{path}: has no {name}; it is not the config of a GPT-2")
+        if type(content[name]) is not int:
+            raise ValueError(f"{path}: {name} is {content[name]!r}, but must be a whole number")
+        if content[name] > most:
+            raise ValueError(f"{path}: {name} is {content[name]}, but must be at most {most}")
+    for name in ("resid_pdrop", "layer_norm_epsilon"):
+        if type(content.get(name, 0.0)) not in (int, float):
+            raise ValueError(f"{path}: {name} is {content[name]!r}, but must be a number")
+    if type(content.get("bias", True)) is not bool:
+        raise ValueError(f"{path}: bias is {content['bias']!r}, but must be true or false")
 
 
 def _plain_names(tensors: dict[str, np.ndarray], path: Path) -> dict[str, np.ndarray]:
@@ -132,43 +180,3 @@ def expect_tensors(tensors: dict[str, np.ndarray], shapes: dict[str, tuple], pat
     extra = tensors.keys() - shapes.keys()
     if extra:
         raise ValueError(f"{path}: has a tensor {sorted(extra)[0]}, which {CONFIG} knows nothing of; they are of different models")
-
-
-def read_json(path: Path) -> dict:
-    """A JSON object. Raises FileNotFoundError, ValueError with the file."""
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; is {path.parent} a checkpoint?")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: not JSON ({error}); the file is damaged") from None
-    if not isinstance(content, dict):
-        raise ValueError(f"{path}: holds a {type(content).__name__}, but must hold a JSON object")
-    return content
-
-
-def write_json(path: Path, content: dict) -> None:
-    """A JSON object, readable."""
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-
-
-def read_tensors(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a .safetensors file. Raises FileNotFoundError, ValueError with the file."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file; is {path.parent} a checkpoint?")
-    try:
-        return load_file(path)
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{path}: not a whole .safetensors file ({path.stat().st_size} bytes: {error}); it is cut off, damaged, or of bfloat16"
-        ) from None
-
-
-def write_tensors(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Arrays by name as .safetensors. The format's tag is what Hugging Face's loader asks for."""
-    from safetensors.numpy import save_file
-
-    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path, metadata={"format": "pt"})

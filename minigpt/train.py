@@ -22,6 +22,7 @@ import numpy as np
 from minigpt.checkpoint import Checkpoint, checkpoints, drop, drop_older, load_checkpoint, save_checkpoint, step_of
 from minigpt.config import GPTConfig
 from minigpt.data import TextData, load_data
+from minigpt.files import parse_json
 from minigpt.generate import generate
 from minigpt.model import GPT
 from minigpt.muon import muon_step
@@ -245,11 +246,13 @@ class _Log:
 def read_log(path: Path) -> list[dict]:
     """The lines of a log; a last line that a kill cut off is left out. Raises ValueError with the file and line."""
     lines = []
-    content = path.read_text(encoding="utf-8") if path.exists() else ""
-    for number, line in enumerate(content.split("\n")[:-1], start=1):  # what follows the last line end is empty, or cut off
+    content = path.read_bytes() if path.exists() else b""
+    whole = content.split(b"\n")[:-1]  # what follows the last line end is empty, or cut off
+    for number, line in enumerate(whole, start=1):
         try:
-            lines.append(json.loads(line))
-            lines[-1]["step"]
+            lines.append(parse_json(line.decode("utf-8")))
+            if type(lines[-1]["step"]) is not int:
+                raise TypeError("step must be a whole number")
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path}, line {number}: not a line of a log ({error}); delete the line") from None
     return lines

@@ -191,6 +191,7 @@ def test_nan_weights_and_truncated_files(trained, capsys, tmp_path):
 
     broken = tmp_path / "broken"
     shutil.copytree(newest(trained), broken)
+    (broken / "sha256.json").unlink()
     tensors = load_file(broken / "model.safetensors")
     save_file(tensors | {"ln_f.weight": np.full_like(tensors["ln_f.weight"], np.nan)}, broken / "model.safetensors")
     assert "logits contain NaN" in refused(capsys, "generate", str(broken))

@@ -437,6 +437,54 @@ def test_without_a_place_for_the_cache(tmp_path):
     assert "None" in printed and "compiled code cannot be kept" in printed
 
 
+SMALL_KERNEL = """
+from kernels.jit import kernel
+
+@kernel
+def double(x):
+    return 2.0 * x
+"""
+DAMAGED_CACHE = """
+import importlib, pathlib, sys
+import numpy as np
+folder, cache = map(pathlib.Path, sys.argv[1:])
+sys.path.insert(0, str(folder))
+import small
+
+def hits():
+    "Of a new start: how many kernels came from the cache."
+    importlib.reload(small)
+    assert small.double(np.ones(3))[0] == 2.0
+    return sum(small.double.stats.cache_hits.values())
+
+assert hits() == 0 and hits() == 1
+paths = [path for suffix in ("nbi", "nbc") for path in cache.rglob(f"*.{suffix}")]
+assert len(paths) == 2
+for path in paths:
+    whole = path.read_bytes()
+    n = len(whole)
+    flipped = [bytes([*whole[:i], whole[i] ^ 1, *whole[i + 1 :]]) for i in (0, 31, 32, n // 2, n - 1)]
+    cut = [whole[:i] for i in (0, 1, 31, 32, 33, n // 2, n - 1)]
+    other = [whole + b"x", bytes(n), bytes(range(256)) * 40, whole[: n // 2] + bytes(n - n // 2)]
+    for content in flipped + cut + other:
+        path.write_bytes(content)
+        assert hits() == 0, (path.name, len(content))
+        assert hits() == 1, "it was not replaced"
+    path.unlink()
+    assert hits() == 0 and hits() == 1
+print("all replaced")
+"""
+
+
+def test_a_damaged_cache_is_replaced(tmp_path):
+    """Each damaged file of the cache once ended every start until it was deleted by hand."""
+    (tmp_path / "small.py").write_text(SMALL_KERNEL)
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", DAMAGED_CACHE, str(tmp_path), str(tmp_path / "cache")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.stdout == "all replaced\n", done.stderr
+
+
 def test_a_change_in_any_file_makes_the_cache_stale(tmp_path, monkeypatch):
     from kernels import jit
 

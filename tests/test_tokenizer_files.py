@@ -254,7 +254,8 @@ SENTENCE = "If the file does not exist, an error is raised. The function returns
 def test_the_shipped_model_is_small_and_knows_english():
     directory = shipped_model()
     assert sum(path.stat().st_size for path in directory.iterdir()) <= 4_000_000
-    assert {path.name for path in directory.iterdir()} == {"config.json", "model.safetensors", "vocab.json", "merges.txt"}
+    names = {"config.json", "model.safetensors", "vocab.json", "merges.txt", "sha256.json"}
+    assert {path.name for path in directory.iterdir()} == names
     model, tokenizer = GPT.from_pretrained(directory), load_tokenizer(directory)
     assert isinstance(tokenizer, BPETokenizer) and tokenizer.vocab_size == model.config.vocab_size
     ids = tokenizer.encode(SENTENCE)[None]

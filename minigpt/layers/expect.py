@@ -92,8 +92,13 @@ def ids_below(function: str, name: str, ids: np.ndarray, size: int, of: str) -> 
 
 
 def whole_number(function: str, name: str, value: int, least: int = 1) -> int:
-    """A whole number, `least` or more, as a Python int (a NumPy int8 would overflow). Else TypeError or ValueError."""
+    """A whole number, `least` or more, as a Python int (a NumPy int8 would overflow). Else TypeError or ValueError.
+
+    True and False are refused: Python counts them as 1 and 0.
+    """
     try:
+        if isinstance(value, bool):
+            raise TypeError
         whole = operator.index(value)
     except TypeError:
         raise TypeError(f"{function}: {name} is {value!r}, but must be a whole number") from None

@@ -25,6 +25,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minigpt.files import (
+    DIGESTS,
+    check_digests,
+    read_text,
+    read_value,
+    record_digests,
+    write_text,
+)
 from minigpt.tokenizer.bpe_train import Pair, merges_of_text
 from minigpt.tokenizer.split import split
 
@@ -71,6 +79,7 @@ class BPETokenizer:
         _expect_special(self.special_tokens, len(written) - len(set(tokens)))
         self.vocab = {symbol: i for i, symbol in enumerate(written)} if vocab is None else dict(vocab)
         _expect_vocab(self.vocab, written)
+        _expect_no_joins(self.special_tokens, set(written) - set(self.special_tokens))
         self._tokens = [written[symbol] for symbol in sorted(self.vocab, key=self.vocab.get)]  # id -> bytes
         self._ids = {token: self.vocab[printable(token)] for token in tokens}  # bytes -> id
         self._cache: dict[str, list[int]] = {}
@@ -162,12 +171,13 @@ class BPETokenizer:
 
     def save(self, directory: str | Path) -> None:
         """Write vocab.json and merges.txt, as Hugging Face's GPT-2 tokenizer reads them. Each is there whole or not at all."""
+        directory = Path(directory)
         lines = ["#version: 0.2", *(f"{printable(a)} {printable(b)}" for a, b in self.merges)]
         contents = json.dumps(self.vocab, ensure_ascii=False) + "\n", "\n".join(lines) + "\n"
         for name, content in zip(FILES[0], contents, strict=True):
-            part = Path(directory) / f"{name}.part"
-            part.write_text(content, encoding="utf-8", newline="\n")
-            part.replace(Path(directory) / name)
+            write_text(directory / name, content)
+        if (directory / DIGESTS).exists():
+            record_digests(directory, FILES[0])
 
     @classmethod
     def load(cls, directory: str | Path) -> "BPETokenizer":
@@ -184,9 +194,11 @@ class BPETokenizer:
         ordinary = {*bytes_to_unicode().values(), *(printable(a + b) for a, b in merges)}
         special = sorted((symbol for symbol in vocab if symbol not in ordinary), key=vocab.get)
         try:
-            return cls(merges, special, vocab)
+            tokenizer = cls(merges, special, vocab)
         except ValueError as error:
             raise ValueError(f"{vocab_path} and {merges_path.name}: {error}") from None
+        check_digests(Path(directory), found[0])
+        return tokenizer
 
 
 def train_bpe(
@@ -264,6 +276,21 @@ def _expect_special(names: tuple[str, ...], new: int) -> None:
         raise ValueError(f"the special tokens are {names}, but must be different, not empty, and not spelled as another token")
 
 
+def _expect_no_joins(names: tuple[str, ...], ordinary: set[str]) -> None:
+    """No special token is spelled as two tokens joined. Else ValueError.
+
+    A file of merges that has lost lines would otherwise load: of the tokens whose merges are lost,
+    each would be taken for a special one. The first of them joins two tokens that are still known.
+    """
+    for name in names:
+        for i in range(1, len(name)):
+            if name[:i] in ordinary and name[i:] in ordinary:
+                raise ValueError(
+                    f"the special token {name!a} is {name[:i]!a} and {name[i:]!a} joined; "
+                    "either the merge of the two is missing, or it needs another name"
+                )
+
+
 def _expect_vocab(vocab: dict[str, int], written: dict[str, bytes]) -> None:
     """The vocabulary numbers all tokens, and no others, from 0."""
     for symbol in written:
@@ -274,10 +301,7 @@ def _expect_vocab(vocab: dict[str, int], written: dict[str, bytes]) -> None:
 
 
 def _read_vocab(path: Path) -> dict[str, int]:
-    try:
-        vocab = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: not JSON ({error}); the file is damaged") from None
+    vocab = read_value(path)
     if not isinstance(vocab, dict) or not all(type(i) is int for i in vocab.values()):
         raise ValueError(f"{path}: must be a JSON object with an id for each token")
     return vocab
@@ -287,8 +311,8 @@ def _read_merges(path: Path) -> list[Pair]:
     """A merge a line: two tokens and a space between. The first line may name a version."""
     values = {character: byte for byte, character in bytes_to_unicode().items()}
     merges = []
+    lines = read_text(path).split("\n")
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
         for number, line in enumerate(lines, start=1):
             if not line or (number == 1 and line.startswith("#version")):
                 continue
@@ -296,8 +320,6 @@ def _read_merges(path: Path) -> list[Pair]:
             if not a or not b:
                 raise ValueError
             merges.append((a, b))
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not UTF-8 ({error}); the file is damaged") from None
     except (ValueError, KeyError):
         raise ValueError(f"{path}, line {number}: {line[:60]!a} is not two tokens with a space between") from None
     return merges

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from minigpt.files import DIGESTS, check_digests, read_json, record_digests, write_text
+
 FILE = "char_tokenizer.json"
 
 
@@ -82,22 +84,29 @@ class CharTokenizer:
 
     def save(self, directory: str | Path) -> None:
         """Write the alphabet as JSON, whole or not at all."""
+        directory = Path(directory)
         content = json.dumps({"type": "char", "symbols": self.symbols}, indent=1)
-        part = Path(directory) / f"{FILE}.part"
-        part.write_text(content + "\n", encoding="utf-8")
-        part.replace(Path(directory) / FILE)
+        write_text(directory / FILE, content + "\n")
+        if (directory / DIGESTS).exists():
+            record_digests(directory, (FILE,))
 
     @classmethod
     def load(cls, directory: str | Path) -> "CharTokenizer":
         """Read what save wrote. Raises FileNotFoundError, ValueError with the file's name."""
         path = Path(directory) / FILE
-        if not path.is_file():
-            raise FileNotFoundError(f"{path}: no such file; a checkpoint of minigpt has its tokenizer there")
         try:
-            symbols = json.loads(path.read_text(encoding="utf-8"))["symbols"]
-            return cls(symbols)
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path}: not a tokenizer that minigpt wrote ({error})") from None
+            content = read_json(path)
+            if content.keys() != {"type", "symbols"} or content["type"] != "char":
+                raise ValueError('it must have "type": "char" and "symbols", and no more')
+            symbols = content["symbols"]
+            if not isinstance(symbols, str) or symbols != "".join(sorted(set(symbols))):
+                raise ValueError("its symbols must be a text, each once, in their order")
+            tokenizer = cls(symbols)
+        except ValueError as error:
+            reason = str(error).removeprefix(f"{path}: ")
+            raise ValueError(f"{path}: not a tokenizer that minigpt wrote ({reason})") from None
+        check_digests(Path(directory), (FILE,))
+        return tokenizer
 
 
 def code_points(text: str) -> np.ndarray:

@@ -1,0 +1,258 @@
+"""Reading and writing the files of a model: JSON, tensors, and the list of their digests.
+
+    config.json, training.json, vocab.json, ...    read_json, write_json
+    *.safetensors                                  read_tensors, write_tensors
+    sha256.json                                    the SHA-256 of every other file of the directory
+
+A damaged file is an error that names it. A file can be damaged and still well-formed: zeros in the
+middle of the weights are weights too. Only the digests notice that. A directory without sha256.json
+(one from Hugging Face, or from an earlier minigpt) is read without them.
+
+Every file is written under another name, flushed to the disk and then renamed.
+Left out: bfloat16, which NumPy does not have; sharded weights.
+"""
+
+import hashlib
+import json
+import math
+import os
+import re
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+OPTIMIZER, TRAINING = "optimizer.safetensors", "training.json"
+DIGESTS = "sha256.json"
+TOKENIZER_FILES = ("char_tokenizer.json", "vocab.json", "merges.txt", "encoder.json", "vocab.bpe")
+FILES = (CONFIG, WEIGHTS, OPTIMIZER, TRAINING, *TOKENIZER_FILES)  # all that have a digest
+
+LONGEST_TEXT = 64 * 2**20  # bytes; GPT-2's own vocab.json has one million
+DTYPES = {"float16": "F16", "float32": "F32", "float64": "F64"}  # NumPy's names -> safetensors'
+
+
+# ---- JSON and text
+
+
+def read_json(path: Path) -> dict:
+    """Return the JSON object in a file. Raises FileNotFoundError, ValueError with the file."""
+    content = read_value(path)
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: must hold a JSON object, but holds a {type(content).__name__}")
+    return content
+
+
+def read_value(path: Path) -> object:
+    """Return the JSON value in a file, of any type. Raises as read_json does."""
+    text = read_text(path)
+    try:
+        return parse_json(text)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}; the file is damaged") from None
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a UTF-8 file of at most 64 MB. Raises as read_json does."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file; is {path.parent} a checkpoint?")
+    size = path.stat().st_size
+    if size > LONGEST_TEXT:
+        raise ValueError(f"{path}: has {size} bytes, but must have at most {LONGEST_TEXT}")
+    try:
+        return path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        kind = "JSON" if path.suffix == ".json" else "UTF-8"
+        raise ValueError(f"{path}: not {kind} ({error}); the file is damaged") from None
+
+
+def parse_json(text: str) -> object:
+    """Return the value of a JSON text. Raises ValueError.
+
+    Stricter than Python's own reader: a key that appears twice, NaN and Infinity are errors.
+    """
+    try:
+        hooks = {"parse_float": _finite, "parse_constant": _finite}
+        return json.loads(text, object_pairs_hook=_unique, **hooks)
+    except RecursionError:
+        raise ValueError("not JSON (nested too deeply)") from None
+    except ValueError as error:
+        raise ValueError(f"not JSON ({error})") from None
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict:
+    """The pairs as a dict. A key that appears twice raises ValueError: which value is right?"""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice[:60]!a} appears more than once")
+    return content
+
+
+def _finite(text: str) -> float:
+    """The number that a text names. NaN, Infinity and 1e999 raise ValueError."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:60]} is not a finite number")
+    return number
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Write a JSON object, indented."""
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write a text as UTF-8; a line ends in LF on every system."""
+    with writing(path) as stream:
+        stream.write(content.encode("utf-8"))
+
+
+# ---- whole or not at all
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for writing; it takes its name when it is whole and on the disk.
+
+    The error of a full disk does not say which file was written. Here it does.
+    """
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with part.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink()
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def sync_directory(directory: Path) -> None:
+    """Flush the names in a directory to the disk, where the system can (Windows cannot)."""
+    with suppress(OSError):
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+# ---- tensors
+
+
+def read_tensors(path: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of a .safetensors file. Raises as read_json does."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file; is {path.parent} a checkpoint?")
+    try:
+        _expect_header(path)
+        return load_file(path)
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        size = path.stat().st_size
+        what = f"not a whole .safetensors file ({size} bytes: {error})"
+        raise ValueError(f"{path}: {what}; it is cut off, damaged, or of bfloat16") from None
+
+
+def _expect_header(path: Path) -> None:
+    """The header fits in the file, and no tensor is in it twice. Else ValueError.
+
+    The file begins with 8 bytes, the header's length, and the header, which is JSON. The
+    safetensors package would take the last of two tensors with one name.
+    """
+    with path.open("rb") as stream:
+        first = stream.read(8)
+        length = int.from_bytes(first, "little")
+        room = min(path.stat().st_size - 8, LONGEST_TEXT)
+        if len(first) < 8 or length > room:
+            raise ValueError(f"its header has {length} bytes, but there is room for {max(room, 0)}")
+        header = parse_json(stream.read(length).decode("utf-8"))
+    if not isinstance(header, dict):
+        raise ValueError("its header is not a JSON object")
+
+
+def write_tensors(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write float arrays by name as .safetensors, one after the other.
+
+    Hugging Face's loader asks for the tag "pt". The safetensors package's own writer copies all
+    arrays first, and makes a file that only its owner can read.
+    """
+    header: dict[str, dict] = {"__metadata__": {"format": "pt"}}
+    end = 0
+    for name, array in arrays.items():
+        begin, end = end, end + array.nbytes
+        dtype, shape = DTYPES[array.dtype.name], list(array.shape)
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+    text = json.dumps(header).encode("utf-8")
+    text += b" " * (-len(text) % 8)  # the numbers begin at a multiple of 8
+    with writing(path) as stream:
+        stream.write(struct.pack("<Q", len(text)) + text)
+        for array in arrays.values():
+            stream.write(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
+
+
+# ---- digests
+
+
+def record_digests(directory: Path, names: tuple[str, ...]) -> None:
+    """Put the digests of files that were just written into the directory's list.
+
+    The first call in a directory begins the list, with all files of ours that are there.
+    """
+    listed = read_digests(directory)
+    if listed is None:
+        listed, names = {}, tuple(name for name in FILES if (directory / name).is_file())
+    new = {name: sha256(directory / name) for name in names}
+    write_json(directory / DIGESTS, listed | new)
+
+
+def check_digests(directory: Path, names: tuple[str, ...] = FILES) -> None:
+    """The files have the bytes that were written. Raises FileNotFoundError, ValueError.
+
+    A directory without a list passes: nothing is known about its files.
+    """
+    listed = read_digests(directory)
+    if listed is None:
+        return
+    for path in (directory / name for name in names):
+        if path.is_file() and path.name not in listed:
+            raise ValueError(
+                f"{path}: is not listed in {DIGESTS}, so something else put it there; "
+                f"remove it, or delete {DIGESTS} if you added it"
+            )
+        if path.name in listed and not path.is_file():
+            raise FileNotFoundError(f"{path}: no such file, but {DIGESTS} lists it")
+        if path.name in listed and sha256(path) != listed[path.name]:
+            raise ValueError(
+                f"{path}: its bytes have changed since it was written; the file is damaged "
+                f"(if you changed it yourself, delete {DIGESTS})"
+            )
+
+
+def read_digests(directory: Path) -> dict[str, str] | None:
+    """Return the digest of each listed file; None without a list. Raises ValueError."""
+    path = directory / DIGESTS
+    if not path.exists():
+        return None
+    listed = read_json(path)
+    for name, digest in listed.items():
+        if name not in FILES:
+            raise ValueError(f"{path}: lists {name[:60]!a}, which is not a file of a model")
+        if not (isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest)):
+            raise ValueError(f"{path}: the entry of {name} must be 64 hexadecimal digits")
+    return listed
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal, read piece by piece."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
