@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +55,9 @@ class Learner:
 
     def outputs(self, check: Any, seed: int) -> dict:
         """What a check that looks at memory gets over there, where the arrays are. Raises as a call does."""
-        return self._ask({"outputs": check.name, "seed": seed}, self._touched(check.functions), self.seconds)["result"]
-
-    def _touched(self, functions: Iterable[str]) -> str:
-        """The function to blame when a check of several ends the process: the first that is the learner's."""
-        return next((name for name in functions if name in self.places), "a function")
+        for function in check.functions:
+            self._expect_whole(function)
+        return self._ask({"outputs": check.name, "seed": seed}, check.name, self.seconds)["result"]
 
     def _proxy(self, name: str) -> Callable:
         def function(*args: Any, **kwargs: Any) -> Any:
@@ -84,8 +82,7 @@ class Learner:
 
     def _ask(self, request: dict, name: str, seconds: float) -> dict:
         """The answer to a request. Raises what the learner's code raised, or RuntimeError with what became of the process."""
-        if name in self.broken:
-            raise _placed(RuntimeError(self.broken[name]), "")
+        self._expect_whole(name)
         if self.process is None:
             self._start()
         self.asked += 1
@@ -106,6 +103,11 @@ class Learner:
         if "error" in answer:
             raise _error(answer)
         return answer
+
+    def _expect_whole(self, name: str) -> None:
+        """It has not ended the process or looped before. Else RuntimeError."""
+        if name in self.broken:
+            raise _placed(RuntimeError(self.broken[name]), "")
 
     def _send(self, request: dict, seconds: float) -> None:
         """Send, without waiting for ever for a process that does not read. A process that has ended shows when it is asked."""
