@@ -15,6 +15,7 @@ from types import ModuleType, SimpleNamespace
 from minigpt import layers
 
 CONTRACT = tuple(layers.__all__)
+NAMES = ("numpy", "numba", "by_hand")  # the implementations that are ours
 MADE_OF_OTHERS = ("attention", "multi_head_attention", "mlp")  # the files of layers/ that call others, callees first
 
 

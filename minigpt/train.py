@@ -9,11 +9,8 @@ Left out: several machines, mixed precision, early stopping.
 
 import json
 import math
-import signal
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,12 +21,14 @@ from minigpt.config import GPTConfig
 from minigpt.data import TextData, load_data
 from minigpt.files import parse_json
 from minigpt.generate import generate
+from minigpt.lock import locked
 from minigpt.model import GPT
 from minigpt.muon import muon_step
-from minigpt.ops import optimizer
+from minigpt.ops import NAMES, optimizer
 from minigpt.optim import AdamWState, adamw_init, clip_scale, learning_rate
 from minigpt.randomness import generator
 from minigpt.settings import TrainSettings
+from minigpt.stopping import Stop, Stopped, stops
 from minigpt.tasks import TaskData
 
 LOG = "log.jsonl"
@@ -65,8 +64,16 @@ def _ops_name(ops: object) -> str:
 
 
 def resume_run(out: str | Path, ops: object = None) -> Run:
-    """A run from its newest checkpoint. ops: None for those that it ran with. Raises ValueError where the data has changed."""
+    """A run from its newest checkpoint. ops: None for those that it ran with, where they are ours.
+
+    Raises ValueError if the data has changed, or if the run's functions are a file's: a file runs only when a person names it, not
+    because a checkpoint does.
+    """
     saved = load_checkpoint(out)
+    if ops is None and saved.ops not in NAMES:
+        raise ValueError(
+            f"{out}: was trained with functions of {saved.ops}; name that file again (--ops), or another (numpy, numba)"
+        )
     ops = saved.ops if ops is None else ops
     try:
         data = load_data(saved.data, saved.tokenizer)
@@ -79,41 +86,68 @@ def resume_run(out: str | Path, ops: object = None) -> Run:
 
 
 def train(run: Run, max_seconds: float | None = None, show: bool = True) -> bool:
-    """Train to the end, to max_seconds, or to Ctrl-C; save in each case. Returns whether the end was reached.
+    """Train to the end, to max_seconds, or to Ctrl-C or SIGTERM; save in each case. Returns whether the end was reached.
 
     Raises FloatingPointError where the loss is no longer finite; the last checkpoint of before stays. Raises ValueError where
-    `out` holds a checkpoint of a later step, which is another run's.
+    `out` holds a checkpoint of a later step, which is another run's; BlockingIOError if another process trains there.
     """
-    if any(step_of(path) > run.step for path in checkpoints(run.out)):
-        raise ValueError(f"{run.out}: holds a checkpoint of a later step than {run.step}; resume it, or train in another directory")
-    run.out.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
     quiet = np.errstate(over="ignore", invalid="ignore")  # a loss that is not finite is an error of its own
-    with quiet, _stop_asked() as asked, _Log(run.out / LOG, run.step) as log, _progress(run, show) as bar:
-        while True:
-            done = run.step >= run.settings.max_iters
-            stop = asked.is_set() or (max_seconds is not None and time.monotonic() - begun >= max_seconds)
-            if done or run.step % run.settings.eval_interval == 0:
-                line = evaluation(run)
-                log.write(line)
-                bar.write(_describe(line))
-            if done or stop or run.step % run.settings.checkpoint_interval == 0:
-                save(run)
-            if done or stop:
-                drop_older(run.out, run.step)
-                return done
-            before = time.monotonic()
-            line = train_step(run)
-            drop_older(run.out, run.step - 1)  # only now: the weights of that checkpoint are known to give a finite loss
-            log.write(line)
-            tokens = run.settings.batch_size * run.settings.grad_accumulation * run.model.config.block_size
-            speed = tokens / (time.monotonic() - before)
-            bar.set_postfix_str(f"loss {line['loss']:.3f}, {speed:,.0f} tokens/s", refresh=False)
-            bar.update()
+    with locked(run.out), quiet, stops() as stop:
+        if any(step_of(path) > run.step for path in checkpoints(run.out)):
+            raise ValueError(
+                f"{run.out}: holds a checkpoint of a later step than {run.step}; resume it, or train in another directory"
+            )
+        with _Log(run.out / LOG, run.step) as log, _progress(run, show) as bar:
+            while True:
+                late = max_seconds is not None and time.monotonic() - begun >= max_seconds
+                done = _evaluated(run, stop, log, bar) and run.step >= run.settings.max_iters
+                if done or late or stop.asked or run.step % run.settings.checkpoint_interval == 0:
+                    save(run)
+                if done or late or stop.asked:
+                    drop_older(run.out, run.step)
+                    return done
+                _stepped(run, stop, log, bar)
+
+
+def _evaluated(run: Run, stop: Stop, log: "_Log", bar: object) -> bool:
+    """Evaluate and log it, if it is time to. Returns False if a stop came first: who resumes begins with this evaluation."""
+    if run.step < run.settings.max_iters and run.step % run.settings.eval_interval:
+        return True
+    try:
+        with stop.interruptible():
+            line = evaluation(run)
+    except Stopped:
+        return False
+    log.write(line)
+    bar.write(_describe(line))
+    return True
+
+
+def _stepped(run: Run, stop: Stop, log: "_Log", bar: object) -> None:
+    """One step, logged. If a stop comes before the weights have changed, there was no step."""
+    before = time.monotonic()
+    try:
+        with stop.interruptible():
+            loss, grads = gradients(run)
+    except Stopped:
+        return
+    line = apply(run, loss, grads)
+    drop_older(run.out, run.step - 1)  # only now: the weights of that checkpoint are known to give a finite loss
+    log.write(line)
+    tokens = run.settings.batch_size * run.settings.grad_accumulation * run.model.config.block_size
+    speed = tokens / (time.monotonic() - before)
+    bar.set_postfix_str(f"loss {line['loss']:.3f}, {speed:,.0f} tokens/s", refresh=False)
+    bar.update()
 
 
 def train_step(run: Run) -> dict:
-    """One step of the optimizer, on grad_accumulation batches. Returns the log's line."""
+    """One step of the optimizer. Returns the log's line. Raises FloatingPointError if the loss is not finite."""
+    return apply(run, *gradients(run))
+
+
+def gradients(run: Run) -> tuple[float, dict[str, np.ndarray]]:
+    """The loss and the gradients of a step, means over grad_accumulation batches. Nothing of the run changes."""
     s = run.settings
     losses, total = [], None
     for micro in range(s.grad_accumulation):
@@ -123,12 +157,17 @@ def train_step(run: Run) -> dict:
         grads = run.model.backward(cache, 1.0 / s.grad_accumulation)  # the mean over batches, not their sum
         total = grads if total is None else {name: total[name] + g for name, g in grads.items()}
         losses.append(float(loss))
-    norm = optimizer(run.model.ops).grad_norm(total)
-    loss = sum(losses) / len(losses)
+    return sum(losses) / len(losses), total
+
+
+def apply(run: Run, loss: float, grads: dict[str, np.ndarray]) -> dict:
+    """Make the step that these gradients ask for. Returns the log's line. Raises FloatingPointError if they are not finite."""
+    s = run.settings
+    norm = optimizer(run.model.ops).grad_norm(grads)
     if not (math.isfinite(loss) and math.isfinite(norm)):
         raise diverged(run, f"the loss is {loss} and the gradient's norm {norm}")
     lr = learning_rate(run.step, s.learning_rate, s.min_lr, s.warmup_iters, s.lr_decay_iters)
-    update(run, total, lr, clip_scale(norm, s.grad_clip))
+    update(run, grads, lr, clip_scale(norm, s.grad_clip))
     run.step += 1
     return {"step": run.step - 1, "loss": loss, "lr": lr, "grad_norm": norm}
 
@@ -256,27 +295,6 @@ def read_log(path: Path) -> list[dict]:
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path}, line {number}: not a line of a log ({error}); delete the line") from None
     return lines
-
-
-@contextmanager
-def _stop_asked() -> Iterator[threading.Event]:
-    """Ctrl-C and SIGTERM ask for a stop between two steps; in the middle of one the weights would be half updated."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():  # signals belong to the main thread
-        yield asked
-        return
-
-    def ask(number, frame):
-        if asked.is_set():
-            raise KeyboardInterrupt  # the second time, at once
-        asked.set()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _progress(run: Run, show: bool):

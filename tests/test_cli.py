@@ -1,6 +1,7 @@
 """The command line: what it prints, its status, and one clear line for every mistake."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -122,6 +123,79 @@ def test_demo_runs(tmp_path, capsys, monkeypatch):
     assert "holds a run already" in refused(capsys, "demo", "--max-seconds", "0", "--out", "mine")  # and nothing else
 
 
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_no_command_touches_a_run_that_a_person_made(tmp_path, capsys, monkeypatch, text_file):
+    """A run, or a file of a run's name, stays as it was, whatever is started with that directory or none."""
+    monkeypatch.chdir(tmp_path)
+    shape = ["--n-layer", "1", "--n-head", "2", "--n-embd", "16", "--block-size", "16"]
+    small = [*shape, "--batch-size", "4", "--max-iters", "2", "--quiet", "--ops", "numpy"]
+        "--n-layer",
+        "1",
+        "--n-head",
+        "2",
+        "--n-embd",
+        "16",
+        "--block-size",
+        "16",
+        "--batch-size",
+        "4",
+        "--max-iters",
+        "2",
+        "--quiet",
+        "--ops",
+        "numpy",
+    ]
+    data = ["--data", str(text_file)]
+    said(capsys, "train", *data, *small)
+    assert (tmp_path / "runs" / text_file.stem).is_dir()  # and not runs/demo
+    for preset, out in ((["--preset", "demo"], f"runs/{text_file.stem}-2"), ([], "runs/demo")):
+        said(capsys, "train", *preset, *data, *small, "--out", out)
+    for name in ("log.jsonl", "loss.png"):
+        (tmp_path / name.partition(".")[0]).mkdir()
+        (tmp_path / name.partition(".")[0] / name).write_text("mine", encoding="utf-8")
+    before = files_of(tmp_path)
+    assert "holds a run already" in refused(capsys, "demo", "--max-seconds", "0")
+    assert "holds a run already" in refused(capsys, "train", *data, *small)
+    assert "holds a run already" in refused(capsys, "train", *data, *small, "--out", "runs/demo")
+    assert "holds a log.jsonl, which a new run would write over" in refused(capsys, "train", *data, *small, "--out", "log")
+    assert "holds a loss.png, which a new run would write over" in refused(capsys, "train", *data, *small, "--out", "loss")
+    assert "holds a run already" in refused(capsys, "demo", "--max-seconds", "0", "--out", "loss")
+    after = files_of(tmp_path)
+    assert {name: content for name, content in after.items() if not name.endswith(".lock")} == {
+        name: content for name, content in before.items() if not name.endswith(".lock")
+    }
+
+
+def test_a_demo_that_was_gone_on_with_is_the_persons(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said(capsys, "demo", "--max-seconds", "0")
+    said(capsys, "train", "--out", "runs/demo", "--resume", "--max-seconds", "0", "--quiet")
+    assert "holds a run already" in refused(capsys, "demo", "--max-seconds", "0")
+
+
+@pytest.mark.parametrize(
+    "preset, data, name",
+    [
+        (None, None, "python-docs"),
+        ("demo", None, "python-docs"),
+        (None, "texts/my book.txt", "my book"),
+        (None, "reverse:6", "reverse-6"),
+        ("char-cpu", None, "char-cpu"),
+        ("prose", "other.txt", "prose-other"),
+        ("task", "sort:4", "task-sort-4"),
+    ],
+)
+def test_where_a_run_goes(preset, data, name):
+    from argparse import Namespace
+
+    from minigpt.cli.train import default_out
+
+    assert default_out(Namespace(preset=preset, data=data)) == Path("runs", name)
+
+
 def test_check_on_a_right_and_a_wrong_file(tmp_path, capsys):
     right = tmp_path / "right.py"
     right.write_text("import numpy as np\ndef relu_forward(x):\n    return np.maximum(x, 0), x > 0\n"
@@ -199,12 +273,12 @@ def test_nan_weights_and_truncated_files(trained, capsys, tmp_path):
     assert "model.safetensors: not a whole .safetensors file (2000 bytes" in refused(capsys, "generate", str(broken))
 
 
-def test_a_learners_error_names_its_file_and_line(trained, capsys, tmp_path):
+def test_a_learners_error_names_its_file_and_line(trained, capfd, tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(
         "def relu_forward(x):\n    return x, None\ndef softmax_forward(x):\n    raise ValueError('todo')\n", encoding="utf-8"
     )
-    assert "todo (mine.py:4" in refused(capsys, "generate", str(trained), "--ops", str(path))
+    assert "todo (mine.py:4" in refused(capfd, "generate", str(trained), "--ops", str(path))
 
 
 def test_module_and_command_are_the_same():

@@ -14,7 +14,7 @@ from conftest import TEXT, TINY_MODEL
 
 from minigpt.checkpoint import checkpoints, load_checkpoint, newest
 from minigpt.settings import PRESETS, TrainSettings, field_help
-from minigpt.train import LOG, new_run, read_log, resume_run, train, whole_loss
+from minigpt.train import LOG, new_run, read_log, resume_run, save, train, whole_loss
 
 
 def params_of(out: Path) -> dict[str, np.ndarray]:
@@ -53,17 +53,17 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tiny_run, stopped_at, monkeyp
     steps = iter(range(stopped_at))
     from minigpt import train as module
 
-    real = module.train_step
+    real = module.gradients
 
     def step_or_die(run):
         if next(steps, None) is None:
             raise SystemExit  # as a kill, in the middle of a step
         return real(run)
 
-    monkeypatch.setattr(module, "train_step", step_or_die)
+    monkeypatch.setattr(module, "gradients", step_or_die)
     with pytest.raises(SystemExit):
         train(part, show=False)
-    monkeypatch.setattr(module, "train_step", real)
+    monkeypatch.setattr(module, "gradients", real)
     resumed = resume_run(part.out)
     assert resumed.step == stopped_at // 3 * 3  # the last checkpoint
     assert train(resumed, show=False)
@@ -81,9 +81,26 @@ def test_a_resumed_run_has_the_ops_that_it_began_with(tiny_run, tmp_path):
     base = tiny_run("base")
     run = new_run(tmp_path / "run", base.data, TINY_MODEL | {"activation": "relu"}, base.settings, ops=mine)
     train(run, max_seconds=0.0, show=False)
-    resumed = resume_run(run.out)
+    with pytest.raises(ValueError, match=r"was trained with functions of .*mine\.py; name that file again \(--ops\)"):
+        resume_run(run.out)  # a checkpoint that says so is no reason to run a file
+    resumed = resume_run(run.out, ops=mine)
     assert resumed.ops == str(mine) and resumed.model.ops.own == ("relu_forward",)
     assert resume_run(run.out, ops="numpy").ops == "numpy"
+
+
+def test_a_checkpoint_cannot_name_code_to_run(tiny_run, tmp_path):
+    """Whatever its "ops" says: a path, a module, or a file that is there."""
+    run = tiny_run()
+    directory = save(run)
+    evil = tmp_path / "evil.py"
+    evil.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\ndef relu_forward(x): pass\n", encoding="utf-8")
+    (directory / "sha256.json").unlink()
+    content = json.loads((directory / "training.json").read_text(encoding="utf-8"))
+    for ops in (str(evil), "evil", str(tmp_path), "os", "minigpt.layers", "", "../evil.py"):
+        (directory / "training.json").write_text(json.dumps(content | {"ops": ops}), encoding="utf-8")
+        with pytest.raises(ValueError, match="name that file again"):
+            resume_run(run.out)
+    assert not (tmp_path / "ran").exists()
 
 
 def test_max_seconds_saves_and_can_go_on(tiny_run):

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from minigpt.cli import supervised
+
 # command -> what `minigpt --help` says of it. Each is a file of this folder with add_arguments(parser) and run(args).
 COMMANDS = {
     "demo": "train a small GPT on text that is already here, about a minute; shows the loss falling and a sample",
@@ -37,6 +39,15 @@ def main(argv: list[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     argv = sys.argv[1:] if argv is None else argv
     args = _parser(argv).parse_args(argv)
+    if supervised.is_needed(args.command, getattr(args, "ops", None)):
+        return supervised.run(argv, args.command, args.ops)
+    status = _status(args)
+    supervised.say_ending(status)
+    return status
+
+
+def _status(args: argparse.Namespace) -> int:
+    """Run the command. What goes wrong is one line on stderr."""
     try:
         return args.run(args) or 0
     except KeyboardInterrupt:
@@ -44,6 +55,9 @@ def main(argv: list[str] | None = None) -> int:
         return 130
     except BrokenPipeError:  # the reader went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except SystemExit as error:  # of a learner's function: it is not for it to say that all is well
+        print(f"minigpt {args.command}: error: SystemExit({error.code!r}) was raised in the middle of the command", file=sys.stderr)
         return 1
     except Exception as error:  # MINIGPT_TRACEBACK=1 shows where it came from
         if os.environ.get("MINIGPT_TRACEBACK"):

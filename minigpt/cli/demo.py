@@ -1,6 +1,7 @@
 """Train a small GPT in less than a minute on text that every Python brings along, and let it write.
 
-The run is in runs/demo: its loss curve, its log and its checkpoint. A demo that was there before is replaced.
+The run is in runs/demo: its loss curve, its log and its checkpoint. A demo that was there before is replaced; a run that you made
+is not.
 """
 
 import argparse
@@ -10,8 +11,9 @@ from pathlib import Path
 from minigpt.checkpoint import checkpoints, drop
 from minigpt.cli import generate as generate_command
 from minigpt.cli.arguments import number
-from minigpt.cli.train import announce, ready, report
+from minigpt.cli.train import MADE_BY_DEMO, PICTURE, announce, ready, report
 from minigpt.data import load_data
+from minigpt.lock import locked
 from minigpt.ops import default_ops
 from minigpt.settings import PRESETS, TrainSettings
 from minigpt.train import LOG, new_run, train
@@ -27,18 +29,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def clear(out: Path) -> None:
-    """Delete the demo that was there before. Raises ValueError where the directory is not the demo's own."""
-    if checkpoints(out) and out != DEMO:
-        raise ValueError(f"--out {out}: holds a run already; give another --out (only {DEMO} is replaced)")
+    """Delete the demo that was there before. Raises ValueError for anything else: only in DEMO, and only what a demo made."""
+    there = [path for path in (*checkpoints(out), out / LOG, out / PICTURE) if path.exists()]
+    if there and not (out == DEMO and (out / MADE_BY_DEMO).exists()):
+        raise ValueError(
+            f"--out {out}: holds a run already ({there[0].name}), and only a demo in {DEMO} is replaced; give another --out"
+        )
     for directory in checkpoints(out):
         drop(directory)
     (out / LOG).unlink(missing_ok=True)
+    (out / MADE_BY_DEMO).write_text("made by `minigpt demo`; the next demo replaces this run\n", encoding="utf-8")
 
 
 def run(args: argparse.Namespace) -> int:
     preset = PRESETS["demo"]
     training = new_run(args.out, load_data(preset.data), preset.model, TrainSettings(**preset.train), default_ops())
-    clear(args.out)
+    with locked(args.out):
+        clear(args.out)
     announce(training)
     ready(training)
     begun_at = time.monotonic()

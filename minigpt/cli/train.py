@@ -34,6 +34,8 @@ from minigpt.tokenizer import Tokenizer, train_bpe
 from minigpt.train import LOG, Run, byte_loss, new_run, perplexity, read_log, resume_run, train, whole_loss
 
 BPE_SIZE = 1024
+PICTURE = "loss.png"
+MADE_BY_DEMO = "demo.txt"  # a run with this file is the demo's, which may replace it; any other is a user's
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", choices=PRESETS, help=f"{about} (default: task for a task, demo for a text)")
     parser.add_argument("--data", metavar="NAME_OR_PATH", help="a name of `minigpt data list`, a text file, or a folder of them")
     add_tokenizer(parser, said="the preset's: bpe for prose, else char")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where the run goes (default: runs/ and the preset's name)")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="where the run goes (default: runs/ and the data's or the preset's name)"
+    )
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out; its settings hold")
     parser.add_argument("--max-seconds", type=number(0.0), metavar="X", help="save and stop after so many seconds")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -73,7 +77,7 @@ def tokenizer_maker(args: argparse.Namespace, preset: Preset | None = None) -> C
 
 
 def run(args: argparse.Namespace) -> int:
-    args.out = args.out or Path("runs") / default_preset(args)
+    args.out = args.out or default_out(args)
     if args.out.exists() and not args.out.is_dir():
         raise ValueError(f"--out {args.out}: is a file, but must be a directory, or the name of one to make")
     training = resumed(args) if args.resume and checkpoints(args.out) else begun(args)
@@ -90,6 +94,13 @@ def default_preset(args: argparse.Namespace) -> str:
     return args.preset or ("task" if is_task else "demo")
 
 
+def default_out(args: argparse.Namespace) -> Path:
+    """runs/ and what is trained: the preset, the data, or both. Never runs/demo, which is the demo's own."""
+    data = (args.data or PRESETS[default_preset(args)].data).replace(":", "-")
+    preset = [] if args.preset in (None, "demo") else [args.preset]
+    return Path("runs", "-".join(preset if preset and not args.data else [*preset, Path(data).stem]))
+
+
 def begun(args: argparse.Namespace) -> Run:
     """A new run; with --resume too, where a kill came before the first checkpoint."""
     if args.resume and not (args.data or args.preset):
@@ -98,6 +109,8 @@ def begun(args: argparse.Namespace) -> Run:
         print(f"no checkpoint in {args.out} yet: beginning at step 0")
     elif checkpoints(args.out):
         raise ValueError(f"--out {args.out}: holds a run already; add --resume to go on with it, or give another --out")
+    else:
+        expect_free(args.out)
     preset = PRESETS[default_preset(args)]
     changed = given(args, TrainSettings)
     train_fields = preset.train | changed
@@ -113,9 +126,17 @@ def begun(args: argparse.Namespace) -> Run:
     return new_run(args.out, data, preset.model | given(args, GPTConfig), settings, args.ops or default_ops())
 
 
+def expect_free(out: Path) -> None:
+    """The directory holds no file that a new run would write over. Else ValueError."""
+    for name in (LOG, PICTURE):
+        if (out / name).exists():
+            raise ValueError(f"--out {out}: holds a {name}, which a new run would write over; give another --out, or move it away")
+
+
 def resumed(args: argparse.Namespace) -> Run:
     """A run from its checkpoint. A flag that contradicts the run is an error: it would not be the same run."""
     training = resume_run(args.out, args.ops)
+    (args.out / MADE_BY_DEMO).unlink(missing_ok=True)  # the run is the user's from here on
     tokenizer = training.data.tokenizer
     was = asdict(training.settings) | asdict(training.model.config) | {"data": training.data.name, "tokenizer": tokenizer.kind}
     asked = given(args, TrainSettings) | given(args, GPTConfig) | ({"data": full_name(args.data)} if args.data else {})
@@ -186,5 +207,5 @@ def draw(training: Run) -> None:
     except ImportError:
         print("loss curve  not drawn: matplotlib is not installed (pip install matplotlib)")
         return
-    save_figure(figure, training.out / "loss.png")
-    print(f"loss curve  {training.out / 'loss.png'}")
+    save_figure(figure, training.out / PICTURE)
+    print(f"loss curve  {training.out / PICTURE}")

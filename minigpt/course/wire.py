@@ -119,10 +119,8 @@ def _unpack_array(
         raise ValueError(f"not a message: an array of {dtype}")
     count = int(np.prod(shape, dtype=object))
     flat = np.frombuffer(body, kind, count, at) if count else np.empty(0, kind)
-    if strides is None or not count or not trusted:
-        array = flat.reshape(shape).copy()
-    else:
-        array = _laid(flat.reshape(shape), strides)
+    values = flat.reshape(shape)
+    array = _laid(values, strides) if strides is not None and count and trusted else values.copy()
     array.setflags(write=bool(writeable))
     return array
 
