@@ -23,10 +23,18 @@ def locked(directory: Path) -> Iterator[None]:
     with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "rb+", buffering=0) as stream:
         if not _take(stream):
             raise BlockingIOError(f"{directory}: in use by {_holder(path)}; wait for it, stop it, or give another --out")
-        stream.truncate()
-        now = datetime.now().isoformat(" ", "seconds")
-        stream.write(json.dumps({"process": os.getpid(), "machine": platform.node(), "since": now}).encode())
+        _sign(stream, path)
         yield
+
+
+def _sign(stream: FileIO, path: Path) -> None:
+    """Write down who has the directory."""
+    now = datetime.now().isoformat(" ", "seconds")
+    try:
+        stream.truncate()
+        stream.write(json.dumps({"process": os.getpid(), "machine": platform.node(), "since": now}).encode())
+    except OSError as error:  # a full disk: say where
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _take(stream: FileIO) -> bool:

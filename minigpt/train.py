@@ -19,7 +19,7 @@ import numpy as np
 from minigpt.checkpoint import Checkpoint, checkpoints, drop, drop_older, load_checkpoint, save_checkpoint, step_of
 from minigpt.config import GPTConfig
 from minigpt.data import TextData, load_data
-from minigpt.files import parse_json
+from minigpt.files import parse_json, write_text
 from minigpt.generate import generate
 from minigpt.lock import locked
 from minigpt.model import GPT
@@ -266,14 +266,16 @@ class _Log:
 
     def __init__(self, path: Path, step: int):
         kept = [line for line in read_log(path) if line["step"] < step]
-        part = path.with_suffix(".part")
-        part.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
-        part.replace(path)
-        self.stream = path.open("a", encoding="utf-8")
+        write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
+        self.path, self.stream = path, path.open("ab", buffering=0)  # nothing is held back, to fail once more at the end
 
     def write(self, line: dict) -> None:
-        self.stream.write(json.dumps(line) + "\n")
-        self.stream.flush()
+        try:
+            rest = json.dumps(line).encode() + b"\n"
+            while rest:  # a disk that is nearly full takes a part
+                rest = rest[self.stream.write(rest) :]
+        except OSError as error:  # a full disk: say where
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
 
     def __enter__(self):
         return self

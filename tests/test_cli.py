@@ -132,22 +132,6 @@ def test_no_command_touches_a_run_that_a_person_made(tmp_path, capsys, monkeypat
     monkeypatch.chdir(tmp_path)
     shape = ["--n-layer", "1", "--n-head", "2", "--n-embd", "16", "--block-size", "16"]
     small = [*shape, "--batch-size", "4", "--max-iters", "2", "--quiet", "--ops", "numpy"]
-        "--n-layer",
-        "1",
-        "--n-head",
-        "2",
-        "--n-embd",
-        "16",
-        "--block-size",
-        "16",
-        "--batch-size",
-        "4",
-        "--max-iters",
-        "2",
-        "--quiet",
-        "--ops",
-        "numpy",
-    ]
     data = ["--data", str(text_file)]
     said(capsys, "train", *data, *small)
     assert (tmp_path / "runs" / text_file.stem).is_dir()  # and not runs/demo

@@ -204,3 +204,10 @@ def test_no_network_says_where_to_put_the_file(server):
     server.answers = [None, None, None]
     with pytest.raises(ConnectionError, match=r"in 3 tries .* put it at .*shakespeare\.txt, or train on python-docs"):
         sources.get("shakespeare", pause=0.0)
+
+
+def test_the_fingerprint_is_of_every_character():
+    """Of the training part and of the validation part, which a text that grew by a word changes alone."""
+    text = "a rose is a rose. " * 30
+    prints = {TextData("text", changed).fingerprint for changed in (text, text[:-1] + "!", "A" + text[1:], text + " ")}
+    assert len(prints) == 4

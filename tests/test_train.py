@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from conftest import TEXT, TINY_MODEL
 
-from minigpt.checkpoint import checkpoints, load_checkpoint, newest
+from minigpt.checkpoint import checkpoints, load_checkpoint, newest, step_of
+from minigpt.randomness import PURPOSES, generator
 from minigpt.settings import PRESETS, TrainSettings, field_help
-from minigpt.train import LOG, new_run, read_log, resume_run, save, train, whole_loss
+from minigpt.train import LOG, evaluation, new_run, read_log, resume_run, save, train, whole_loss
 
 
 def params_of(out: Path) -> dict[str, np.ndarray]:
@@ -101,6 +102,36 @@ def test_a_checkpoint_cannot_name_code_to_run(tiny_run, tmp_path):
         with pytest.raises(ValueError, match="name that file again"):
             resume_run(run.out)
     assert not (tmp_path / "ran").exists()
+
+
+def test_one_checkpoint_is_left_at_the_end(tiny_run):
+    run = tiny_run()
+    train(run, show=False)
+    assert [path.name for path in checkpoints(run.out)] == ["step-000012"]
+
+
+def test_checkpoints_are_in_the_order_of_their_steps(tmp_path):
+    for step in (1_000_000, 999_999, 2, 10):
+        (tmp_path / f"step-{step:06d}").mkdir()
+    assert [step_of(path) for path in checkpoints(tmp_path)] == [2, 10, 999_999, 1_000_000]
+
+
+def test_an_evaluation_has_whole_batches_the_same_each_time(tiny_run, monkeypatch):
+    run = tiny_run()
+    sizes, real = [], run.data.batch
+    monkeypatch.setattr(run.data, "batch", lambda split, rng, B, T: sizes.append((split, B, T)) or real(split, rng, B, T))
+    first = evaluation(run)
+    run.step = 8
+    second = evaluation(run)
+    assert sizes == [(split, 4, 16) for split in ("train", "train", "val", "val")] * 2
+    assert (first["train_loss"], first["val_loss"]) == (second["train_loss"], second["val_loss"])
+
+
+def test_every_purpose_and_step_has_random_numbers_of_its_own():
+    """Different from each other, from those of another seed, and from those of the weights, whose generator is the seed's."""
+    drawn = [np.random.default_rng(seed).random(4).tobytes() for seed in (3, 4)]
+    drawn += [generator(seed, purpose, step).random(4).tobytes() for seed in (3, 4) for purpose in PURPOSES for step in (0, 1, 2)]
+    assert len(set(drawn)) == len(drawn)
 
 
 def test_max_seconds_saves_and_can_go_on(tiny_run):
