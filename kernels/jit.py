@@ -22,6 +22,8 @@ from pathlib import Path
 import numba
 from numba.core.caching import IndexDataCacheFile
 
+from kernels.threads import in_turn
+
 DISABLED = bool(numba.config.DISABLE_JIT)
 FLAGS = {"contract", "reassoc", "arcp", "nsz"}
 KERNELS: list = []  # every @kernel, in the order of definition: warmup.py counts them
@@ -54,7 +56,7 @@ def kernel(function: Callable) -> Callable:
             warnings.warn(f"kernels: compiled code cannot be kept ({error}); every start compiles anew", stacklevel=2)
         compiled = numba.njit(**options)(function)
     KERNELS.append(compiled)
-    return compiled
+    return compiled if DISABLED else in_turn(compiled)
 
 
 def sources_hash() -> str:

@@ -258,6 +258,24 @@ def test_two_threads_of_python():
             assert all(np.array_equal(a, b) for a, b in zip(got, want, strict=True))
 
 
+IN_THREADS = """
+import sys, numba, numpy as np
+from concurrent.futures import ThreadPoolExecutor
+import kernels
+x = np.ones((64, 64), np.float32)
+with ThreadPoolExecutor(4) as pool:
+    results = list(pool.map(lambda i: kernels.linear_forward(x + i, x)[0][0, 0], range(400)))
+print(numba.threading_layer(), results == [64.0 * (i + 1) for i in range(400)])
+"""
+
+
+@pytest.mark.parametrize("layer", ["workqueue", "omp"])
+def test_two_threads_of_python_in_each_threading_layer(layer):
+    """In workqueue, two calls at once ended the process with SIGABRT; there they wait for each other."""
+    pytest.importorskip(f"numba.np.ufunc.{'workqueue' if layer == 'workqueue' else 'omppool'}")
+    assert python(IN_THREADS, NUMBA_THREADING_LAYER=layer).strip() == f"{layer} True"
+
+
 def test_no_rows_at_all():
     out, cache = kernels.linear_forward(normal(0, 5), normal(5, 3), normal(3))
     dx, dweight, dbias = kernels.linear_backward(out, cache)
@@ -455,7 +473,7 @@ def hits():
     "Of a new start: how many kernels came from the cache."
     importlib.reload(small)
     assert small.double(np.ones(3))[0] == 2.0
-    return sum(small.double.stats.cache_hits.values())
+    return sum(small.double.__wrapped__.stats.cache_hits.values())
 
 assert hits() == 0 and hits() == 1
 paths = [path for suffix in ("nbi", "nbc") for path in cache.rglob(f"*.{suffix}")]

@@ -60,7 +60,10 @@ def trained_on(directory: Path) -> str:
     """The data that a run was trained on. Raises ValueError for a model without its training, such as the one that ships."""
     if not (directory / TRAINING).is_file():
         raise ValueError(f"{directory}: does not say what it was trained on (it has no {TRAINING}); give --data")
-    return read_json(directory / TRAINING)["data"]
+    data = read_json(directory / TRAINING).get("data")
+    if not isinstance(data, str):
+        raise ValueError(f"{directory / TRAINING}: does not say what the run was trained on; give --data")
+    return data
 
 
 def exact(model: GPT, data: TaskData, split: str, n: int = 1000) -> float:

@@ -3,6 +3,7 @@
 These names are the contract. Any module that exports them (all, or some) can stand in for this one: GPT(config, ops=module).
 A forward returns (out, cache); a backward takes (dout, cache) and returns the gradients in the order of the forward's
 differentiable arguments. Letters: B batch, T time (tokens), C channels, nh heads, hs head size (C / nh), V vocabulary, F = 4C.
+An output is a fresh array, which the caller may write to; only dropout with p = 0 hands back its argument.
 float32 and float64 are meant; float16 is let through, and sums in it are as coarse as it is.
 """
 
