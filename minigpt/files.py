@@ -134,6 +134,16 @@ def writing(path: Path) -> Iterator[BinaryIO]:
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
 
 
+def expect_ours(path: Path, mark: bytes) -> None:
+    """The file is not there yet, or is one of ours: `mark` is in its first lines. Else ValueError: it is a person's."""
+    if path.is_dir():
+        raise ValueError(f"{path}: is a directory, but must be the name of a file to write")
+    if path.exists():
+        with path.open("rb") as stream:
+            if mark not in stream.read(1000):
+                raise ValueError(f"{path}: exists, and minigpt did not write it; give another name")
+
+
 def sync_directory(directory: Path) -> None:
     """Flush the names in a directory to the disk, where the system can (Windows cannot)."""
     with suppress(OSError):

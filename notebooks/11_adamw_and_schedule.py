@@ -589,7 +589,9 @@ answer("the change", change, 1 / 3, mistakes)
 def my_adamw_step(
     params, grads, state, t, lr, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, grad_scale=1.0
 ):
-    optim.expect_adamw(params, grads, state, t)  # ValueError where the arguments do not fit: done for you
+    optim.expect_adamw(
+        params, grads, state, t
+    )  # ValueError where the arguments do not fit: done for you
     raise NotImplementedError("11.2: change params, state.m and state.v, in place")
 
 

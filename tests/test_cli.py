@@ -270,3 +270,16 @@ def test_module_and_command_are_the_same():
 
     result = subprocess.run([sys.executable, "-m", "minigpt", "--version"], capture_output=True, text=True, encoding="utf-8")
     assert result.returncode == 0 and result.stdout.startswith("minigpt ")
+
+
+def test_a_file_of_a_persons_is_not_written_over(tmp_path, capsys):
+    """--html and --out name files to write; one that is there already is replaced only if it is such a file itself."""
+    page, notes = tmp_path / "walk.html", tmp_path / "notes.html"
+    for _ in range(2):  # a page of ours gives way to a newer one
+        said(capsys, "trace", "trans", "--model", "tiny", "--html", str(page))
+    notes.write_text("<!doctype html>my notes", encoding="utf-8")
+    assert "exists, and minigpt did not write it" in refused(capsys, "trace", "trans", "--model", "tiny", "--html", str(notes))
+    assert "is a directory" in refused(capsys, "trace", "trans", "--model", "tiny", "--html", str(tmp_path))
+    (tmp_path / "RESULTS.md").write_text("my results", encoding="utf-8")
+    assert "exists, and minigpt did not write it" in refused(capsys, "bench", "--out", str(tmp_path))
+    assert notes.read_text(encoding="utf-8") == "<!doctype html>my notes"

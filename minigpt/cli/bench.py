@@ -14,6 +14,7 @@ from minigpt.bench import limits, report
 from minigpt.bench.cases import GROUPS
 from minigpt.bench.run import available, measure
 from minigpt.cli.warmup import warm_up
+from minigpt.files import expect_ours
 
 MORE = ("limits",)  # measured beside the groups: memory and compile times
 
@@ -28,6 +29,8 @@ def run(args: argparse.Namespace) -> int:
         if group not in (*GROUPS, *MORE):
             raise ValueError(f"there is no benchmark {group!r}; give some of {', '.join((*GROUPS, *MORE))}")
     chosen = args.groups or [*GROUPS, *MORE]
+    if args.out:
+        expect_ours(args.out / "RESULTS.md", b"minigpt bench")
     warm_up(everything=True)
     if "torch" not in available():
         print("PyTorch is not installed: measured against NumPy alone (pip install torch)")

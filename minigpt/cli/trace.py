@@ -15,8 +15,10 @@ from pathlib import Path
 
 from minigpt.checkpoint import find_model
 from minigpt.cli.arguments import add_ops
+from minigpt.files import expect_ours
 from minigpt.model import GPT
 from minigpt.ops import load_ops
+from minigpt.page import PAGE_MARK
 from minigpt.tiny import tiny_model, tiny_tokenizer
 from minigpt.trace import Trace, trace
 
@@ -34,6 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.html:
+        expect_ours(args.html, PAGE_MARK)
     recorded = traced(args)
     if args.html:
         recorded.html(args.html)

@@ -14,7 +14,9 @@ from pathlib import Path
 
 from minigpt.page.data import BUDGET, page_data
 
-__all__ = ["BUDGET", "page_data", "write_page"]
+__all__ = ["BUDGET", "PAGE_MARK", "page_data", "write_page"]
+
+PAGE_MARK = b'<meta name="generator" content="minigpt trace">'  # near the top of every page: so it is known as one
 
 SCRIPTS = ("core.js", "heatmap.js", "reads.js", "predict.js", "page.js")  # one after another in one <script>
 
