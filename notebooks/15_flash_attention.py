@@ -351,7 +351,17 @@ for name, (mine, right) in zip(("dq", "dk", "dv"), pairs, strict=True):
 for T in (256, 512, 1024):
     q1, k1, v1 = np.zeros((3, 1, 12, T, 64), np.float32)
     _, kept = kernels.attention_forward(q1, k1, v1)
-    print(f"T = {T:4d}: L has {kept.lse.nbytes / 1e6:.2f} MB, P {4 * 12 * T * T / 1e6:5.1f} MB")
+    row = kept.largest.nbytes + kept.log_total.nbytes
+    print(f"T = {T:4d}: m and log l have {row / 1e6:.2f} MB, P {4 * 12 * T * T / 1e6:5.1f} MB")
+
+# %% [markdown]
+# The kernel keeps $m$ and $\log \ell$ apart, two numbers where the paper has their sum $L$. In float32 a sum loses the small one beside a large
+# one, and every $P_{ij} = e^{S_{ij} - L_i}$ is off by the same factor:
+
+# %%
+m, log_l = np.float32(5000.0), np.float32(np.log(1.0001))
+print("log l =", log_l, "   L - m =", (m + log_l) - m)
+same("e^((m - m) - log l)", float(np.exp((m - m) - log_l)), 1 / 1.0001, 1e-6)
 
 # %% [markdown]
 # The rest of the kernel's cache is $q$, $k$, $v$ and the output, which both ways keep. All of it grows as $T$ does.

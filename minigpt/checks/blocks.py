@@ -84,7 +84,7 @@ def block_checks() -> list[Check]:
     """A check for each function that a fast implementation cuts into pieces."""
     about = "sizes beyond tiles and blocks, in float32, forward and backward"
     return [
-        Check(f"{function}.blocks", f"{function}: {about}", both(function), _inputs(function, cases), _call, _judge)
+        Check(f"{function}.blocks", f"{function}: {about}", both(function), _inputs(function, cases), call_cases, _judge)
         for function, cases in BLOCK_CASES.items()
     ]
 
@@ -98,7 +98,8 @@ def _inputs(function: str, cases):
     return inputs
 
 
-def _call(subject: object, function: str, cases: list[Case], douts: list) -> dict:
+def call_cases(subject: object, function: str, cases: list[Case], douts: list) -> dict:
+    """Outputs and gradients of each case, by its label."""
     outputs = {}
     for case, dout in zip(cases, douts, strict=True):
         out, cache = case.forward(subject, function)
@@ -108,7 +109,7 @@ def _call(subject: object, function: str, cases: list[Case], douts: list) -> dic
 
 
 def _judge(outputs: dict, function: str, cases: list[Case], douts: list) -> list[Line]:
-    numpy32 = _call(layers, function, cases, douts)
+    numpy32 = call_cases(layers, function, cases, douts)
     doubled = [np.float64(dout) for dout in douts]
-    exact = _call(layers, function, [case.as_dtype(np.float64) for case in cases], doubled)
+    exact = call_cases(layers, function, [case.as_dtype(np.float64) for case in cases], doubled)
     return [line32(f"{function} {tensor}", outputs[tensor], exact[tensor], numpy32[tensor]) for tensor in exact]

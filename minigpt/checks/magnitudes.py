@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from minigpt import by_hand, layers
+from minigpt.checks.blocks import call_cases
 from minigpt.checks.cases import Case
 from minigpt.checks.core import Check, Line, both, equal, none, true
 from minigpt.checks.generic import line32
@@ -25,11 +26,11 @@ def magnitude_checks() -> list[Check]:
     """The checks of this file, for every function that they concern."""
     about = "rows far from zero, as exact as NumPy in float32"
     offsets = [
-        Check(f"{name}.offsets", f"{name}: {about}", both(name), _inputs(name, _offsets), _call, _judge_exact)
+        Check(f"{name}.offsets", f"{name}: {about}", both(name), _inputs(name, _offsets), call_cases, _judge_exact)
         for name in (*ROWS, "attention", "multi_head_attention")
     ]
     huge = [
-        Check(f"{name}.huge", f"{name}: 1e20, 3e38 and infinity", both(name), _inputs(name, _huge), _call, _judge_same)
+        Check(f"{name}.huge", f"{name}: 1e20, 3e38 and infinity", both(name), _inputs(name, _huge), call_cases, _judge_same)
         for name in ("gelu", "relu", "layer_norm", "softmax", "cross_entropy")
     ]
     nan = [
@@ -85,18 +86,9 @@ def _inputs(function: str, cases):
     return inputs
 
 
-def _call(subject: object, function: str, cases: list[Case], douts: list) -> dict:
-    outputs = {}
-    for case, dout in zip(cases, douts, strict=True):
-        out, cache = case.forward(subject, function)
-        gradients = case.backward(subject, function, dout if np.ndim(dout) else float(dout), cache)
-        outputs |= {f"{case.label}: out": out} | {f"{case.label}: d{name}": gradient for name, gradient in gradients.items()}
-    return outputs
-
-
 def _judge_exact(outputs: dict, function: str, cases: list[Case], douts: list) -> list[Line]:
-    numpy32 = _call(layers, function, cases, douts)
-    exact = _call(layers, function, [case.as_dtype(np.float64) for case in cases], [np.float64(dout) for dout in douts])
+    numpy32 = call_cases(layers, function, cases, douts)
+    exact = call_cases(layers, function, [case.as_dtype(np.float64) for case in cases], [np.float64(dout) for dout in douts])
     lines = []
     for tensor, want in exact.items():
         got = outputs[tensor]
@@ -108,7 +100,7 @@ def _judge_exact(outputs: dict, function: str, cases: list[Case], douts: list) -
 
 
 def _judge_same(outputs: dict, function: str, cases: list[Case], douts: list) -> list[Line]:
-    want = _call(layers, function, cases, douts)
+    want = call_cases(layers, function, cases, douts)
     return [_same(f"{function} {tensor}", outputs[tensor], want[tensor]) for tensor in want]
 
 
