@@ -41,7 +41,7 @@ class Learner:
                     return {"result": self.outputs(request["outputs"], request["seed"])}
                 return self.call(request["call"], request["args"], request["kwargs"])
         except BaseException as error:  # SystemExit and KeyboardInterrupt as well: the learner's code must not end the process
-            return {"error": _kind(error), "text": " ".join(str(error).split())[:2000], "place": _place(error)}
+            return _story(error)
 
     def load(self) -> dict:
         from minigpt.ops import functions_at, where
@@ -67,6 +67,23 @@ class Learner:
 
         (check,) = checks.select([check_name])
         return check.call(checks.library(overlay(self.own)), **check.inputs(np.random.default_rng(seed)))
+
+
+def reply(learner: Learner, request: dict) -> bytes:
+    """The message that answers a request. A result that cannot be packed is an error of the learner's code as well."""
+    head = {"id": request["id"]}
+    try:
+        return wire.pack(head | learner.answer(request))
+    except BaseException as error:
+        return wire.pack(head | _story(error))
+
+
+def _story(error: BaseException) -> dict:
+    """An error's kind, words and place. The learner may have written the methods that say them, and these may fail too."""
+    try:
+        return {"error": _kind(error), "text": " ".join(str(error).split())[:2000], "place": _place(error)}
+    except BaseException:
+        return {"error": "RuntimeError", "text": "raised an error whose own text raises an error", "place": ""}
 
 
 def _kind(error: BaseException) -> str:
@@ -105,7 +122,8 @@ def main(path: str, first: str, megabytes: str) -> None:
     learner = Learner(Path(path), int(first))
     while (message := wire.receive(requests)) is not None:
         request = wire.unpack(*message, handle=learner.caches.get, trusted=True)
-        wire.send(answers, {"id": request["id"]} | learner.answer(request))
+        answers.write(reply(learner, request))
+        answers.flush()
 
 
 if __name__ == "__main__":

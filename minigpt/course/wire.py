@@ -80,7 +80,7 @@ def unpack(header: bytes, body: bytes, handle: Callable[[int], Any], trusted: bo
     """
     try:
         return _unpack(json.loads(header), body, handle, trusted)
-    except (KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+    except (KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError) as error:
         raise ValueError(f"not a message: {type(error).__name__}: {error}") from None
 
 
