@@ -12,8 +12,11 @@ what it prints is marked with a bar. The status is 0 if every check passed.
 """
 
 import argparse
+import signal
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from minigpt import checks
 from minigpt.cli.arguments import add_ops, number, whole
@@ -46,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"{check.name:40s} {check.about}")
         return 0
     if args.ops not in ("by_hand", "numpy", "numba"):
-        with Learner(args.ops, args.time_limit) as learner:
+        with terminated_like_interrupted(), Learner(args.ops, args.time_limit) as learner:
             return check_own(args, learner, chosen)
     perform = checks.perform
     if args.ops == "by_hand":
@@ -61,6 +64,19 @@ def run(args: argparse.Namespace) -> int:
     begun = time.perf_counter()
     reports = [shown(perform(check, subject, args.seed), args.failures) for check in chosen]
     return conclude(reports, [], time.perf_counter() - begun)
+
+
+@contextmanager
+def terminated_like_interrupted() -> Iterator[None]:
+    """SIGTERM, which `timeout` sends, acts as Ctrl-C does: the learner's process is ended first."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def check_own(args: argparse.Namespace, learner: Learner, chosen: list[checks.Check]) -> int:

@@ -9,7 +9,10 @@ It is started by remote.py as `python -m minigpt.course.child FILE FIRST MEGABYT
 """
 
 import os
+import signal
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -108,6 +111,13 @@ def limit_memory(megabytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
 
 
+def end_without(parent: int) -> None:
+    """End this process and its group soon after the parent has ended, however that was."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os.killpg(0, signal.SIGKILL)
+
+
 def own_streams() -> tuple[BinaryIO, BinaryIO]:
     """What were standard input and output, for the messages; in their places nothing, and standard error."""
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
@@ -118,6 +128,8 @@ def own_streams() -> tuple[BinaryIO, BinaryIO]:
 
 def main(path: str, first: str, megabytes: str) -> None:
     requests, answers = own_streams()
+    if os.name == "posix":
+        threading.Thread(target=end_without, args=(os.getppid(),), daemon=True).start()
     limit_memory(int(megabytes))
     learner = Learner(Path(path), int(first))
     while (message := wire.receive(requests)) is not None:

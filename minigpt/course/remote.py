@@ -143,7 +143,8 @@ class Learner:
         status = self.process.poll()
         if status is None:
             return "closed its connection"
-        how = f"by signal {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
+        names = {item.value: item.name for item in signal.Signals}
+        how = f"by signal {names.get(-status, -status)}" if status < 0 else f"with status {status}"
         return f"ended the process {how} instead of returning"
 
     # ---- the process
@@ -169,7 +170,7 @@ class Learner:
             functions = answer["functions"]
             if not isinstance(functions, dict) or not all(isinstance(item, str) for pair in functions.items() for item in pair):
                 raise ValueError(f"ops {self.path}: answered something that is no list of functions")
-        except Exception:
+        except BaseException:  # Ctrl-C as well
             self._end()
             raise
         return _known(functions)
