@@ -7,8 +7,8 @@
   minigpt check --ops my_layers.py           your functions; what your file lacks comes from the reference
 
 Your file defines functions of the contract by name, such as gelu_forward and gelu_backward (see minigpt/layers/). Where your
-numbers are those of a mistake that is known, it is named. Your file runs in a process of its own, each call with a time limit;
-what it prints is marked with a bar. The status is 0 if every check passed.
+numbers are those of a mistake that is known, it is named. Your file runs in a process of its own. Each call has a time limit; all
+calls together may take 30 times that and a minute. What it prints is marked with a bar. The status is 0 if every check passed.
 """
 
 import argparse

@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,7 @@ from minigpt.ops import CONTRACT
 
 SECONDS = 20.0  # for one call; the slowest of the reference takes a hundredth of it
 LOAD_SECONDS = 60.0  # for importing the file
+MOST_CALLS = 30  # that may take as long as one call may: the limit of all calls together
 MEGABYTES = 4096
 MOST_LINES = 200  # of what the learner prints
 MEANT_FOR_CALLERS = (StopIteration, StopAsyncIteration, BrokenPipeError)  # the code that calls would take these for its own
@@ -39,6 +41,7 @@ class Learner:
 
     def __init__(self, path: str | Path, seconds: float = SECONDS, megabytes: int = MEGABYTES):
         self.path, self.seconds, self.megabytes = Path(path), seconds, megabytes
+        self.left = self.total = LOAD_SECONDS + MOST_CALLS * seconds  # for all calls together
         self.calls: Counter[str] = Counter()
         self.broken: dict[str, str] = {}  # function -> why it is not called any more
         self.released: list[int] = []
@@ -92,11 +95,14 @@ class Learner:
             self._start()
         self.asked += 1
         released, self.released = self.released, []
+        begun = time.monotonic()
         self._send(request | {"id": self.asked, "released": released}, seconds)
         try:
             message = self.answers.get(timeout=seconds)
         except queue.Empty:
             self._fail(name, f"gave no answer within {seconds:g} s: does it loop for ever?")
+        finally:
+            self.left -= time.monotonic() - begun
         if message is None:
             self._fail(name, self._ending())
         try:
@@ -110,9 +116,11 @@ class Learner:
         return answer
 
     def _expect_whole(self, name: str) -> None:
-        """It has not ended the process or looped before. Else RuntimeError."""
+        """It has not ended the process or looped before, and there is time left. Else RuntimeError."""
         if name in self.broken:
             raise _placed(RuntimeError(self.broken[name]), "")
+        if self.left <= 0:
+            self._fail(name, f"was not called again: all calls took {self.total:g} s, the limit (--time-limit raises it)")
 
     def _send(self, request: dict, seconds: float) -> None:
         """Send, without waiting for ever for a process that does not read. A process that has ended shows when it is asked."""
@@ -167,7 +175,7 @@ class Learner:
             user.start()
         try:
             answer = self._ask({"load": None}, f"ops {self.path}", LOAD_SECONDS)
-            functions = answer["functions"]
+            functions = answer.get("functions")
             if not isinstance(functions, dict) or not all(isinstance(item, str) for pair in functions.items() for item in pair):
                 raise ValueError(f"ops {self.path}: answered something that is no list of functions")
         except BaseException:  # Ctrl-C as well
