@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from minigpt import checks
 from minigpt.cli.arguments import add_ops, number, whole
 from minigpt.cli.warmup import warm_up
+from minigpt.course import beforehand
 from minigpt.course.diagnosis import likely
 from minigpt.course.remote import SECONDS, Learner
 from minigpt.ops import load_ops, overlay
@@ -49,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
             print(f"{check.name:40s} {check.about}")
         return 0
     if args.ops not in ("by_hand", "numpy", "numba"):
+        beforehand.read_all()
         with terminated_like_interrupted(), Learner(args.ops, args.time_limit) as learner:
             return check_own(args, learner, chosen)
     perform = checks.perform
