@@ -113,7 +113,7 @@ TAKES_FOR_EVER = [
     *everywhere("an endless loop", "while True: pass"),
     *everywhere(
         "a loop that swallows every exception",
-        LOOP := """
+        """
         while True:
             try:
                 while True: time.sleep(0.01)
@@ -489,7 +489,7 @@ STATE = [
     in_both("NumPy's errors raise", "np.seterr(all='raise')"),
 ]
 
-COPY = f"""
+COPY = """
 package = Path(sys.modules['minigpt'].__file__).parent
 assert package.parent.name.startswith('hostile_copy')  # never the package that is being developed
 END = 'import os; os._exit(0)\\n'

@@ -1,7 +1,7 @@
 """The process that runs a learner's functions, and nothing else: it answers calls, and knows no check and no verdict.
 
-It is started by remote.py as `python -m minigpt.course.child FILE FIRST MEGABYTES`, and talks over what were its standard input and output
-(wire.py); the learner's own prints go to standard error. A forward's cache stays here, and a number stands for it outside.
+It is started by remote.py as `python -m minigpt.course.child FILE FIRST MEGABYTES`. It talks over what were its standard input and
+output (wire.py); the learner's own prints go to standard error. A forward's cache stays here, and a number stands for it outside.
 
     {"load": None}                            -> the functions in the file, and where each is
     {"call": name, "args": [...], "kwargs"}   -> its result; which arguments it changed; how far it drew from the generator

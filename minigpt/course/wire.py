@@ -131,10 +131,8 @@ def _unpack_array(
         raise ValueError("not a message: an array of an impossible shape")
     count = math.prod(shape)
     flat = np.frombuffer(body, kind, count, at) if count else np.empty(0, kind)
-    if strides is None or not count or not trusted:
-        array = flat.reshape(shape).copy()
-    else:
-        array = _laid(flat.reshape(shape), strides)
+    laid = trusted and count and strides is not None
+    array = _laid(flat.reshape(shape), strides) if laid else flat.reshape(shape).copy()
     array.setflags(write=bool(writeable))
     return array
 
