@@ -139,4 +139,8 @@ def main(path: str, first: str, megabytes: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except BaseException as error:  # the learner's code has damaged this process: one line, no traceback of ours
+        os.write(2, f"the process of the file cannot go on: {type(error).__name__}\n".encode())
+        os._exit(1)
