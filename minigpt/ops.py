@@ -16,6 +16,7 @@ from minigpt import layers
 
 CONTRACT = tuple(layers.__all__)
 NAMES = ("numpy", "numba", "by_hand")  # the implementations that are ours
+SOURCES: dict[str, str] = {}  # file -> its text, where it was read beforehand (minigpt/course/beforehand.py)
 MADE_OF_OTHERS = ("attention", "multi_head_attention", "mlp")  # the files of layers/ that call others, callees first
 
 
@@ -85,7 +86,7 @@ def copied(module: ModuleType, edit: Callable[[str], str] = lambda source: sourc
     """A second, independent copy of a module, run from its source; `edit` may change the source first."""
     copy = ModuleType(module.__name__)
     copy.__file__ = module.__file__
-    source = edit(Path(module.__file__).read_text(encoding="utf-8"))
+    source = edit(SOURCES.get(module.__file__) or Path(module.__file__).read_text(encoding="utf-8"))
     exec(compile(source, module.__file__, "exec"), vars(copy))  # our own source, from our own package
     return copy
 

@@ -134,6 +134,8 @@ def _form(got: object, want: np.ndarray) -> str:
         return f"is a {type(got).__name__}, but must be an array"
     if np.shape(got) != want.shape:
         return f"has shape {np.shape(got)}, but must be {want.shape}"
+    if np.iscomplexobj(got):  # a comparison in float64 would see the real parts alone
+        return f"has dtype {np.asarray(got).dtype}, but must be real"
     if np.isnan(np.asarray(got, dtype=np.float64)).any():
         return f"contains NaN ({int(np.isnan(got).sum())} of {np.size(got)})"
     return ""

@@ -9,7 +9,10 @@ and output (wire.py); the learner's own prints go to standard error. A forward's
 """
 
 import os
+import signal
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -41,7 +44,7 @@ class Learner:
                     return {"result": self.outputs(request["outputs"], request["seed"])}
                 return self.call(request["call"], request["args"], request["kwargs"])
         except BaseException as error:  # SystemExit and KeyboardInterrupt as well: the learner's code must not end the process
-            return {"error": _kind(error), "text": " ".join(str(error).split())[:2000], "place": _place(error)}
+            return _story(error)
 
     def load(self) -> dict:
         from minigpt.ops import functions_at, where
@@ -69,6 +72,23 @@ class Learner:
         return check.call(checks.library(overlay(self.own)), **check.inputs(np.random.default_rng(seed)))
 
 
+def reply(learner: Learner, request: dict) -> bytes:
+    """The message that answers a request. A result that cannot be packed is an error of the learner's code as well."""
+    head = {"id": request["id"]}
+    try:
+        return wire.pack(head | learner.answer(request))
+    except BaseException as error:
+        return wire.pack(head | _story(error))
+
+
+def _story(error: BaseException) -> dict:
+    """An error's kind, words and place. The learner may have written the methods that say them, and these may fail too."""
+    try:
+        return {"error": _kind(error), "text": " ".join(str(error).split())[:2000], "place": _place(error)}
+    except BaseException:
+        return {"error": "RuntimeError", "text": "raised an error whose own text raises an error", "place": ""}
+
+
 def _kind(error: BaseException) -> str:
     """The nearest kind of Python's own: one of a learner's is unknown outside."""
     return next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins")
@@ -91,6 +111,13 @@ def limit_memory(megabytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
 
 
+def end_without(parent: int) -> None:
+    """End this process and its group soon after the parent has ended, however that was."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os.killpg(0, signal.SIGKILL)
+
+
 def own_streams() -> tuple[BinaryIO, BinaryIO]:
     """What were standard input and output, for the messages; in their places nothing, and standard error."""
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
@@ -101,12 +128,19 @@ def own_streams() -> tuple[BinaryIO, BinaryIO]:
 
 def main(path: str, first: str, megabytes: str) -> None:
     requests, answers = own_streams()
+    if os.name == "posix":
+        threading.Thread(target=end_without, args=(os.getppid(),), daemon=True).start()
     limit_memory(int(megabytes))
     learner = Learner(Path(path), int(first))
     while (message := wire.receive(requests)) is not None:
         request = wire.unpack(*message, handle=learner.caches.get, trusted=True)
-        wire.send(answers, {"id": request["id"]} | learner.answer(request))
+        answers.write(reply(learner, request))
+        answers.flush()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except BaseException as error:  # the learner's code has damaged this process: one line, no traceback of ours
+        os.write(2, f"the process of the file cannot go on: {type(error).__name__}\n".encode())
+        os._exit(1)

@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -24,11 +25,15 @@ from typing import Any
 import numpy as np
 
 from minigpt.course import wire
+from minigpt.ops import CONTRACT
 
 SECONDS = 20.0  # for one call; the slowest of the reference takes a hundredth of it
 LOAD_SECONDS = 60.0  # for importing the file
+MOST_CALLS = 30  # that may take as long as one call may: the limit of all calls together
 MEGABYTES = 4096
 MOST_LINES = 200  # of what the learner prints
+MEANT_FOR_CALLERS = (StopIteration, StopAsyncIteration, BrokenPipeError)  # the code that calls would take these for its own
+MOST_WAITING = 4  # messages: each question has one answer
 
 
 class Learner:
@@ -36,11 +41,14 @@ class Learner:
 
     def __init__(self, path: str | Path, seconds: float = SECONDS, megabytes: int = MEGABYTES):
         self.path, self.seconds, self.megabytes = Path(path), seconds, megabytes
+        self.left = self.total = LOAD_SECONDS + MOST_CALLS * seconds  # for all calls together
         self.calls: Counter[str] = Counter()
         self.broken: dict[str, str] = {}  # function -> why it is not called any more
         self.released: list[int] = []
         self.starts = self.said = 0  # processes; lines that the learner has printed
         self.process: subprocess.Popen | None = None
+        self.silent: set[subprocess.Popen] = set()  # have ended; what still comes from them is not shown
+        self.users: dict[str, threading.Thread] = {}  # stream of the process -> the thread that reads or writes it
 
     def __enter__(self) -> "Learner":
         self.places: dict[str, str] = self._start()
@@ -87,11 +95,14 @@ class Learner:
             self._start()
         self.asked += 1
         released, self.released = self.released, []
+        begun = time.monotonic()
         self._send(request | {"id": self.asked, "released": released}, seconds)
         try:
             message = self.answers.get(timeout=seconds)
         except queue.Empty:
             self._fail(name, f"gave no answer within {seconds:g} s: does it loop for ever?")
+        finally:
+            self.left -= time.monotonic() - begun
         if message is None:
             self._fail(name, self._ending())
         try:
@@ -105,13 +116,16 @@ class Learner:
         return answer
 
     def _expect_whole(self, name: str) -> None:
-        """It has not ended the process or looped before. Else RuntimeError."""
+        """It has not ended the process or looped before, and there is time left. Else RuntimeError."""
         if name in self.broken:
             raise _placed(RuntimeError(self.broken[name]), "")
+        if self.left <= 0:
+            self._fail(name, f"was not called again: all calls took {self.total:g} s, the limit (--time-limit raises it)")
 
     def _send(self, request: dict, seconds: float) -> None:
         """Send, without waiting for ever for a process that does not read. A process that has ended shows when it is asked."""
         sender = threading.Thread(target=_send, args=(self.process.stdin, request), daemon=True)
+        self.users["stdin"] = sender
         sender.start()
         sender.join(seconds)
 
@@ -137,7 +151,8 @@ class Learner:
         status = self.process.poll()
         if status is None:
             return "closed its connection"
-        how = f"by signal {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
+        names = {item.value: item.name for item in signal.Signals}
+        how = f"by signal {names.get(-status, -status)}" if status < 0 else f"with status {status}"
         return f"ended the process {how} instead of returning"
 
     # ---- the process
@@ -150,26 +165,32 @@ class Learner:
         command = [sys.executable, "-m", "minigpt.course.child", str(self.path), str(self.starts << 32), str(self.megabytes)]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         self.process = subprocess.Popen(command, env=environment, **pipes, **own_group)
-        self.answers: queue.Queue = queue.Queue()
+        self.answers: queue.Queue = queue.Queue(MOST_WAITING)
         self.asked = 0
-        threading.Thread(target=_listen, args=(self.process.stdout, self.answers), daemon=True).start()
-        threading.Thread(target=self._relay, args=(self.process.stderr,), daemon=True).start()
+        self.users = {
+            "stdout": threading.Thread(target=_listen, args=(self.process.stdout, self.answers), daemon=True),
+            "stderr": threading.Thread(target=self._relay, args=(self.process,), daemon=True),
+        }
+        for user in self.users.values():
+            user.start()
         try:
             answer = self._ask({"load": None}, f"ops {self.path}", LOAD_SECONDS)
-            functions = answer["functions"]
+            functions = answer.get("functions")
             if not isinstance(functions, dict) or not all(isinstance(item, str) for pair in functions.items() for item in pair):
                 raise ValueError(f"ops {self.path}: answered something that is no list of functions")
-        except Exception:
+        except BaseException:  # Ctrl-C as well
             self._end()
             raise
         return _known(functions)
 
-    def _relay(self, stream: Any) -> None:
+    def _relay(self, process: subprocess.Popen) -> None:
         """What the learner prints, each line marked as theirs, and not without end."""
-        while line := stream.readline(2000):
+        while line := process.stderr.readline(2000):
             self.said += 1
+            if process in self.silent:
+                continue
             if self.said <= MOST_LINES:
-                print(f"| {line.decode('utf-8', 'replace').rstrip()}", file=sys.stderr)
+                print(f"| {_printable(line.decode('utf-8', 'replace').rstrip())}", file=sys.stderr)
             elif self.said == MOST_LINES + 1:
                 print(f"| (what the file prints after {MOST_LINES} lines is not shown)", file=sys.stderr)
 
@@ -183,9 +204,12 @@ class Learner:
                 os.killpg(process.pid, signal.SIGKILL)
             process.kill()
         process.wait()
-        for stream in (process.stdin, process.stdout):
-            with contextlib.suppress(OSError, ValueError):
-                stream.close()
+        for name, user in self.users.items():
+            user.join(1.0)  # the last lines it printed are shown first
+            if not user.is_alive():  # else a process that has left the group holds the other end, and closing would wait for it
+                with contextlib.suppress(OSError, ValueError):
+                    getattr(process, name).close()
+        self.silent.add(process)
 
 
 def _send(stream: Any, request: dict) -> None:
@@ -195,7 +219,7 @@ def _send(stream: Any, request: dict) -> None:
 
 def _listen(stream: Any, answers: queue.Queue) -> None:
     """Put each message of a process into a queue; None at its end."""
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError):
         while (message := _next(stream)) is not None:
             answers.put(message)
             if isinstance(message, ValueError):
@@ -206,21 +230,24 @@ def _listen(stream: Any, answers: queue.Queue) -> None:
 def _next(stream: Any) -> tuple[bytes, bytes] | ValueError | None:
     try:
         return wire.receive(stream)
-    except ValueError as error:
-        return error
+    except (ValueError, MemoryError) as error:
+        return ValueError(str(error) or "too large")
 
 
 def _known(functions: dict[str, str]) -> dict[str, str]:
-    from minigpt.ops import CONTRACT
+    return {name: _printable(place) for name, place in functions.items() if name in CONTRACT}
 
-    return {name: place for name, place in functions.items() if name in CONTRACT}
+
+def _printable(text: str) -> str:
+    """Without what moves the cursor or clears the screen, and not long."""
+    return "".join(c if c.isprintable() else " " for c in text[:2000])
 
 
 def _error(answer: dict) -> Exception:
     """What the learner's code raised, as Python's own kind of error; what only ends a program is a RuntimeError."""
     kind = getattr(builtins, str(answer["error"]), None)
-    text, place = str(answer["text"]), str(answer["place"])
-    if not (isinstance(kind, type) and issubclass(kind, Exception)):
+    text, place = _printable(str(answer["text"])), _printable(str(answer["place"]))
+    if not (isinstance(kind, type) and issubclass(kind, Exception)) or issubclass(kind, MEANT_FOR_CALLERS):
         kind, text = RuntimeError, f"raised {answer['error']} instead of returning: {text}".rstrip(": ")
     try:
         error = kind(text)
