@@ -1,20 +1,34 @@
-"""What an installation holds, and what it does where something is missing, broken or not writable."""
+"""What an installation holds, and what it does if something is missing or not writable."""
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from minigpt.cli import main
+from minigpt.cli.arguments import expect_writable
+
 ROOT = Path(__file__).parent.parent
+SHORT = "--n-layer 1 --n-head 1 --n-embd 8 --max-iters 2 --eval-batches 1 --sample-length 0 --quiet"
+SHORT = (SHORT + " --batch-size 4 --block-size 32").split()
+
+
+def minigpt(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """Run a command in a folder; packages that lie in the folder come before ours."""
+    path = os.pathsep.join([str(folder), str(ROOT)])
+    command = [sys.executable, "-m", "minigpt", *arguments]
+    env = os.environ | {"PYTHONPATH": path}
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=env)
 
 
 def setup_py(*arguments: str) -> None:
     """Run one step of the build."""
     pytest.importorskip("setuptools")
-    done = subprocess.run(
-        [sys.executable, "setup.py", "-q", *arguments], cwd=ROOT, capture_output=True, text=True
-    )
+    command = [sys.executable, "setup.py", "-q", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
@@ -37,8 +51,9 @@ def test_a_wheel_holds_the_packages_and_the_trained_model(tmp_path):
 def test_a_wheel_finds_its_model_from_any_folder(tmp_path):
     setup_py("build_py", "--build-lib", str(tmp_path / "site"))
     script = "from minigpt.pretrained import shipped_model; print(shipped_model())"
-    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r}); {script}"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    env = os.environ | {"PYTHONPATH": str(tmp_path / "site")}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=env)
     assert done.stdout.strip() == str(tmp_path / "site" / "minigpt" / "prose_model"), done.stderr
 
 
@@ -49,3 +64,27 @@ def test_an_sdist_holds_every_file_of_the_repository(tmp_path):
     setup_py("egg_info", "--egg-base", str(tmp_path))
     sources = (tmp_path / "minigpt.egg-info" / "SOURCES.txt").read_text().splitlines()
     assert set(listed.stdout.splitlines()) - set(sources) <= {"MANIFEST.in"}
+
+
+# ---- a folder that cannot be written
+
+
+@pytest.mark.parametrize("command", [["train", "--data", "reverse"], ["demo"]])
+def test_a_folder_that_cannot_be_made_fails_before_anything_slow(command, monkeypatch, capsys):
+    monkeypatch.setattr("minigpt.cli.train.warm_up", lambda **_: pytest.fail("compiled first"))
+    for name in ("train", "demo"):
+        slow = f"minigpt.cli.{name}.load_data"
+        monkeypatch.setattr(slow, lambda *_: pytest.fail("read the data first"))
+    assert main([*command, "--out", f"{os.devnull}/x"]) == 1
+    assert f"--out {os.devnull}/x: cannot be written (Not a directory)" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
+    def denied(dir):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    expect_writable(tmp_path / "new" / "run")
+    assert list(tmp_path.iterdir()) == []  # it leaves nothing behind
+    monkeypatch.setattr("tempfile.TemporaryFile", denied)
+    with pytest.raises(OSError, match=r"--out .*run: cannot be written \(Permission denied\)"):
+        expect_writable(tmp_path / "new" / "run")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from minigpt.checkpoint import checkpoints, drop
 from minigpt.cli import generate as generate_command
-from minigpt.cli.arguments import number
+from minigpt.cli.arguments import expect_writable, number
 from minigpt.cli.train import announce, ready, report
 from minigpt.data import load_data
 from minigpt.ops import default_ops
@@ -36,6 +36,7 @@ def clear(out: Path) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    expect_writable(args.out)
     preset = PRESETS["demo"]
     training = new_run(args.out, load_data(preset.data), preset.model, TrainSettings(**preset.train), default_ops())
     clear(args.out)
