@@ -1,6 +1,7 @@
 """What an installation holds, and what it does if something is missing or not writable."""
 
 import errno
+import io
 import os
 import subprocess
 import sys
@@ -88,3 +89,31 @@ def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.TemporaryFile", denied)
     with pytest.raises(OSError, match=r"--out .*run: cannot be written \(Permission denied\)"):
         expect_writable(tmp_path / "new" / "run")
+
+
+# ---- file names that are not UTF-8
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such file names")
+def test_a_run_in_a_folder_whose_name_is_not_utf8(tmp_path):
+    folder = tmp_path / os.fsdecode(b"here-\xff")
+    folder.mkdir()
+    text = folder / os.fsdecode(b"text-\xff.txt")
+    text.write_text("the quick brown fox jumps over the lazy dog. " * 60)
+    name = os.fsdecode(b"run-\xff")
+    done = minigpt(folder, "train", "--data", str(text), *SHORT, "--out", name)
+    assert done.returncode == 0, done.stderr
+    assert r"run-\udcff" in done.stdout and (folder / name / "log.jsonl").exists()
+    done = minigpt(folder, "train", "--out", name, "--resume")
+    assert done.returncode == 0, done.stderr
+    done = minigpt(folder, "generate", name, "--max-new-tokens", "5")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_loss_curve_whose_title_is_a_path_of_any_bytes():
+    pytest.importorskip("matplotlib")
+    from minigpt.plots import loss_curve
+
+    figure = loss_curve([{"step": 0, "loss": 1.0}], 65, os.fsdecode(b"run-\xff $\\nothing$"))
+    figure.savefig(io.BytesIO())
+    assert figure.axes[0].get_title() == r"run-\udcff $\nothing$"
