@@ -11,6 +11,7 @@ import pytest
 
 from minigpt.cli import main
 from minigpt.cli.arguments import expect_writable
+from minigpt.ops import default_ops, load_ops
 
 ROOT = Path(__file__).parent.parent
 SHORT = "--n-layer 1 --n-head 1 --n-embd 8 --max-iters 2 --eval-batches 1 --sample-length 0 --quiet"
@@ -65,6 +66,54 @@ def test_an_sdist_holds_every_file_of_the_repository(tmp_path):
     setup_py("egg_info", "--egg-base", str(tmp_path))
     sources = (tmp_path / "minigpt.egg-info" / "SOURCES.txt").read_text().splitlines()
     assert set(listed.stdout.splitlines()) - set(sources) <= {"MANIFEST.in"}
+
+
+# ---- ops: the kernels, or NumPy with a warning
+
+
+def fallback(monkeypatch, packages: Path, forget: tuple[str, ...]) -> str:
+    """default_ops() with packages of other people first on sys.path. Returns the warning."""
+    loaded = {name for name in sys.modules if name.partition(".")[0] in forget}
+    for name in {*loaded, *forget}:
+        monkeypatch.setitem(sys.modules, name, None)  # so that the end of the test puts it back
+        del sys.modules[name]
+    monkeypatch.syspath_prepend(packages)
+    with pytest.warns(UserWarning, match="running with NumPy, which is slower") as warned:
+        assert default_ops() == "numpy"
+    with pytest.raises(ImportError, match=r"^ops 'numba': .* use ops 'numpy'$"):
+        load_ops("numba")
+    return str(warned[0].message)
+
+
+@pytest.mark.parametrize("content", ["def get_kernel(): ...", "import torch_of_another_world"])
+def test_another_package_of_the_name_kernels(tmp_path, monkeypatch, content):
+    pytest.importorskip("numba")
+    (tmp_path / "kernels").mkdir()
+    (tmp_path / "kernels" / "__init__.py").write_text(content)
+    text = fallback(monkeypatch, tmp_path, ("kernels",))
+    assert f"the package `kernels` in {tmp_path / 'kernels'} " in text
+    assert "then install minigpt again" in text
+
+
+@pytest.mark.parametrize("error", ["ImportError('needs NumPy 2.0 or less')", "OSError('libllvm')"])
+def test_a_numba_that_cannot_be_imported(tmp_path, monkeypatch, error):
+    (tmp_path / "numba").mkdir()
+    (tmp_path / "numba" / "__init__.py").write_text(f"raise {error}")
+    text = fallback(monkeypatch, tmp_path, ("numba", "kernels"))
+    assert f"the package `numba` in {tmp_path / 'numba'} cannot be imported" in text
+    assert "pip install --upgrade numba" in text
+
+
+def test_the_command_says_it_in_one_line_and_trains(tmp_path):
+    (tmp_path / "kernels").mkdir()
+    (tmp_path / "kernels" / "__init__.py").write_text("")
+    (tmp_path / "numba.py").write_text("")
+    done = minigpt(tmp_path, "train", "--data", "reverse", *SHORT)
+    assert done.returncode == 0 and "trained for" in done.stdout
+    assert done.stderr.startswith("minigpt: warning: running with NumPy")
+    assert done.stderr.count("\n") == 1
+    done = minigpt(tmp_path, "train", "--data", "reverse", *SHORT, "--out", "b", "--ops", "numba")
+    assert done.returncode == 1 and done.stderr.startswith("minigpt train: error: ops 'numba':")
 
 
 # ---- a folder that cannot be written

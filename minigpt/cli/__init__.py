@@ -4,6 +4,7 @@ import argparse
 import importlib
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import NoReturn
 
@@ -22,6 +23,8 @@ COMMANDS = {
     "config": "the published models, and what a model costs: parameters, bytes, FLOPs",
 }
 
+USUAL = warnings.formatwarning
+
 
 class Parser(argparse.ArgumentParser):
     """argparse, with its errors in one line."""
@@ -35,6 +38,7 @@ def main(argv: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):  # a console that cannot show a character gets its escape, not a crash
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    warnings.formatwarning = one_line
     argv = sys.argv[1:] if argv is None else argv
     args = _parser(argv).parse_args(argv)
     try:
@@ -50,6 +54,13 @@ def main(argv: list[str] | None = None) -> int:
             raise
         print(f"minigpt {args.command}: error: {describe(error)}", file=sys.stderr)
         return 1
+
+
+def one_line(message: Warning | str, category: type[Warning], *where: object) -> str:
+    """One of our own warnings, without the line of code; other warnings with it, as usual."""
+    if category is not UserWarning:
+        return USUAL(message, category, *where)
+    return f"minigpt: warning: {message}\n"
 
 
 def describe(error: Exception) -> str:
