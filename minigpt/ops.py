@@ -8,6 +8,7 @@ others (attention calls softmax, the MLP calls linear and GELU). `came_from(ops)
 import difflib
 import importlib.util
 import inspect
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -18,13 +19,15 @@ CONTRACT = tuple(layers.__all__)
 NAMES = ("numpy", "numba", "by_hand")  # the implementations that are ours
 SOURCES: dict[str, str] = {}  # file -> its text, where it was read beforehand (minigpt/course/beforehand.py)
 MADE_OF_OTHERS = ("attention", "multi_head_attention", "mlp")  # the files of layers/ that call others, callees first
+AGAIN = "uninstall any other `kernels`, then install minigpt again"
+CURES = {"numba": "upgrade it (pip install --upgrade numba)", "kernels": AGAIN}
 
 
 def load_ops(ops: str | Path | ModuleType | SimpleNamespace) -> ModuleType | SimpleNamespace:
     """The functions to run. ops: "numpy", "by_hand", "numba", the path of a file or folder of a learner's, or any module.
 
     A function that a module only imports from the reference is the reference's. Raises ValueError (no function of the contract
-    in it, a misspelt one), FileNotFoundError, ImportError (numba, where Numba or our package `kernels` is not installed).
+    in it, a misspelt one), FileNotFoundError, ImportError (Numba or `kernels` is missing or broken).
     """
     if ops == "numpy":
         return layers
@@ -44,23 +47,50 @@ def load_ops(ops: str | Path | ModuleType | SimpleNamespace) -> ModuleType | Sim
 
 
 def load_kernels() -> ModuleType:
-    """The package `kernels`. Raises ImportError where Numba is missing, or another distribution's `kernels` stands in its place."""
-    if importlib.util.find_spec("numba") is None:
-        raise ImportError("ops 'numba': Numba is not installed; install it (pip install numba), or use ops 'numpy'")
-    if importlib.util.find_spec("kernels") is None:
-        raise ImportError("ops 'numba': minigpt's package `kernels` is not installed; install minigpt anew, or use ops 'numpy'")
-    module = importlib.import_module("kernels")
+    """The package `kernels`. Raises ImportError if Numba or the package is missing or unusable."""
+    _import("numba", missing="Numba is not installed; install it (pip install numba)")
+    module = _import("kernels", missing="minigpt's package `kernels` is not installed; " + AGAIN)
     if not hasattr(module, "attention_forward"):
-        raise ImportError(
-            f"ops 'numba': the package `kernels` found at {getattr(module, '__file__', None)} is not minigpt's but another "
-            "distribution's (Hugging Face has one of that name): uninstall that one, or install minigpt before it on sys.path"
-        )
+        whose = "is not minigpt's (Hugging Face has one of that name)"
+        raise _no_kernels(f"the package `kernels` in {_folder('kernels')} {whose}; {AGAIN}")
     return module
 
 
+def _import(name: str, missing: str) -> ModuleType:
+    """An installed package. Raises ImportError with its place if it cannot be imported."""
+    if importlib.util.find_spec(name) is None:
+        raise _no_kernels(missing)
+    try:
+        return importlib.import_module(name)
+    except Exception as error:  # a broken package may fail in any way
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        place = f"the package `{name}` in {_folder(name)}"
+        raise _no_kernels(f"{place} cannot be imported ({reason}); {CURES[name]}") from error
+
+
+def _no_kernels(problem: str) -> ImportError:
+    return ImportError(f"ops 'numba': {problem}, or use ops 'numpy'")
+
+
+def _folder(name: str) -> str:
+    """Where a package lies."""
+    spec = importlib.util.find_spec(name)
+    return str(Path(spec.origin).parent if spec.origin else spec.submodule_search_locations[0])
+
+
 def default_ops() -> str:
-    """ "numba" where Numba is installed, else "numpy"."""
-    return "numba" if importlib.util.find_spec("numba") else "numpy"
+    """ "numba" if the kernels can be imported, else "numpy".
+
+    Warns if Numba is installed and the kernels still cannot be imported.
+    """
+    if importlib.util.find_spec("numba") is None:
+        return "numpy"
+    try:
+        load_kernels()
+    except ImportError as error:
+        warnings.warn(f"running with NumPy, which is slower: {error}", stacklevel=2)
+        return "numpy"
+    return "numba"
 
 
 def optimizer(ops: ModuleType | SimpleNamespace) -> ModuleType:

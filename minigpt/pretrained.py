@@ -24,6 +24,7 @@ from minigpt.model import GPT
 from minigpt.parameters import parameter_shapes
 
 SHIPPED = "data/prose"  # where a clone of the repository has its small trained model
+INSTALLED = "prose_model"  # where a wheel has it, inside the package minigpt (setup.py)
 ACTIVATION_NAMES = {"gelu": "gelu_new", "gelu_erf": "gelu", "relu": "relu"}  # ours -> Hugging Face's
 OUR_FIELDS = {"bias": True, "norm": "pre", "positions": "learned", "windows": None}  # and what GPT-2 has
 
@@ -78,14 +79,18 @@ def _expect_layers(config: GPTConfig, tensors: dict[str, np.ndarray], path: Path
 
 
 def shipped_model() -> Path:
-    """The directory of the small trained model that a clone of the repository has. Raises FileNotFoundError, with the cure."""
-    places = [Path(__file__).resolve().parent.parent / SHIPPED, Path.cwd() / SHIPPED]
+    """The directory of the small trained model. Raises FileNotFoundError, with the cure.
+
+    An installed package has it inside, as minigpt/prose_model; a clone has it in data/prose.
+    """
+    package = Path(__file__).resolve().parent
+    places = [package / INSTALLED, package.parent / SHIPPED, Path.cwd() / SHIPPED]
     for place in places:
         if (place / CONFIG).is_file():
             return place
     raise FileNotFoundError(
-        f"{SHIPPED}, the trained model of a clone of the repository, is neither in {places[0].parent} nor in {places[1].parent}; "
-        "train it yourself (minigpt train --preset prose --out runs/prose), and name runs/prose"
+        f"the trained model is not in {places[0]}, {places[1]} or {places[2]}; install minigpt again, or train "
+        "the model yourself (minigpt train --preset prose --out runs/prose) and name runs/prose"
     )
 
 

@@ -4,6 +4,7 @@ import argparse
 import importlib
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import NoReturn
 
@@ -24,6 +25,8 @@ COMMANDS = {
     "config": "the published models, and what a model costs: parameters, bytes, FLOPs",
 }
 
+USUAL = warnings.formatwarning
+
 
 class Parser(argparse.ArgumentParser):
     """argparse, with its errors in one line."""
@@ -37,6 +40,7 @@ def main(argv: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):  # a console that cannot show a character gets its escape, not a crash
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    warnings.formatwarning = one_line
     argv = sys.argv[1:] if argv is None else argv
     args = _parser(argv).parse_args(argv)
     if supervised.is_needed(args.command, getattr(args, "ops", None)):
@@ -64,6 +68,13 @@ def _status(args: argparse.Namespace) -> int:
             raise
         print(f"minigpt {args.command}: error: {describe(error)}", file=sys.stderr)
         return 1
+
+
+def one_line(message: Warning | str, category: type[Warning], *where: object) -> str:
+    """One of our own warnings, without the line of code; other warnings with it, as usual."""
+    if category is not UserWarning:
+        return USUAL(message, category, *where)
+    return f"minigpt: warning: {message}\n"
 
 
 def describe(error: Exception) -> str:

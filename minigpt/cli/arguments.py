@@ -2,9 +2,11 @@
 
 import argparse
 import math
+import tempfile
 import types
 from collections.abc import Callable
 from dataclasses import fields
+from pathlib import Path
 from typing import get_args, get_type_hints
 
 from minigpt.layers.mlp import ACTIVATIONS
@@ -43,6 +45,20 @@ def number(least: float, most: float = math.inf, open_below: bool = False) -> Ca
         return value
 
     return parse
+
+
+def expect_writable(out: Path) -> None:
+    """Raises OSError if the run's directory cannot be made or written.
+
+    A file without a name is written in it, or in the nearest folder above it that exists.
+    """
+    try:
+        places = (out, *out.absolute().parents)
+        place = next(path for path in places if path.exists() or path.is_symlink())
+        tempfile.TemporaryFile(dir=place).close()
+    except OSError as error:
+        problem = f"cannot be written ({error.strerror}); give a folder that you may write to"
+        raise OSError(f"--out {out}: {problem}") from None
 
 
 def windows(text: str) -> tuple[int | None, ...]:

@@ -68,7 +68,7 @@ def write(args: argparse.Namespace, results, machine, peak, bandwidth, more) -> 
     args.out.mkdir(parents=True, exist_ok=True)
     command = " ".join(["minigpt bench", *args.groups, f"--out {args.out}"])
     text = report.markdown(results, machine, peak, bandwidth, more, command)
-    (args.out / "RESULTS.md").write_text(text, encoding="utf-8")
+    (args.out / "RESULTS.md").write_text(text, encoding="utf-8", errors="backslashreplace")
     print(f"\nwritten {args.out / 'RESULTS.md'}")
     try:
         report.draw(results, args.out / "results.png")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from minigpt.checkpoint import checkpoints, drop
 from minigpt.cli import generate as generate_command
-from minigpt.cli.arguments import number
+from minigpt.cli.arguments import expect_writable, number
 from minigpt.cli.train import MADE_BY_DEMO, PICTURE, announce, ready, report
 from minigpt.data import load_data
 from minigpt.lock import locked
@@ -42,6 +42,7 @@ def clear(out: Path) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    expect_writable(args.out)
     preset = PRESETS["demo"]
     training = new_run(args.out, load_data(preset.data), preset.model, TrainSettings(**preset.train), default_ops())
     with locked(args.out):

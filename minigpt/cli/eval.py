@@ -2,7 +2,7 @@
 
   minigpt eval runs/shakespeare                            on the validation split of what it was trained on
   minigpt eval runs/shakespeare --data other.txt --split train
-  minigpt eval prose --data other.txt                      the small model that a clone has in data/prose
+  minigpt eval prose --data other.txt                      the small model that ships with minigpt
 
 Every token of the split is a target once. For a text, also the loss per byte, which can be compared between tokenizers; for a task,
 how many of 1000 unseen examples come out exactly right.

@@ -1,6 +1,6 @@
 """Let a trained model write. The text appears as it is made.
 
-  minigpt generate                                         the small model that a clone has in data/prose, by the name prose
+  minigpt generate                                         the small model that ships with minigpt, by the name prose
   minigpt generate runs/demo --prompt "The "               draws each token from the model's probabilities
   minigpt generate runs/demo --greedy                      always the likeliest token: soon repeats itself
   minigpt generate runs/demo --temperature 0.5 --top-p 0.9   safer, and never from the unlikely tail

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from minigpt.checkpoint import checkpoints
-from minigpt.cli.arguments import add_fields, add_ops, given, number, whole
+from minigpt.cli.arguments import add_fields, add_ops, expect_writable, given, number, whole
 from minigpt.cli.generate import default_prompt
 from minigpt.cli.warmup import warm_up
 from minigpt.config import GPTConfig
@@ -80,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
     args.out = args.out or default_out(args)
     if args.out.exists() and not args.out.is_dir():
         raise ValueError(f"--out {args.out}: is a file, but must be a directory, or the name of one to make")
+    expect_writable(args.out)
     training = resumed(args) if args.resume and checkpoints(args.out) else begun(args)
     announce(training)
     ready(training, show=not args.quiet)

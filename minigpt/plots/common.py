@@ -21,6 +21,11 @@ def new_figure(width: float, height: float):
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def printable(text: str) -> str:
+    """The text with escapes for what UTF-8 cannot hold, as in some file names."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def png_bytes(figure, dpi: int = 100) -> bytes:
     """The figure as PNG, without a tag that changes with the version of matplotlib."""
     buffer = io.BytesIO()

@@ -2,7 +2,7 @@
 
 import math
 
-from minigpt.plots.common import BLUE, GREY, ORANGE, new_figure
+from minigpt.plots.common import BLUE, GREY, ORANGE, new_figure, printable
 
 
 def loss_curve(lines: list[dict], vocab_size: int, title: str = ""):
@@ -32,7 +32,8 @@ def loss_curve(lines: list[dict], vocab_size: int, title: str = ""):
         ha="right",
         color=GREY,
     )
-    axes.set(xscale="log", xlabel="step (first = 1)", ylabel="loss (nats per token)", title=title)
+    axes.set(xscale="log", xlabel="step (first = 1)", ylabel="loss (nats per token)")
+    axes.set_title(printable(title), parse_math=False)  # the $ of a path is no formula
     axes.set_ylim(0, 1.15 * max([math.log(vocab_size)] + [loss for _, loss in steps]))
     if steps or evaluations:
         axes.legend(loc="lower left")
