@@ -14,13 +14,14 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest
 
-# What takes minutes: twenty kills of a training run.
+# What takes minutes: a thousand kills of a training run, 10,000 damaged files, nearly two hundred hostile ones.
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow
 
-# JupyterLab on the notebooks, in a browser of its own accord.
+# JupyterLab on the notebooks, in a browser of its own accord. A notebook mixes NumPy's products with the kernels: OpenBLAS's idle
+# threads then take the cores that Numba's want, for milliseconds a call, unless they go to sleep at once (README, "Fast").
 notebooks: $(VENV)/.jupyter
-	$(BIN)/jupyter lab --notebook-dir=notebooks
+	OPENBLAS_THREAD_TIMEOUT=4 $(BIN)/jupyter lab --notebook-dir=notebooks
 
 # From the sources to the .ipynb files, each run from top to bottom; and whether what is committed is what the sources give.
 notebooks-build: $(READY)

@@ -38,12 +38,6 @@ def expect_cache(function: str, value: object, kind: type) -> None:
         )
 
 
-def expect_in_place(function: str, name: str, value: np.ndarray) -> None:
-    """The array may be written to. Else ValueError."""
-    if not value.flags.writeable:
-        raise ValueError(f"{function}: {name} is read-only, but is to be changed in place: copy it")
-
-
 def flat(array: np.ndarray) -> np.ndarray:
     """The numbers of an array one after the other, (n,): a view where they lie so, else a copy.
 

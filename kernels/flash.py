@@ -191,14 +191,14 @@ def _weights_and_slopes(s, dp, count, largest, log_total, D):
 
 
 @exact
-def _products_with_out(dout_turned, out, at, stride, n, hs, D):
+def _products(dout_turned, out_turned, hs, D):
     """D_i = sum_d dO_id O_id, added up in the tile's order.
 
     Where one key has all the weight, D is then dP to the last bit, and dS is 0, as it must be.
     """
     for d in range(hs):
-        for i in range(n):
-            D[i] += dout_turned[d * QUERIES + i] * out[at + i * stride + d]
+        for i in range(QUERIES):
+            D[i] += dout_turned[d * QUERIES + i] * out_turned[d * QUERIES + i]
 
 
 @part
@@ -235,10 +235,12 @@ def _head_backward(q, q_at, q_row, k, k_at, v, v_at, kv_row, out, dout, out_at, 
         _copy(q, q_at + i0 * q_row, q_row, n, hs, panel, QUERIES - n, q_rows)
         q_rows[: n * panel] *= scale  # so that dK needs none
         _copy(dout, here, out_row, n, hs, panel, QUERIES - n, dout_rows)
-        m[:], log_l[:], D[:], dq_turned[: wide * QUERIES] = ZERO, ZERO, ZERO, ZERO
+        m[:], log_l[:], D[:] = ZERO, ZERO, ZERO
         for i in range(n):
             m[i], log_l[i] = largest[row_at + i0 + i], log_total[row_at + i0 + i]
-        _products_with_out(dout_turned, out, here, out_row, n, hs, D)
+        _turn(out, here, out_row, n, hs, ONE, QUERIES, dq_turned)  # where dQ^T will be: it is not needed yet
+        _products(dout_turned, dq_turned, hs, D)
+        dq_turned[: wide * QUERIES] = ZERO
         first, beyond = _keys_seen(query, n, Tk, causal, window)
         for j0 in range(first, beyond, KEYS):
             count = min(KEYS, beyond - j0)

@@ -2,6 +2,7 @@
 
 The cache keeps x, mean and rstd of each token; xhat is made anew in the backward pass, which costs less than reading it.
 The sums of dweight and dbias over all tokens are taken by each thread for its own tokens, then added in the threads' order.
+Source of the corrected mean and variance: Chan, Golub and LeVeque 1983, "Algorithms for Computing the Sample Variance".
 """
 
 from typing import NamedTuple
@@ -34,14 +35,17 @@ class LayerNormCache(NamedTuple):
 @part
 def _normalize(x, weight, bias, eps, out):
     """One token (C,); returns its mean and rstd."""
-    C, total, squares = x.size, ZERO, ZERO
+    C, total, squares, drift = x.size, ZERO, ZERO, ZERO
     for c in range(C):
         total += x[c]
     mean = total / np.float32(C)
     for c in range(C):
         centred = minus(x[c], mean)
         squares += centred * centred
-    rstd = one_over_root(squares / np.float32(C) + eps)
+        drift += centred  # 0, were the mean exact: far from zero it is not, and what is left corrects both
+    drift /= np.float32(C)
+    mean += drift
+    rstd = one_over_root(squares / np.float32(C) - drift * drift + eps)
     if bias.size:
         for c in range(C):
             out[c] = minus(x[c], mean) * rstd * weight[c] + bias[c]

@@ -8,12 +8,12 @@ A fresh np.empty above a few hundred kB is pages that the system must first find
 An array of `empty` belongs to its holder until the last view of it is gone; only then is its memory given out again. No call can
 overwrite what a caller still has in hand.
 
-What nobody holds is kept up to a limit: as many bytes as were once held at the same time. A training step, which needs the same
-arrays every time, finds them all; a text that grows, and asks for a new size at each token, does not pile up the old sizes.
+All of it together is at most twice what was once held at the same time. A training step, which needs the same arrays every time,
+finds them all; a text that grows, and asks for a new size at each token, does not pile up the old sizes.
 """
 
 import threading
-from collections import OrderedDict, deque
+from collections import deque
 
 import numpy as np
 
@@ -63,36 +63,45 @@ class _Shelf:
     """Memory that nobody holds, by size; of the sizes, the one that was longest not asked for goes first."""
 
     def __init__(self):
-        self.by_size: OrderedDict[int, list[np.ndarray]] = OrderedDict()
-        self.free = self.held = self.most_held = 0  # bytes
+        self.by_size: dict[int, list[np.ndarray]] = {}
+        self.asked: dict[int, int] = {}  # size -> when it was asked for last, in calls
+        self.calls = self.free = self.held = self.most_held = 0  # the last three in bytes
 
     def take(self, n: int) -> np.ndarray:
         """n float32 numbers for a new holder."""
-        self.take_back()
+        if _handed_back:
+            self.take_back()
+        self.calls += 1
+        self.asked[n] = self.calls
         same = self.by_size.get(n)
         if same:
             memory = same.pop()
-            self.by_size.move_to_end(n)
-            self.free -= memory.nbytes
+            self.free -= 4 * n
         else:
             memory = aligned(n)
-        self.held += memory.nbytes
-        self.most_held = max(self.most_held, self.held)
+        self.held += 4 * n
+        if self.held > self.most_held:
+            self.most_held = self.held
         return memory
 
     def take_back(self) -> None:
         """Put away what was handed back, and let go of what is beyond the limit."""
         while _handed_back:
             memory = _handed_back.popleft()
-            self.by_size.setdefault(memory.size, []).append(memory)
-            self.held -= memory.nbytes
-            self.free += memory.nbytes
-        while self.free > self.most_held:
-            n, memories = next(iter(self.by_size.items()))
-            if memories:
-                self.free -= memories.pop().nbytes
-            if not memories:
-                del self.by_size[n]
+            n = memory.size
+            if n in self.by_size:
+                self.by_size[n].append(memory)
+            else:
+                self.by_size[n] = [memory]
+            self.held -= 4 * n
+            self.free += 4 * n
+        while self.free + self.held > 2 * self.most_held:
+            self.let_go(min(self.by_size, key=self.asked.get))
+
+    def let_go(self, n: int) -> None:
+        """Give up all memory of one size."""
+        self.free -= 4 * n * len(self.by_size.pop(n))
+        del self.asked[n]
 
 
 _handed_back: deque[np.ndarray] = deque()

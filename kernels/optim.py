@@ -10,7 +10,7 @@ import math
 import numba
 import numpy as np
 
-from kernels.expect import expect_in_place, float32
+from kernels.expect import float32
 from kernels.jit import DISABLED, kernel, part
 from minigpt.layers import expect
 from minigpt.optim import AdamWState, expect_adamw, is_decayed
@@ -125,7 +125,8 @@ def _expect_writable(params: dict, state: AdamWState) -> None:
     float32("adamw_step", **params)  # the state has the parameters' dtype: expect_adamw has seen to it
     for of, arrays in (("params", params), ("state.m", state.m), ("state.v", state.v)):
         for name in params:
-            expect_in_place("adamw_step", f"{of}[{name!r}]", arrays[name])
+            if not arrays[name].flags.writeable:
+                raise ValueError(f"adamw_step: {of}[{name!r}] is read-only, but is to be changed in place: copy it")
 
 
 def _expect_apart(addresses: np.ndarray, sizes: np.ndarray) -> None:

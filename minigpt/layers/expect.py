@@ -36,15 +36,20 @@ def floats(function: str, **arrays: np.ndarray) -> None:
 def floats_of(function: str, of: str, arrays: dict[str, np.ndarray]) -> None:
     """Every value of a dict is a NumPy array of floats. Else TypeError, with the dict's name and the key."""
     for name, array in arrays.items():
-        floats(function, **{f"{of}[{name!r}]": array})
+        if not (isinstance(array, np.ndarray) and array.dtype.kind == "f"):
+            floats(function, **{f"{of}[{name!r}]": array})
 
 
 def like(function: str, of: str, name: str, array: np.ndarray, theta: np.ndarray) -> None:
-    """What goes with a parameter has the parameter's shape and dtype. Else ValueError, TypeError."""
+    """What goes with a parameter is an array of floats of the parameter's shape and dtype. Else ValueError, TypeError."""
+    fits = isinstance(array, np.ndarray) and isinstance(theta, np.ndarray) and array.shape == theta.shape
+    if fits and array.dtype == theta.dtype and theta.dtype.kind == "f":
+        return
+    floats(function, **{f"params[{name!r}]": theta})
+    floats(function, **{f"{of}[{name!r}]": array})
     if array.shape != theta.shape:
         raise ValueError(f"{function}: {of} has {name} of shape {array.shape}, but must have the parameter's: {theta.shape}")
-    if array.dtype != theta.dtype:
-        raise TypeError(f"{function}: {of} has {name} of dtype {array.dtype}, but must have the parameter's: {theta.dtype}")
+    raise TypeError(f"{function}: {of} has {name} of dtype {array.dtype}, but must have the parameter's: {theta.dtype}")
 
 
 def integers(function: str, **arrays: np.ndarray) -> None:
