@@ -102,14 +102,10 @@ def adamw_step(params, grads, state: AdamWState, t, lr, beta1=0.9, beta2=0.999, 
     """
     expect_adamw(params, grads, state, t)
     _expect_writable(params, state)
-    settings = (t, lr, beta1, beta2, eps, weight_decay, grad_scale)
-    alike = [name for name in params if _lie_alike(params[name], state.m[name], state.v[name])]
-    rest = params.keys() - set(alike)
-    if rest:
-        reference_adamw_step({name: params[name] for name in rest}, grads, state, *settings)
-    theta = [params[name] for name in alike]
-    g = [_laid_as(grads[name], params[name]) for name in alike]  # kept here until the kernel has read them
-    m, v = ([moments[name] for name in alike] for moments in state)
+    names = [name for name in params if _lie_alike(params[name], state.m[name], state.v[name])]
+    theta = [params[name] for name in names]
+    g = [_laid_as(grads[name], params[name]) for name in names]  # kept here until the kernel has read them
+    m, v = ([moments[name] for name in names] for moments in state)
     tables = [_pieces([_run(array) for array in group]) for group in (theta, g, m, v)]
     keeps = [1.0 - lr * weight_decay if is_decayed(array) else 1.0 for array in theta]
     keep_of = np.repeat(np.array(keeps, np.float32), [-(-array.size // PIECE) for array in theta])
@@ -118,6 +114,9 @@ def adamw_step(params, grads, state: AdamWState, t, lr, beta1=0.9, beta2=0.999, 
     addresses, sizes = np.stack([addresses for addresses, _ in tables]), tables[0][1]
     _expect_apart(addresses[[0, 2, 3]], sizes)
     _adamw(addresses, sizes, keep_of, f(grad_scale), f(beta1), f(beta2), root, rate, f(eps))
+    rest = {name: params[name] for name in params.keys() - set(names)}
+    if rest:
+        reference_adamw_step(rest, grads, state, t, lr, beta1, beta2, eps, weight_decay, grad_scale)
 
 
 def _expect_writable(params: dict, state: AdamWState) -> None:
