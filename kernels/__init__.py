@@ -10,6 +10,7 @@
 Same names, shapes, errors and numbers as the reference, and float32 only. No BLAS: its threads would fight with Numba's.
 """
 
+from kernels.add import add
 from kernels.attention import attention_backward, attention_forward, multi_head_attention_backward, multi_head_attention_forward
 from kernels.elementwise import dropout_backward, dropout_forward, gelu_backward, gelu_forward, relu_backward, relu_forward
 from kernels.embedding import embedding_backward, embedding_forward
@@ -23,6 +24,7 @@ DTYPE = "float32"  # the only one: whoever checks these functions must ask for n
 
 __all__ = [
     "adamw_step",
+    "add",
     "attention_backward",
     "attention_forward",
     "cross_entropy_backward",

@@ -5,10 +5,13 @@
 in float64, with h = 6e-6: the error is about 1e-10 of the gradient (minigpt/checks/core.py says why).
 """
 
+import copy
+
 import numpy as np
 
-from minigpt import layers
+from minigpt.contract import pair_of
 from minigpt.model import GPT
+from minigpt.ops import in_double
 
 H = 6e-6
 
@@ -23,7 +26,7 @@ def local_difference(step, gradient: str, at: tuple[int, ...]) -> float:
         return float(sum(value[at] for value in step.inputs.values()))  # d(a + b) = da + db: nothing to differ
     if step.inputs.get("rng") is not None:
         raise ValueError(f"step {step.index} draws random numbers: a second call would draw others")
-    forward = getattr(layers, step.function.replace("_backward", "_forward"))
+    forward = getattr(step.ops, pair_of(step.function).forward)
     names = list(step.inputs)
     dout = np.asarray(step.inputs[names[0]], dtype=np.float64)
     arguments = {name: _double(value) for name, value in step.inputs.items() if name != names[0]}
@@ -33,9 +36,12 @@ def local_difference(step, gradient: str, at: tuple[int, ...]) -> float:
 def loss_difference(model: GPT, ids: np.ndarray, targets: np.ndarray, name: str, at: tuple[int, ...]) -> float:
     """d loss / d params[name][at] by central differences of the whole model, in float64. ids, targets: (B, T)."""
     params = {key: array.astype(np.float64) for key, array in model.params.items()}
+    double = copy.copy(model)  # of the model's own class
+    double.ops = in_double(model.ops)
 
     def loss(moved):
-        return float(GPT(model.config, params=params | {name: moved}).loss(ids, targets)[0])
+        double.params = params | {name: moved}
+        return float(double.loss(ids, targets)[0])
 
     return _slope(loss, params[name], at)
 

@@ -132,7 +132,7 @@ class GPT:
         else:
             positions = self.ops.sinusoidal_positions(T, self.config.n_embd).astype(tokens.dtype)  # (T, C)
             positions_cache = None
-        x, dropout_cache = self._dropout_forward(tokens + positions, rng)  # (B, T, C)
+        x, dropout_cache = self._dropout_forward(self.ops.add(tokens, positions), rng)  # (B, T, C)
         return x, EmbedCache(tokens_cache, positions_cache, dropout_cache)
 
     def block_forward(self, x: np.ndarray, i: int, rng: np.random.Generator | None = None) -> tuple[np.ndarray, BlockCache]:
@@ -140,15 +140,15 @@ class GPT:
         if self.config.norm == "pre":
             normed, ln_1_cache = self._layer_norm_forward(x, f"h.{i}.ln_1")
             attn, attn_cache = self._attention_forward(normed, i, rng)
-            x = x + attn  # the residual stream itself, not the normed one
+            x = self.ops.add(x, attn)  # the residual stream itself, not the normed one
             normed, ln_2_cache = self._layer_norm_forward(x, f"h.{i}.ln_2")
             mlp, mlp_cache = self._mlp_forward(normed, i, rng)
-            x = x + mlp
+            x = self.ops.add(x, mlp)
         else:
             attn, attn_cache = self._attention_forward(x, i, rng)
-            x, ln_1_cache = self._layer_norm_forward(x + attn, f"h.{i}.ln_1")
+            x, ln_1_cache = self._layer_norm_forward(self.ops.add(x, attn), f"h.{i}.ln_1")
             mlp, mlp_cache = self._mlp_forward(x, i, rng)
-            x, ln_2_cache = self._layer_norm_forward(x + mlp, f"h.{i}.ln_2")
+            x, ln_2_cache = self._layer_norm_forward(self.ops.add(x, mlp), f"h.{i}.ln_2")
         return x, BlockCache(ln_1_cache, attn_cache, ln_2_cache, mlp_cache)
 
     def _attention_forward(self, x, i, rng):
@@ -211,16 +211,16 @@ class GPT:
         if self.config.norm == "pre":
             # x = x + mlp(layer_norm(x)): the gradient goes round the MLP as well as through it
             dnormed = self._mlp_backward(dx, cache.mlp, i, grads)
-            dx = dx + self._layer_norm_backward(dnormed, cache.ln_2, f"h.{i}.ln_2", grads)
+            dx = self.ops.add(dx, self._layer_norm_backward(dnormed, cache.ln_2, f"h.{i}.ln_2", grads))
             # x = x + attention(layer_norm(x))
             dnormed = self._attention_backward(dx, cache.attn, i, grads)
-            return dx + self._layer_norm_backward(dnormed, cache.ln_1, f"h.{i}.ln_1", grads)
+            return self.ops.add(dx, self._layer_norm_backward(dnormed, cache.ln_1, f"h.{i}.ln_1", grads))
         # x = layer_norm(x + mlp(x))
         dsum = self._layer_norm_backward(dx, cache.ln_2, f"h.{i}.ln_2", grads)
-        dx = dsum + self._mlp_backward(dsum, cache.mlp, i, grads)
+        dx = self.ops.add(dsum, self._mlp_backward(dsum, cache.mlp, i, grads))
         # x = layer_norm(x + attention(x))
         dsum = self._layer_norm_backward(dx, cache.ln_1, f"h.{i}.ln_1", grads)
-        return dsum + self._attention_backward(dsum, cache.attn, i, grads)
+        return self.ops.add(dsum, self._attention_backward(dsum, cache.attn, i, grads))
 
     def _attention_backward(self, dout, cache, i, grads):
         # out = dropout(c_proj(heads(c_attn(x))))

@@ -85,10 +85,11 @@ def check(**functions: Callable) -> None:
 
 def _laid_over(functions: dict[str, Callable]):
     """The whole library with these functions in place of its own: those of the layers also inside the model."""
-    from minigpt import checks, layers
+    from minigpt import checks
+    from minigpt.contract import FUNCTIONS
     from minigpt.ops import overlay
 
-    subject = checks.library(overlay({name: function for name, function in functions.items() if name in layers.__all__}))
+    subject = checks.library(overlay({name: function for name, function in functions.items() if name in FUNCTIONS}))
     vars(subject).update(functions)
     return subject
 

@@ -1,6 +1,6 @@
 """Which functions the model runs: the reference, the kernels, or a learner's own file laid over the reference.
 
-An implementation is a module that exports the contract's functions (minigpt.layers.__all__). One that exports only some is
+An implementation is a module that exports the contract's functions (contract.py). One that exports only some is
 laid over the reference: its functions stand in for the reference's everywhere, also inside the functions that are made of
 others (attention calls softmax, the MLP calls linear and GELU). `came_from(ops)` tells which function came from where.
 """
@@ -11,14 +11,13 @@ import inspect
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import FunctionType, ModuleType, SimpleNamespace
 
-from minigpt import layers
+from minigpt import contract, layers
 
-CONTRACT = tuple(layers.__all__)
+CONTRACT = contract.FUNCTIONS
 NAMES = ("numpy", "numba", "by_hand")  # the implementations that are ours
 SOURCES: dict[str, str] = {}  # file -> its text, where it was read beforehand (minigpt/course/beforehand.py)
-MADE_OF_OTHERS = ("attention", "multi_head_attention", "mlp")  # the files of layers/ that call others, callees first
 AGAIN = "uninstall any other `kernels`, then install minigpt again"
 CURES = {"numba": "upgrade it (pip install --upgrade numba)", "kernels": AGAIN}
 
@@ -100,16 +99,38 @@ def optimizer(ops: ModuleType | SimpleNamespace) -> ModuleType:
 
 def overlay(own: dict[str, Callable]) -> SimpleNamespace:
     """The reference with some functions replaced, also where the reference's own functions call them."""
-    functions = {name: getattr(layers, name) for name in CONTRACT} | own
-    for file in MADE_OF_OTHERS:
-        module = importlib.import_module(f"minigpt.layers.{file}")
-        called = {name: function for name, function in functions.items() if vars(module).get(name, function) is not function}
-        if called:
-            copy = copied(module)
-            vars(copy).update(called)
-            made_here = {name for name in CONTRACT if name.startswith(file) and name not in own}
-            functions |= {name: getattr(copy, name) for name in made_here}
-    return SimpleNamespace(**functions, own=tuple(own))
+    return SimpleNamespace(**composed({name: getattr(layers, name) for name in CONTRACT} | own), own=tuple(own))
+
+
+def composed(functions: dict[str, Callable], wrap: Callable[[str, Callable], Callable] | None = None) -> dict[str, Callable]:
+    """All functions of the contract, those of the reference that are made of others calling the others given here.
+
+    wrap(name, function), if given, returns what stands for each function, inside the others too.
+    """
+    made: dict[str, Callable] = {}
+    for name in contract.FUNCTIONS:  # a function comes after those that it is made of
+        function, pair = functions[name], contract.pair_of(name)
+        if pair and pair.made_of and _is_references(name, function):
+            function = calling(function, made)
+        made[name] = wrap(name, function) if wrap else function
+    return made
+
+
+def _is_references(name: str, function: Callable) -> bool:
+    """Whether it is the reference's function, or one that `calling` made of it."""
+    return getattr(function, "__code__", None) is getattr(layers, name).__code__
+
+
+def calling(function: Callable, others: dict[str, Callable]) -> Callable:
+    """The same function, its code unchanged, for which the names in `others` mean these other functions."""
+    new = FunctionType(function.__code__, function.__globals__ | others, function.__name__, function.__defaults__)
+    new.__doc__ = function.__doc__
+    return new
+
+
+def in_double(ops: ModuleType | SimpleNamespace) -> ModuleType | SimpleNamespace:
+    """The functions to take central differences of: these, or the reference's where these know float32 alone."""
+    return layers if getattr(ops, "DTYPE", "") == "float32" else ops
 
 
 def copied(module: ModuleType, edit: Callable[[str], str] = lambda source: source) -> ModuleType:
@@ -134,8 +155,7 @@ def came_from(ops: ModuleType | SimpleNamespace) -> list[str]:
 def half_pairs(ops: ModuleType | SimpleNamespace) -> list[str]:
     """Of which pairs a learner has written the forward and not the backward: "gelu", ..."""
     own = getattr(ops, "own", ())
-    forwards = [name.removesuffix("_forward") for name in own if name.endswith("_forward")]
-    return [name for name in forwards if f"{name}_backward" not in own]
+    return [pair.name for pair in contract.PAIRS if pair.forward in own and pair.backward not in own]
 
 
 def where(function: Callable) -> str:

@@ -1,11 +1,12 @@
 """The recorder behind a trace: a copy of a model whose functions write down each call.
 
-A model calls nothing but ops.<name>, so the recorder is one more module of functions: each does what the wrapped one does, and
-writes down what went in and came out. A backward belongs to the forward whose cache it is given. The two sums into the residual
-stream of each block, and the embeddings', are no function of the contract; the recorder adds them where they happen.
+A model calls ops.<name> for every number that it makes, so the recorder is one more module of functions: each does what the wrapped
+one does, and writes down what went in and came out. With each cache it hands out the forward that made it; that is how a backward
+knows which forward it belongs to.
 Left out: calls inside a kernel; the optimizer's step.
 """
 
+import copy
 import inspect
 from collections.abc import Callable
 from functools import wraps
@@ -14,13 +15,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minigpt import layers
+from minigpt.contract import FUNCTIONS, is_forward, pair_of, stem
 from minigpt.model import GPT
-from minigpt.ops import CONTRACT, MADE_OF_OTHERS, copied, load_ops
+from minigpt.ops import composed, in_double
 
 SUMS = {
     "forward": "x + f(x): the residual stream, and what this part adds to it",
     "backward": "g + f'(g): a sum passes its gradient on to both sides, so both come together here",
 }
+
+
+SUMMANDS = {"embed": ("tokens", "positions"), "forward": ("x", "added"), "backward": ("dout", "through")}
 
 
 class Step(NamedTuple):
@@ -35,6 +41,7 @@ class Step(NamedTuple):
     outputs: dict[str, np.ndarray | None]
     cache: dict[str, object]  # the fields of what the forward kept
     focus: tuple[int, int]  # T, and the token whose row tables show: the last that has a target
+    ops: object  # whose functions a central difference calls: those that were traced
 
     @property
     def formulas(self) -> list:
@@ -84,161 +91,128 @@ class Step(NamedTuple):
         return step_figure(self)
 
 
+class Kept(NamedTuple):
+    """A cache as the recorder hands it out: the backward that is given it then brings its forward along."""
+
+    forward: Step
+    cache: object
+
+
 class Recorder:
-    """A copy of a model whose functions write down each call in `steps`."""
+    """A copy of a model whose functions write down each call in `steps`. Nothing of the model is replaced but its `ops`."""
 
     def __init__(self, model: GPT, ops: ModuleType | SimpleNamespace, targets: np.ndarray):
         self.steps: list[Step] = []
         self.focus = len(targets), int(np.flatnonzero(targets != -1)[-1])
-        self.scope, self.depth, self.stream = [""], 0, None
-        params = {name: np.array(array) for name, array in model.params.items()}  # as they are now: training moves them in place
-        self.names = {id(array): name for name, array in params.items()}
-        self.forwards: dict[int, Step] = {}  # id of a cache -> the forward that made it
-        self.kept: list[object] = []  # the caches themselves: an id is only an id while its object lives
-        self.model = GPT(model.config, ops=recording(ops, self.record), params=params)
-        for method in (
-            "block_forward",
-            "_attention_forward",
-            "_mlp_forward",
-            "block_backward",
-            "_attention_backward",
-            "_mlp_backward",
-        ):
-            setattr(self.model, method, self._scoped(method, getattr(self.model, method)))
-        self.model._layer_norm_backward = self._joined(self.model._layer_norm_backward)
+        self.open: list[Step] = []  # the calls that we are in, the outermost first
+        self.last, self.direction = "", "forward"  # of the last call that the model made itself
+        self.double = in_double(ops)
+        self.model = copy.copy(model)  # of the model's own class
+        self.model.params = {name: np.array(array) for name, array in model.params.items()}  # as now: training changes them
+        self.model.ops = SimpleNamespace(**composed({name: getattr(ops, name) for name in FUNCTIONS}, self.recorded), own=FUNCTIONS)
 
-    # ---- calls of functions of the contract
-
-    def record(self, name: str, function: Callable) -> Callable:
+    def recorded(self, name: str, function: Callable) -> Callable:
         """A function that does what `function` does, and writes it down."""
-        parameters = inspect.signature(function).parameters
-        defaults = {key: value.default for key, value in parameters.items() if value.default is not value.empty}
+        signature = inspect.signature(getattr(layers, name))  # the contract's names, whatever a learner calls them
 
         @wraps(function)
         def called(*args, **kwargs):
-            given = dict(zip(parameters, args, strict=False)) | kwargs
-            inputs = {key: (defaults | given)[key] for key in parameters}
-            forward = self.forwards.get(id(inputs.get("cache")))
-            if name == "dropout_forward" and self.scope == [""]:
-                self._embedded(inputs["x"])
-            if (name == "dropout_forward" and not inputs["p"]) or (name == "dropout_backward" and forward is None):
-                return function(*args, **kwargs)  # off: nothing to see
-            where = forward.name if forward else self._place(name, inputs)
-            at = len(self.steps)
-            self.steps.append(None)  # its place is before those it calls
-            self.scope.append(where)
-            self.depth += 1
+            kept = next((value for value in (*args, *kwargs.values()) if isinstance(value, Kept)), None)
+            args, kwargs = [_own(value) for value in args], {key: _own(value) for key, value in kwargs.items()}
+            given = signature.bind(*args, **kwargs)
+            given.apply_defaults()
+            if _is_off(name, given.arguments, kept):
+                return function(*args, **kwargs)  # nothing to see
+            step = self._begin(name, dict(given.arguments), kept.forward if kept else None)
             result = function(*args, **kwargs)
-            self.depth -= 1
-            self.scope.pop()
-            self._write(at, where, name, inputs, result, forward)
-            return result
+            return self._end(step, result)
 
         return called
 
-    def _write(self, at: int, where: str, name: str, inputs: dict, result: object, forward: Step | None) -> None:
-        if name.endswith("_forward"):
+    def _begin(self, function: str, inputs: dict, forward: Step | None) -> Step:
+        """Write down that a call begins, before those that it makes in turn."""
+        if forward:
+            self.direction = "backward"  # from here on, a sum is one of gradients
+            del inputs["cache"]
+            inputs |= forward.inputs
+        name = forward.name if forward else self._place(function, inputs)
+        if not self.open:
+            self.last = name
+        if function == "add":
+            inputs = dict(zip(SUMMANDS.get(name, SUMMANDS[self.direction]), map(_copy, inputs.values()), strict=True))
+        direction = self.direction if function == "add" else "backward" if forward else "forward"
+        cache = forward.cache if forward else {}
+        step = Step(len(self.steps), direction, name, function, len(self.open), inputs, {}, cache, self.focus, self.double)
+        self.steps.append(step)
+        self.open.append(step)
+        return step
+
+    def _end(self, step: Step, result: object) -> object:
+        """Write down what came of a call. Returns it, a forward's cache with the forward."""
+        self.open.pop()
+        pair = pair_of(step.function)
+        if pair is None:
+            self.steps[step.index] = step._replace(outputs={"dx" if step.direction == "backward" else "out": _copy(result)})
+            return result
+        if is_forward(step.function):
             out, cache = result
-            self.steps[at] = Step(at, "forward", where, name, self.depth, inputs, {"out": _copy(out)}, fields(cache), self.focus)
-            self.forwards[id(cache)] = self.steps[at]
-            self.kept.append(cache)
-            return
-        if forward is None:  # sinusoidal_positions
-            self.steps[at] = Step(at, "forward", where, name, self.depth, inputs, {"out": _copy(result)}, {}, self.focus)
-            return
+            step = step._replace(outputs={"out": _copy(out)}, cache=fields(cache))
+            self.steps[step.index] = step
+            return out, Kept(step, cache)
         results = result if isinstance(result, tuple) else (result,)
-        gradients = {f"d{name}": _copy(g) for name, g in zip(differentiable(forward), results, strict=True)}
-        dout = {key: value for key, value in inputs.items() if key != "cache"}
-        self.steps[at] = Step(at, "backward", where, name, self.depth, dout | forward.inputs, gradients, forward.cache, self.focus)
+        outputs = {f"d{name}": _copy(gradient) for name, gradient in zip(pair.gradients, results, strict=True)}
+        self.steps[step.index] = step._replace(outputs=outputs)
+        return result
+
+    # ---- where in the model a call is made
 
     def _place(self, function: str, inputs: dict) -> str:
-        """The part of the model: by the parameter that goes in, or by who called."""
-        for value in inputs.values():
-            owner = self.names.get(id(value)) or self.names.get(id(getattr(value, "base", None)))
-            if owner and function in ("linear_forward", "layer_norm_forward", "embedding_forward"):
-                return "head" if function == "linear_forward" and owner == "wte.weight" else owner.rpartition(".")[0]
-        stem = function.removesuffix("_forward")
-        own = {"cross_entropy": "loss", "sinusoidal_positions": "wpe"}
-        part = {"mlp": "", "multi_head_attention": ".heads"}.get(stem, f".{stem}")
-        return own.get(stem, f"{self.scope[-1] or 'embed'}{part}")
+        """By the parameter that goes in; or by the call that it is made in, or comes after."""
+        what = stem(function)
+        if self.open:
+            return f"{self.open[-1].name}.{self._weight_of_the_caller(inputs) or what}"
+        owner = self._owner(inputs)
+        if owner:
+            part = owner.rpartition(".")[0]
+            return "head" if (what, part) == ("linear", "wte") else part.rpartition(".")[0] if what == "mlp" else part
+        if what == "add":
+            return _sum_after(self.last)
+        part = self.last.removesuffix(".c_attn").removesuffix(".c_proj")
+        named = {"cross_entropy": "loss", "sinusoidal_positions": "wpe", "multi_head_attention": f"{part}.heads"}
+        return named.get(what, f"{part}.{what}")
 
-    # ---- the residual sums, which are no function of the contract
+    def _weight_of_the_caller(self, inputs: dict) -> str:
+        """For a linear layer inside the MLP, which of the MLP's weights it is given: "c_fc"."""
+        weight = inputs.get("weight")
+        names = [name for name, value in self.open[-1].inputs.items() if value is weight and weight is not None]
+        return f"c_{names[0].removesuffix('_weight')}" if names else ""
 
-    def _scoped(self, method: str, function: Callable) -> Callable:
-        part = method.strip("_").split("_")[0]  # block, attention, mlp
-        pre, forward = self.model.config.norm == "pre", method.endswith("forward")
-
-        def called(x, *args):
-            i = args[0] if forward else args[1]
-            self.scope.append(f"h.{i}" + {"block": "", "attention": ".attn", "mlp": ".mlp"}[part])
-            if part == "block" or not pre:
-                self.stream = x
-            result = function(x, *args)
-            self.scope.pop()
-            if part != "block" and (forward or not pre):
-                self._sum(
-                    self.scope[-1] + (".sum_1" if part == "attention" else ".sum_2"), result[0] if forward else result, forward
-                )
-            return result
-
-        return called
-
-    def _joined(self, function: Callable) -> Callable:
-        """Pre-LN, backward: the gradient through layer norm joins the one that went round."""
-
-        def called(dout, cache, name, grads):
-            result = function(dout, cache, name, grads)
-            if self.model.config.norm == "pre" and name != "ln_f":
-                self._sum(name.replace("ln_", "sum_"), result, False)
-            return result
-
-        return called
-
-    def _sum(self, name: str, added: np.ndarray, forward: bool) -> None:
-        total = self.stream + added
-        names = ("x", "added", "out") if forward else ("dout", "through", "dx")
-        inputs = {names[0]: _copy(self.stream), names[1]: _copy(added)}
-        direction = "forward" if forward else "backward"
-        self.steps.append(Step(len(self.steps), direction, name, "add", 0, inputs, {names[2]: total}, {}, self.focus))
-        self.stream = total
-
-    def _embedded(self, x: np.ndarray) -> None:
-        """Tokens and positions have been looked up, and their sum is on its way into the first block."""
-        inputs = {"tokens": self.steps[-2].out, "positions": self.steps[-1].out}
-        self.steps.append(Step(len(self.steps), "forward", "embed", "add", 0, inputs, {"out": _copy(x)}, {}, self.focus))
+    def _owner(self, inputs: dict) -> str | None:
+        """The name of the first parameter among the inputs; the head's is a transposed view of one."""
+        for name, array in self.model.params.items():
+            if any(value is array or getattr(value, "base", None) is array for value in inputs.values()):
+                return name
+        return None
 
 
-def recording(ops: ModuleType | SimpleNamespace, record: Callable[[str, Callable], Callable]) -> SimpleNamespace:
-    """ops with every function wrapped by record(name, function), also where the reference's functions call one another."""
-    wrapped: dict[str, Callable] = {}
-    composed = {file: copied(inspect.getmodule(getattr(load_ops("numpy"), f"{file}_forward"))) for file in MADE_OF_OTHERS}
-    for name in sorted(CONTRACT, key=lambda name: _rank(name)):
-        function, file = getattr(ops, name), _stem(name)
-        if file in composed and function.__module__ == f"minigpt.layers.{file}":
-            vars(composed[file]).update({other: wrapped[other] for other in wrapped if other in vars(composed[file])})
-            function = getattr(composed[file], name)
-        wrapped[name] = record(name, function)
-    return SimpleNamespace(**wrapped, own=CONTRACT)
+SUM_AFTER = {"attn": "sum_1", "ln_1": "sum_1", "sum_1": "sum_1", "mlp": "sum_2", "ln_2": "sum_2", "sum_2": "sum_2"}
 
 
-def _rank(name: str) -> int:
-    """Those that are made of others come after those."""
-    return MADE_OF_OTHERS.index(_stem(name)) + 1 if _stem(name) in MADE_OF_OTHERS else 0
+def _sum_after(last: str) -> str:
+    """The name of a sum, by what was computed last: "h.0.sum_1" after "h.0.attn.c_proj", "embed" after "wpe"."""
+    block, _, rest = last.partition(".")[2].partition(".")
+    which = SUM_AFTER.get(rest.partition(".")[0])
+    return f"h.{block}.{which}" if which else "embed"
 
 
-def _stem(name: str) -> str:
-    return name.removesuffix("_forward").removesuffix("_backward")
+def _is_off(function: str, arguments: dict, kept: Kept | None) -> bool:
+    """Dropout with p = 0 hands its argument on. Its backward is then given a cache that nothing was recorded of."""
+    return (function == "dropout_forward" and not arguments["p"]) or (function == "dropout_backward" and kept is None)
 
 
-def differentiable(step: Step) -> list[str]:
-    """The arguments that a backward returns gradients of, in order."""
-    return {"cross_entropy": ["logits"], "embedding": ["weight"]}.get(
-        _stem(step.function),
-        [name for name in step.inputs if name in ARRAYS],
-    )
-
-
-ARRAYS = ("x", "qkv", "q", "k", "v", "weight", "bias", "fc_weight", "fc_bias", "proj_weight", "proj_bias")
+def _own(value: object) -> object:
+    """What the function itself is given: its cache without our note."""
+    return value.cache if isinstance(value, Kept) else value
 
 
 def fields(cache: object) -> dict[str, object]:
@@ -250,6 +224,7 @@ def fields(cache: object) -> dict[str, object]:
     names = getattr(cache, "_fields", [str(i) for i in range(len(cache))])
     found: dict[str, object] = {}
     for name, value in zip(names, cache, strict=True):
+        value = _own(value)
         if isinstance(value, tuple):
             found |= {f"{name}.{inner}": array for inner, array in fields(value).items()}
         elif isinstance(value, np.ndarray):

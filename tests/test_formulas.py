@@ -96,7 +96,7 @@ def test_the_command(capsys, tmp_path):
     assert main(["formulas", "--refuted", "flash"]) == 0
     assert "refuted" in capsys.readouterr().out
     assert main(["formulas", "nothing"]) == 1
-    assert "there is no formula 'nothing'; give one of adamw, attention" in capsys.readouterr().err
+    assert "there is no formula 'nothing'; give one of adamw, add, attention" in capsys.readouterr().err
 
     file = tmp_path / "mine.py"
     file.write_text("import numpy as np\ndef relu_forward(x):\n    return np.maximum(x, 0.1), x > 0\n", encoding="utf-8")

@@ -9,8 +9,8 @@ import minigpt
 from minigpt import GPT, GPTConfig, layers
 from minigpt.cli import main
 from minigpt.gradients import loss_difference
-from minigpt.ops import CONTRACT
-from minigpt.recorder import recording
+from minigpt.model import BlockCache
+from minigpt.ops import CONTRACT, composed
 from minigpt.show import compared, row
 from minigpt.tiny import CONFIG, tiny_batch, tiny_model, tiny_tokenizer
 
@@ -276,8 +276,100 @@ def test_every_function_of_the_contract_is_wrapped():
         seen.append(name)
         return function
 
-    wrapped = recording(layers, record)
-    assert sorted(seen) == sorted(CONTRACT) and all(hasattr(wrapped, name) for name in CONTRACT)
+    wrapped = composed({name: getattr(layers, name) for name in CONTRACT}, record)
+    assert sorted(seen) == sorted(CONTRACT) == sorted(wrapped)
+
+
+class Doubled(GPT):
+    """A model of a person's own: its blocks add what attention found out twice."""
+
+    def block_forward(self, x, i, rng=None):
+        normed, ln_1_cache = self._layer_norm_forward(x, f"h.{i}.ln_1")
+        attn, attn_cache = self._attention_forward(normed, i, rng)
+        x = self.ops.add(self.ops.add(x, attn), attn)
+        normed, ln_2_cache = self._layer_norm_forward(x, f"h.{i}.ln_2")
+        mlp, mlp_cache = self._mlp_forward(normed, i, rng)
+        return self.ops.add(x, mlp), BlockCache(ln_1_cache, attn_cache, ln_2_cache, mlp_cache)
+
+
+class FromNormed(GPT):
+    """A classic mistake: the sum goes on from the normalized stream."""
+
+    def block_forward(self, x, i, rng=None):
+        normed, ln_1_cache = self._layer_norm_forward(x, f"h.{i}.ln_1")
+        attn, attn_cache = self._attention_forward(normed, i, rng)
+        x = self.ops.add(normed, attn)
+        normed, ln_2_cache = self._layer_norm_forward(x, f"h.{i}.ln_2")
+        mlp, mlp_cache = self._mlp_forward(normed, i, rng)
+        return self.ops.add(x, mlp), BlockCache(ln_1_cache, attn_cache, ln_2_cache, mlp_cache)
+
+
+def test_a_model_of_a_persons_own_is_traced_as_it_is():
+    model = Doubled(CONFIG, params=tiny_model().params)
+    ids, targets = tiny_batch()
+    trace = traced(model)
+    assert trace.loss == float(model.loss(ids, targets)[0]) != traced().loss
+    assert [step.name for step in trace.forward if step.function == "add"] == ["embed", "h.0.sum_1", "h.0.sum_1", "h.0.sum_2"]
+
+
+def test_a_sum_that_goes_on_from_the_wrong_stream_is_seen():
+    trace = traced(FromNormed(CONFIG, params=tiny_model().params))
+    total, stream = trace.forward.find("h.0.sum_1", "add"), trace.find("embed", "add").out
+    assert np.array_equal(total.inputs["x"], trace.find("h.0.ln_1", "layer_norm_forward").out)
+    assert not np.array_equal(total.inputs["x"], stream)
+
+
+OTHER_WORDS = """
+import numpy as np
+def softmax_forward(z):
+    e = np.exp(z - z.max(-1, keepdims=True))
+    p = e / e.sum(-1, keepdims=True)
+    return p, p
+def softmax_backward(upstream, p):
+    return p * (upstream - (upstream * p).sum(-1, keepdims=True))
+"""
+
+
+def test_a_backward_is_known_by_its_name_and_not_by_its_arguments(tmp_path):
+    (tmp_path / "mine.py").write_text(OTHER_WORDS, encoding="utf-8")
+    mine, reference = traced(ops=tmp_path / "mine.py"), traced()
+    assert [(step.name, step.function, step.direction) for step in mine] == [
+        (step.name, step.function, step.direction) for step in reference
+    ]
+    step = mine.find("h.0.attn.heads.attention.softmax", "softmax_backward")
+    assert list(step.inputs) == ["dout", "x"] and list(step.outputs) == ["dx"]
+
+
+WARM = """
+import numpy as np
+def softmax_forward(x):
+    e = np.exp((x - x.max(-1, keepdims=True)) / 2.0)
+    p = e / e.sum(-1, keepdims=True)
+    return p, (p,)
+def softmax_backward(dout, cache):
+    p, = cache
+    return 0.5 * p * (dout - (dout * p).sum(-1, keepdims=True))
+"""
+
+
+def test_a_central_difference_is_of_the_forward_that_was_traced(tmp_path):
+    """A softmax at temperature 2 is not the reference's, and its gradient is right all the same."""
+    (tmp_path / "mine.py").write_text(WARM, encoding="utf-8")
+    trace = traced(ops=tmp_path / "mine.py")
+    assert trace.loss != traced().loss
+    compared_to = [(got, want) for step in trace.backward for _, _, got, want in compared(step)]
+    assert len(compared_to) > 10 and all(abs(got - want) < 1e-8 for got, want in compared_to)
+
+
+def test_the_loss_of_a_persons_own_model_by_differences():
+    model = Doubled(CONFIG, params=tiny_model().params)
+    ids, targets = tiny_batch()
+    at, h = (0, 0), 1e-5
+    above, below = ({name: array.copy() for name, array in model.params.items()} for _ in range(2))
+    above["wte.weight"][at] += h
+    below["wte.weight"][at] -= h
+    want = (Doubled(CONFIG, params=above).loss(ids, targets)[0] - Doubled(CONFIG, params=below).loss(ids, targets)[0]) / (2 * h)
+    assert abs(loss_difference(model, ids, targets, "wte.weight", at) - want) < 1e-7
 
 
 def test_a_model_finds_its_tokenizer(tmp_path):

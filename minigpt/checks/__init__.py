@@ -8,7 +8,8 @@ import importlib
 from collections.abc import Iterable
 from types import ModuleType, SimpleNamespace
 
-from minigpt import layers
+from minigpt import contract, layers
+from minigpt.checks.add_checks import ADD
 from minigpt.checks.bad_input import bad_input_checks
 from minigpt.checks.blocks import block_checks
 from minigpt.checks.core import Check, Line, Report, perform
@@ -33,7 +34,7 @@ __all__ = ["ALL_CHECKS", "BAD_INPUT_CHECKS", "LAYER_CHECKS", "LIBRARY_CHECKS", "
 __all__ += ["asked_of_single", "checks_of", "in_single", "library", "perform", "perform_single", "select"]
 
 BAD_INPUT_CHECKS = bad_input_checks()
-WIDE_CHECKS = wide_checks() + magnitude_checks() + sharing_checks() + DROPOUT_MODES
+WIDE_CHECKS = wide_checks() + magnitude_checks() + sharing_checks() + DROPOUT_MODES + ADD
 LAYER_CHECKS = golden_checks() + generic_checks() + property_checks() + EDGES + block_checks() + WIDE_CHECKS + BAD_INPUT_CHECKS
 LIBRARY_CHECKS = golden_model_checks() + model_checks() + OPTIMIZER + MUON + DATA + TRAINING + SAMPLING
 ALL_CHECKS = LAYER_CHECKS + LIBRARY_CHECKS
@@ -69,7 +70,7 @@ def library(ops: object = layers, replaced: dict[str, ModuleType] | None = None)
         own = {key: value for key, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__}
         names |= own
     GPT = names.pop("GPT")
-    functions = {name: getattr(ops, name) for name in (*layers.__all__, "in_double") if hasattr(ops, name)}
+    functions = {name: getattr(ops, name) for name in (*contract.FUNCTIONS, "in_double") if hasattr(ops, name)}
     names |= getattr(ops, "optimizer", {})  # the optimizer's functions that an implementation brings along
     return SimpleNamespace(**names, **functions, GPT=lambda *args, **options: GPT(*args, ops=ops, **options))
 
@@ -90,11 +91,10 @@ def checks_of(own: Iterable[str], checks: Iterable[Check]) -> list[Check]:
     the learner's own affair until there is a backward to read it."""
     own = set(own)
     inside = ("model.pytorch_pre_learned", "model.pytorch_post_sinusoidal")  # and then inside the whole model
-    alone = {f"{name.removesuffix('_forward')}_backward" for name in own if name.endswith("_forward")} - own
+    alone = {pair.backward for pair in contract.PAIRS if pair.forward in own and pair.backward not in own}
     fitting = [check for check in checks if own & set(check.functions) and not alone & set(check.functions)]
     return fitting + [check for check in checks if check.name in inside and not alone and fitting]
 
 
 def _fits(check: Check, word: str) -> bool:
-    stem = word.removesuffix("_forward").removesuffix("_backward")
-    return check.name == word or check.name.partition(".")[0] == stem or word in check.functions
+    return check.name == word or check.name.partition(".")[0] == contract.stem(word) or word in check.functions

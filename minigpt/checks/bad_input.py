@@ -6,6 +6,7 @@ These are asked of the reference and the kernels. A learner's function may leave
 import numpy as np
 
 from minigpt.checks.core import Check, Line, true
+from minigpt.contract import stem
 
 x = np.ones((2, 5, 6))
 vector, matrix = np.ones(6), np.ones((6, 4))
@@ -85,6 +86,14 @@ BAD = {
         ("no head", (np.ones((2, 5, 18)), 0), ValueError, "n_head"),
         ("ints", (np.ones((2, 5, 18), dtype=int), 3), TypeError, "qkv"),
     ],
+    "add": [
+        ("shapes that differ", (x, np.ones((2, 4, 6))), ValueError, "y"),
+        ("a y with more axes", (vector, x), ValueError, "y"),
+        ("an x that would broadcast", (np.ones((1, 6)), np.ones((5, 6))), ValueError, "y"),
+        ("two float dtypes", (x, x.astype(np.float32)), TypeError, "y"),
+        ("ints", (ids, ids), TypeError, "x"),
+        ("no y", (x, None), TypeError, "y"),
+    ],
     "mlp_forward": [
         ("an unknown activation", (x, np.ones((6, 8)), None, np.ones((8, 6)), None, "swish"), ValueError, "activation"),
         ("a fc_weight of another C", (x, np.ones((5, 8)), None, np.ones((8, 6)), None), ValueError, "fc_weight"),
@@ -111,7 +120,7 @@ GOOD = {
 
 def bad_input_checks() -> list[Check]:
     """One check for each function."""
-    forward = [_check(f"{function.removesuffix('_forward')}.bad_input", (function,), _wrong_call(function)) for function in BAD]
+    forward = [_check(f"{stem(function)}.bad_input", (function,), _wrong_call(function)) for function in BAD]
     backward = [
         _check(f"{name}.bad_dout", (f"{name}_forward", f"{name}_backward"), _wrong_dout(name, arguments))
         for name, arguments in GOOD.items()

@@ -4,7 +4,7 @@ backward, held to twice NumPy's own error. For the reference these sizes are lik
 import numpy as np
 
 from minigpt import layers
-from minigpt.checks.cases import Case
+from minigpt.checks.cases import Case, case_of
 from minigpt.checks.core import Check, Line, both
 from minigpt.checks.generic import line32
 
@@ -13,7 +13,7 @@ def _linear(rng: np.random.Generator) -> list[Case]:
     def case(label: str, rows: int, n_in: int, n_out: int, turned: bool = False) -> Case:
         weight = rng.standard_normal((n_out, n_in)).T if turned else rng.standard_normal((n_in, n_out))
         x, bias = rng.standard_normal((rows, n_in)), rng.standard_normal(n_out)
-        return Case(label, {"x": x, "weight": weight, "bias": bias}, ("x", "weight", "bias"))
+        return case_of("linear", label, {"x": x, "weight": weight, "bias": bias})
 
     return [case("deep", 3, 523, 35), case("wide", 9, 5, 301), case("tall", 525, 19, 9), case("turned", 17, 33, 43, True)]
 
@@ -22,7 +22,7 @@ def _mlp(rng: np.random.Generator) -> list[Case]:
     def case(label: str, rows: int, C: int, F: int, activation: str) -> Case:
         shapes = {"x": (rows, C), "fc_weight": (C, F), "fc_bias": (F,), "proj_weight": (F, C), "proj_bias": (C,)}
         made = {name: rng.standard_normal(shape) for name, shape in shapes.items()}
-        return Case(label, made | {"activation": activation}, tuple(shapes))
+        return case_of("mlp", label, made | {"activation": activation})
 
     return [case(activation, 11, 37, 70, activation) for activation in ("gelu", "gelu_erf", "relu")] + [
         case("deep", 3, 523, 9, "gelu")
@@ -32,7 +32,7 @@ def _mlp(rng: np.random.Generator) -> list[Case]:
 def _attention(rng: np.random.Generator) -> list[Case]:
     def case(label: str, Tq: int, Tk: int, hs: int, **options) -> Case:
         q, k, v = rng.standard_normal((1, 2, Tq, hs)), *rng.standard_normal((2, 1, 2, Tk, hs))
-        return Case(label, {"q": q, "k": k, "v": v} | options, ("q", "k", "v"))
+        return case_of("attention", label, {"q": q, "k": k, "v": v} | options)
 
     rising = case("rising scores", 3, 141, 5)  # each block of keys brings a new maximum: what was summed must shrink
     rising.arguments["k"] *= np.linspace(0, 6, 141)[:, None]
@@ -48,25 +48,21 @@ def _attention(rng: np.random.Generator) -> list[Case]:
 
 def _layer_norm(rng: np.random.Generator) -> list[Case]:
     x = 3 + rng.standard_normal((3, 5, 130))
-    return [
-        Case(
-            "130 channels", {"x": x, "weight": rng.standard_normal(130), "bias": rng.standard_normal(130)}, ("x", "weight", "bias")
-        )
-    ]
+    return [case_of("layer_norm", "130 channels", {"x": x, "weight": rng.standard_normal(130), "bias": rng.standard_normal(130)})]
 
 
 def _cross_entropy(rng: np.random.Generator) -> list[Case]:
     targets = rng.integers(0, 75, (2, 7))
     targets[1, 3] = -1
-    return [Case("75 symbols", {"logits": 4 * rng.standard_normal((2, 7, 75)), "targets": targets}, ("logits",))]
+    return [case_of("cross_entropy", "75 symbols", {"logits": 4 * rng.standard_normal((2, 7, 75)), "targets": targets})]
 
 
 def _embedding(rng: np.random.Generator) -> list[Case]:
-    return [Case("repeated", {"ids": rng.integers(0, 9, (4, 30)), "weight": rng.standard_normal((9, 35))}, ("weight",))]
+    return [case_of("embedding", "repeated", {"ids": rng.integers(0, 9, (4, 30)), "weight": rng.standard_normal((9, 35))})]
 
 
 def _softmax(rng: np.random.Generator) -> list[Case]:
-    return [Case("75 numbers", {"x": 4 * rng.standard_normal((5, 75))}, ("x",))]
+    return [case_of("softmax", "75 numbers", {"x": 4 * rng.standard_normal((5, 75))})]
 
 
 BLOCK_CASES = {

@@ -11,6 +11,7 @@ import numpy as np
 
 from minigpt.checks.core import pair
 from minigpt.config import GPTConfig
+from minigpt.contract import pair_of
 
 B, T, C, NH, HS, V, F = 2, 5, 6, 3, 4, 7, 8
 
@@ -34,10 +35,7 @@ class Case(NamedTuple):
         """The gradients by name of the argument. Raises ValueError where their number is wrong."""
         result = getattr(subject, f"{function}_backward")(dout, cache)
         gradients = result if isinstance(result, tuple) else (result,)
-        missing_bias = [
-            name for name in ("bias", "fc_bias", "proj_bias") if name in self.arguments and self.arguments[name] is None
-        ]
-        wanted = [name for name in self.arguments if name in self.wrt or name in missing_bias]
+        wanted = pair_of(f"{function}_forward").gradients  # that of a bias which is None is None
         if len(gradients) != len(wanted):
             raise ValueError(
                 f"{function}_backward returned {len(gradients)} gradients, but must return {len(wanted)}: "
@@ -54,11 +52,17 @@ class Case(NamedTuple):
         return self._replace(arguments=cast)
 
 
+def case_of(function: str, label: str, arguments: dict, seed: int | None = None) -> Case:
+    """A call of a function of the contract, whose gradients are those of the arguments that are there."""
+    wrt = tuple(name for name in pair_of(f"{function}_forward").gradients if arguments[name] is not None)
+    return Case(label, arguments, wrt, seed)
+
+
 def _softmax(rng: np.random.Generator) -> list[Case]:
     return [
-        Case("3 axes", {"x": 2 * rng.standard_normal((B, T, V))}, ("x",)),
-        Case("1 axis", {"x": 2 * rng.standard_normal(V)}, ("x",)),
-        Case("one column", {"x": rng.standard_normal((T, 1))}, ("x",)),
+        case_of("softmax", "3 axes", {"x": 2 * rng.standard_normal((B, T, V))}),
+        case_of("softmax", "1 axis", {"x": 2 * rng.standard_normal(V)}),
+        case_of("softmax", "one column", {"x": rng.standard_normal((T, 1))}),
     ]
 
 
@@ -68,10 +72,10 @@ def _cross_entropy(rng: np.random.Generator) -> list[Case]:
     ignored[0, :3] = -1
     other[1, 2] = 3
     return [
-        Case("all counted", {"logits": logits, "targets": targets}, ("logits",)),
-        Case("some ignored", {"logits": logits, "targets": ignored}, ("logits",)),
-        Case("ignore_index=3", {"logits": logits, "targets": other, "ignore_index": 3}, ("logits",)),
-        Case("2 axes", {"logits": logits[0], "targets": targets[0]}, ("logits",)),
+        case_of("cross_entropy", "all counted", {"logits": logits, "targets": targets}),
+        case_of("cross_entropy", "some ignored", {"logits": logits, "targets": ignored}),
+        case_of("cross_entropy", "ignore_index=3", {"logits": logits, "targets": other, "ignore_index": 3}),
+        case_of("cross_entropy", "2 axes", {"logits": logits[0], "targets": targets[0]}),
     ]
 
 
@@ -79,35 +83,35 @@ def _linear(rng: np.random.Generator) -> list[Case]:
     x, weight, bias = rng.standard_normal((B, T, C)), rng.standard_normal((C, HS)), rng.standard_normal(HS)
     square = {"x": x, "weight": rng.standard_normal((C, C)), "bias": rng.standard_normal(C)}
     return [
-        Case("bias", {"x": x, "weight": weight, "bias": bias}, ("x", "weight", "bias")),
-        Case("no bias", {"x": x, "weight": weight, "bias": None}, ("x", "weight")),
-        Case("square", square, ("x", "weight", "bias")),
-        Case("1 axis", {"x": x[0, 0], "weight": weight, "bias": bias}, ("x", "weight", "bias")),
-        Case("transposed", {"x": x, "weight": rng.standard_normal((V, C)).T, "bias": None}, ("x", "weight")),
+        case_of("linear", "bias", {"x": x, "weight": weight, "bias": bias}),
+        case_of("linear", "no bias", {"x": x, "weight": weight, "bias": None}),
+        case_of("linear", "square", square),
+        case_of("linear", "1 axis", {"x": x[0, 0], "weight": weight, "bias": bias}),
+        case_of("linear", "transposed", {"x": x, "weight": rng.standard_normal((V, C)).T, "bias": None}),
     ]
 
 
 def _layer_norm(rng: np.random.Generator) -> list[Case]:
     x, weight, bias = 2 * rng.standard_normal((B, T, C)) + 1, rng.standard_normal(C), rng.standard_normal(C)
     return [
-        Case("bias", {"x": x, "weight": weight, "bias": bias}, ("x", "weight", "bias")),
-        Case("no bias", {"x": x, "weight": weight, "bias": None}, ("x", "weight")),
-        Case("large eps", {"x": x, "weight": weight, "bias": bias, "eps": 0.3}, ("x", "weight", "bias")),
-        Case("2 axes", {"x": x[0], "weight": weight, "bias": bias}, ("x", "weight", "bias")),
+        case_of("layer_norm", "bias", {"x": x, "weight": weight, "bias": bias}),
+        case_of("layer_norm", "no bias", {"x": x, "weight": weight, "bias": None}),
+        case_of("layer_norm", "large eps", {"x": x, "weight": weight, "bias": bias, "eps": 0.3}),
+        case_of("layer_norm", "2 axes", {"x": x[0], "weight": weight, "bias": bias}),
     ]
 
 
 def _gelu(rng: np.random.Generator) -> list[Case]:
     x = 2 * rng.standard_normal((B, T, C))
     return [
-        Case("tanh", {"x": x}, ("x",)),
-        Case("exact", {"x": x, "approximate": "none"}, ("x",)),
+        case_of("gelu", "tanh", {"x": x}),
+        case_of("gelu", "exact", {"x": x, "approximate": "none"}),
     ]
 
 
 def _relu(rng: np.random.Generator) -> list[Case]:
     x = rng.standard_normal((B, T, C))
-    return [Case("3 axes", {"x": x + 0.1 * np.sign(x)}, ("x",))]  # away from the kink, which has no gradient
+    return [case_of("relu", "3 axes", {"x": x + 0.1 * np.sign(x)})]  # away from the kink, which has no gradient
 
 
 def _embedding(rng: np.random.Generator) -> list[Case]:
@@ -115,44 +119,43 @@ def _embedding(rng: np.random.Generator) -> list[Case]:
     ids[0, 1] = ids[1, 3] = ids[0, 0]  # a repeated token
     weight = rng.standard_normal((V, C))
     return [
-        Case("2 axes", {"ids": ids, "weight": weight}, ("weight",)),
-        Case("1 axis", {"ids": ids[0], "weight": weight}, ("weight",)),
+        case_of("embedding", "2 axes", {"ids": ids, "weight": weight}),
+        case_of("embedding", "1 axis", {"ids": ids[0], "weight": weight}),
     ]
 
 
 def _dropout(rng: np.random.Generator) -> list[Case]:
     x = rng.standard_normal((B, T, C))
     return [
-        Case("p=0.4", {"x": x, "p": 0.4}, ("x",), seed=3),
-        Case("p=0", {"x": x, "p": 0.0, "rng": None}, ("x",)),
+        case_of("dropout", "p=0.4", {"x": x, "p": 0.4}, seed=3),
+        case_of("dropout", "p=0", {"x": x, "p": 0.0, "rng": None}),
     ]
 
 
 def _attention(rng: np.random.Generator) -> list[Case]:
     q, k, v = (rng.standard_normal((B, NH, T, HS)) for _ in range(3))
-    wrt = ("q", "k", "v")
     whole, last = {"q": q, "k": k, "v": v}, {"q": q[:, :, -3:], "k": k, "v": v}
     return [
-        Case("causal", whole, wrt),
-        Case("Tq=3 Tk=5", last, wrt),
-        Case("not causal", whole | {"causal": False}, wrt),
-        Case("window 2", whole | {"window": 2}, wrt),
-        Case("window 2, Tq=3 Tk=5", last | {"window": 2}, wrt),
-        Case("window 2, not causal", whole | {"causal": False, "window": 2}, wrt),
-        Case("window 3, Tq=3 Tk=5", last | {"window": 3}, wrt),
-        Case("not causal, Tq=3 Tk=5", last | {"causal": False}, wrt),
-        Case("window 2, not causal, Tq=3 Tk=5", last | {"causal": False, "window": 2}, wrt),
-        Case("dropout", last | {"dropout_p": 0.4}, wrt, seed=3),
+        case_of("attention", "causal", whole),
+        case_of("attention", "Tq=3 Tk=5", last),
+        case_of("attention", "not causal", whole | {"causal": False}),
+        case_of("attention", "window 2", whole | {"window": 2}),
+        case_of("attention", "window 2, Tq=3 Tk=5", last | {"window": 2}),
+        case_of("attention", "window 2, not causal", whole | {"causal": False, "window": 2}),
+        case_of("attention", "window 3, Tq=3 Tk=5", last | {"window": 3}),
+        case_of("attention", "not causal, Tq=3 Tk=5", last | {"causal": False}),
+        case_of("attention", "window 2, not causal, Tq=3 Tk=5", last | {"causal": False, "window": 2}),
+        case_of("attention", "dropout", last | {"dropout_p": 0.4}, seed=3),
     ]
 
 
 def _multi_head_attention(rng: np.random.Generator) -> list[Case]:
     qkv = {"qkv": rng.standard_normal((B, T, 3 * NH * 2)), "n_head": NH}
     return [
-        Case("causal", qkv, ("qkv",)),
-        Case("not causal", qkv | {"causal": False}, ("qkv",)),
-        Case("window 2", qkv | {"window": 2}, ("qkv",)),
-        Case("dropout", qkv | {"dropout_p": 0.4}, ("qkv",), seed=3),
+        case_of("multi_head_attention", "causal", qkv),
+        case_of("multi_head_attention", "not causal", qkv | {"causal": False}),
+        case_of("multi_head_attention", "window 2", qkv | {"window": 2}),
+        case_of("multi_head_attention", "dropout", qkv | {"dropout_p": 0.4}, seed=3),
     ]
 
 
@@ -160,12 +163,11 @@ def _mlp(rng: np.random.Generator) -> list[Case]:
     x, fc_weight, fc_bias = rng.standard_normal((B, T, C)), rng.standard_normal((C, F)), rng.standard_normal(F)
     proj_weight, proj_bias = rng.standard_normal((F, C)), rng.standard_normal(C)
     weights = {"x": x, "fc_weight": fc_weight, "fc_bias": fc_bias, "proj_weight": proj_weight, "proj_bias": proj_bias}
-    every = tuple(weights)
     return [
-        Case("gelu", weights, every),
-        Case("gelu_erf", weights | {"activation": "gelu_erf"}, every),
-        Case("relu", weights | {"activation": "relu"}, every),
-        Case("no bias", weights | {"fc_bias": None, "proj_bias": None}, ("x", "fc_weight", "proj_weight")),
+        case_of("mlp", "gelu", weights),
+        case_of("mlp", "gelu_erf", weights | {"activation": "gelu_erf"}),
+        case_of("mlp", "relu", weights | {"activation": "relu"}),
+        case_of("mlp", "no bias", weights | {"fc_bias": None, "proj_bias": None}),
     ]
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from minigpt import layers
 from minigpt.checks import core
+from minigpt.contract import FUNCTIONS, pair_of
 
 TOLERANCE = 2e-5
 NOT_ASKED = ("model.gradient",)  # central differences of a whole model in float32 are noise; model.pytorch and others remain
@@ -27,9 +28,9 @@ class Doubled(NamedTuple):
 
 def in_single(ops: object) -> SimpleNamespace:
     """The contract's functions of ops, to be called with float64 arrays: they run in float32."""
-    functions = {name: _single(getattr(ops, name)) for name in layers.__all__}
+    functions = {name: _single(getattr(ops, name)) for name in FUNCTIONS}
     optimizer = {"adamw_step": _single_step(ops.adamw_step), "grad_norm": ops.grad_norm} if hasattr(ops, "adamw_step") else {}
-    return SimpleNamespace(**functions, own=layers.__all__, in_double=layers, optimizer=optimizer)
+    return SimpleNamespace(**functions, own=FUNCTIONS, in_double=layers, optimizer=optimizer)
 
 
 def _single(function: Callable) -> Callable:
@@ -47,6 +48,8 @@ def _single(function: Callable) -> Callable:
         dtypes = {value.dtype for value in (*args, *kwargs.values()) if isinstance(value, np.ndarray) and value.dtype.kind == "f"}
         if dtypes != {np.dtype(np.float64)}:
             return function(*args, **kwargs)
+        if pair_of(function.__name__) is None:
+            return _up(function(*map(_down, args), **{name: _down(value) for name, value in kwargs.items()}))
         out, cache = function(*map(_down, args), **{name: _down(value) for name, value in kwargs.items()})
         return _up(out), Doubled(cache)
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from minigpt.checks.cases import Case
+from minigpt.checks.cases import Case, case_of
 
 # array -> its axes. "*": any leading axes. A size is the product of letters and numbers, "3 nh hs". "<V": ints below V.
 ARGUMENTS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -45,7 +45,6 @@ LONG |= {"Tq": 90}
 LEADING = (2, 5)
 LEADINGS = [(), (3,), (2, 1, 3), (2, 1, 2, 2), (1,), (0,), (2, 0)]
 BIASES = ("bias", "fc_bias", "proj_bias")
-NOT_DIFFERENTIABLE = ("ids", "targets")
 INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "uint64")
 MASKS = [{"causal": causal, "window": window} for causal, window in itertools.product((True, False), (None, 1, 2, 4, 100))]
 OPTIONS: dict[str, list[dict]] = {
@@ -68,8 +67,7 @@ def make(
         arguments["n_head"] = letters["nh"]
     if function == "dropout":
         arguments |= {"p": 0.0, "rng": None}
-    wrt = tuple(name for name in ARGUMENTS[function] if name not in NOT_DIFFERENTIABLE)
-    return Case(label, arguments | (options or {}), wrt)
+    return case_of(function, label, arguments | (options or {}))
 
 
 def _array(axes: tuple[str, ...], leading: tuple, letters: dict[str, int], rng: np.random.Generator) -> np.ndarray:
@@ -121,7 +119,7 @@ def ranks(function: str, rng: np.random.Generator) -> Iterator[Case]:
 
 
 def integers(function: str, rng: np.random.Generator) -> Iterator[Case]:
-    for name in set(ARGUMENTS[function]) & set(NOT_DIFFERENTIABLE):
+    for name in set(ARGUMENTS[function]) & {"ids", "targets"}:
         for dtype in INTEGERS:
             V = min(300, int(np.iinfo(dtype).max) + 1)  # the largest id is the type's largest number, or needs two bytes
             case = make(function, rng, f"{name} of {dtype}", (400,), V=V, C=9)
@@ -134,8 +132,7 @@ def options(function: str, rng: np.random.Generator) -> Iterator[Case]:
     for option, sizes in itertools.product(OPTIONS.get(function, [{}]), smaller):
         for missing in itertools.chain(*(itertools.combinations(biases, n) for n in range(len(biases) + 1))):
             said = ", ".join([f"{key}={value}" for key, value in (option | sizes).items()] + [f"no {name}" for name in missing])
-            case = make(function, rng, said or "as ever", options=option | dict.fromkeys(missing), **sizes)
-            yield case._replace(wrt=tuple(name for name in case.wrt if name not in missing))
+            yield make(function, rng, said or "as ever", options=option | dict.fromkeys(missing), **sizes)
 
 
 def with_gaps(array: np.ndarray) -> np.ndarray:

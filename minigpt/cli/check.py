@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from minigpt import checks
 from minigpt.cli.arguments import add_ops, number, whole
 from minigpt.cli.warmup import warm_up
+from minigpt.contract import pair_of
 from minigpt.course import beforehand
 from minigpt.course.diagnosis import likely
 from minigpt.course.remote import SECONDS, Learner
@@ -107,9 +108,9 @@ def announce(args: argparse.Namespace, learner: Learner, chosen: list[checks.Che
     own = learner.places
     for name, place in own.items():
         print(f"testing YOUR {name} ({place})")
-        partner = name.removesuffix("_forward") + "_backward"
-        if name.endswith("_forward") and partner not in own:
-            print(f"        {partner} is the reference's: your forward is checked by itself, the pair is not")
+        pair = pair_of(name)
+        if pair and name == pair.forward and pair.backward not in own:
+            print(f"        {pair.backward} is the reference's: your forward is checked by itself, the pair is not")
     if not args.strict:
         chosen = [check for check in chosen if check not in checks.BAD_INPUT_CHECKS]
     return checks.checks_of(own, chosen)

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from minigpt.contract import is_forward
 from minigpt.course import wire
 
 
@@ -56,7 +57,7 @@ class Learner:
         arrays = [value for value in (*args, *kwargs.values()) if isinstance(value, np.ndarray)]
         before = [array.tobytes() for array in arrays]
         result = self.own[name](*args, **kwargs)
-        if name.endswith("_forward") and isinstance(result, tuple) and len(result) == 2:
+        if is_forward(name) and isinstance(result, tuple) and len(result) == 2:
             self.caches[self.next] = result[1]
             result = (result[0], wire.Handle(self.next, []))
             self.next += 1

@@ -16,6 +16,7 @@ from types import ModuleType, SimpleNamespace
 from typing import NamedTuple
 
 from minigpt import checks, layers, ops
+from minigpt.contract import FUNCTIONS
 
 
 class Variant(NamedTuple):
@@ -47,7 +48,7 @@ def subject(variant: Variant) -> SimpleNamespace:
     copy = ops.copied(module, lambda source: edited(source, variant))
     if not variant.module.startswith("layers."):
         return checks.library(replaced={variant.module: copy})
-    own = {name: getattr(copy, name) for name in layers.__all__ if getattr(layers, name).__module__ == module.__name__}
+    own = {name: getattr(copy, name) for name in FUNCTIONS if getattr(layers, name).__module__ == module.__name__}
     return checks.library(ops.overlay(own))
 
 
@@ -105,6 +106,7 @@ def edited(source: str, variant: Variant) -> str:
 
 def bank() -> list[Variant]:
     """All variants."""
+    from minigpt.course.wrong_add import WRONG_ADD
     from minigpt.course.wrong_attention import WRONG_ATTENTION
     from minigpt.course.wrong_embedding import WRONG_EMBEDDING
     from minigpt.course.wrong_generate import WRONG_GENERATE
@@ -118,6 +120,7 @@ def bank() -> list[Variant]:
 
     return [
         *WRONG_LAYERS,
+        *WRONG_ADD,
         *WRONG_MLP,
         *WRONG_EMBEDDING,
         *WRONG_ATTENTION,

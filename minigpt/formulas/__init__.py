@@ -10,6 +10,7 @@ misprints.py computes; core.py says what a formula is. `minigpt formulas` prints
 
 import difflib
 
+from minigpt.contract import pair_of
 from minigpt.formulas import attention, layers, mlp, model, refuted, training
 from minigpt.formulas.core import Formula, Refuted, Row
 
@@ -45,12 +46,15 @@ def formulas_of(function: str, approximate: str = "tanh") -> list[Formula]:
 
     approximate: which GELU. Raises ValueError where there is none.
     """
-    stem = function.removesuffix("_backward")
-    if function.startswith("gelu"):
+    pair = pair_of(function)
+    is_backward = pair is not None and function == pair.backward
+    if pair and pair.name == "gelu":
         form = "exact" if approximate == "none" else "tanh"
-        return [FORMULAS[f"gelu.{form}_slope" if function.endswith("_backward") else f"gelu.{form}"]]
-    gradients = [f for id, f in FORMULAS.items() if id.startswith(f"{stem}.backward_") and id != "attention.backward_sum"]
-    return gradients if function.endswith("_backward") and gradients else [formula_of(function)]
+        return [FORMULAS[f"gelu.{form}_slope" if is_backward else f"gelu.{form}"]]
+    if not is_backward:
+        return [formula_of(function)]
+    gradients = [f for id, f in FORMULAS.items() if id.startswith(f"{pair.name}.backward_") and id != "attention.backward_sum"]
+    return gradients or [formula_of(function)]
 
 
 def _find(id: str, among: dict, kind: str):

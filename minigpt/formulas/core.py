@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minigpt.checks.core import numerical_gradient
+from minigpt.contract import stem
 
 CONTRACT_WAYS = {"loops": "minigpt.by_hand", "NumPy": "minigpt.layers", "kernel": "kernels"}
 DOUBLE, SINGLE, LITERAL = 1e-10, 2e-5, 6e-10  # the largest error allowed: float64, float32, a literal of ten digits
@@ -67,7 +68,7 @@ class Formula(NamedTuple):
         for label, package in CONTRACT_WAYS.items():
             ops = implementation(package)
             if ops is not None and self.functions[0] not in getattr(ops, "lacks", ()):
-                stems = {name.removesuffix("_forward").removesuffix("_backward") for name in self.functions}
+                stems = {stem(name) for name in self.functions}
                 where = f"{package}.{self.functions[0]}" if len(stems) == 1 else f"GPT on {package}"
                 ways.append((label, where, lambda ops=ops: self.evaluate(ops), SINGLE if label == "kernel" else DOUBLE))
         return ways

@@ -237,6 +237,17 @@ FORMULAS = [
             "minigpt": ("minigpt.train.perplexity", lambda: [_perplexity(math.log(65)), _perplexity(1.88)]),
         },
     ),
+    contract(
+        "add.residual",
+        "the residual sum",
+        r"y = x + f(x)",
+        "y = x + f(x)",
+        "He et al. 2016, equation 1; Vaswani et al. 2017, section 3.1",
+        "add",
+        "x (2, 3), f(x) the same reversed",
+        lambda ops: ops.add(X, X[::-1].copy()),
+        literal=lambda: [[a + b for a, b in zip(x, y, strict=True)] for x, y in zip(X, X[::-1], strict=True)],
+    ),
 ]
 
 

@@ -7,6 +7,7 @@ An output is a fresh array, which the caller may write to; only dropout with p =
 float32 and float64 are meant; float16 is let through, and sums in it are as coarse as it is.
 """
 
+from minigpt.layers.add import add
 from minigpt.layers.attention import attention_backward, attention_forward
 from minigpt.layers.cross_entropy import cross_entropy_backward, cross_entropy_forward
 from minigpt.layers.dropout import dropout_backward, dropout_forward
@@ -21,6 +22,7 @@ from minigpt.layers.relu import relu_backward, relu_forward
 from minigpt.layers.softmax import softmax_backward, softmax_forward
 
 __all__ = [
+    "add",
     "attention_backward",
     "attention_forward",
     "cross_entropy_backward",
