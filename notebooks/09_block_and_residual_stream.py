@@ -20,7 +20,7 @@ import math
 import numpy as np
 
 import minigpt
-from minigpt import GPT, plots
+from minigpt import GPT, layers, plots
 from minigpt.checks.core import numerical_gradient
 from minigpt.config import GPTConfig
 from minigpt.formulas import formula, refutation
@@ -80,11 +80,18 @@ same("the four ways", slope, [1 + a + b + a * b], 1e-8)
 formula("block.pre_norm")
 
 # %% [markdown]
-# The code is the formula, line by line. It has no arithmetic of its own but the two sums: everything else is a function of `layers`, of
-# `by_hand` or of the kernels, whichever the model was given. That is why the table above has all three.
+# The code is the formula, line by line. It has no arithmetic of its own: everything is a function of `layers`, of `by_hand` or of the
+# kernels, whichever the model was given. That is why the table above has all three. The sum is one of these functions too, so that
+# whoever watches the functions (a trace does) sees what goes into it.
 
 # %%
 source(GPT.block_forward)
+
+# %%
+formula("add.residual")
+
+# %%
+source(layers.add)
 
 # %% [markdown]
 # ## In the running example
@@ -577,5 +584,5 @@ answer(
 # * Layer norm can keep the size of a gradient in a chain, and not what the tokens were. Pre-LN leaves the stream alone, post-LN normalizes it.
 # * The stream is a sum of what all parts wrote. Its variance grows with $2n$ parts, unless `c_proj` starts at $0.02/\sqrt{2n}$.
 #
-# **Where it is:** `minigpt/model.py` (`block_forward`, `block_backward`), the start in `minigpt/parameters.py`, the sums of a trace in
-# `minigpt/recorder.py`; `minigpt check model` proves the whole. Before: 08, GELU and the MLP. Next: 10, the whole GPT.
+# **Where it is:** `minigpt/layers/add.py`, `minigpt/model.py` (`block_forward`, `block_backward`), the start in
+# `minigpt/parameters.py`; `minigpt check model` proves the whole. Before: 08, GELU and the MLP. Next: 10, the whole GPT.

@@ -47,7 +47,7 @@ GOOD = {
         )
     ),
 }
-NOT_PAIRS = {"sinusoidal_positions", "adamw_step", "grad_norm"}
+NOT_PAIRS = {"add", "sinusoidal_positions", "adamw_step", "grad_norm"}
 
 
 def with_gaps(array: np.ndarray) -> np.ndarray:
@@ -262,6 +262,26 @@ def test_adamw_step_on_arrays_that_share_memory():
     both = np.zeros(40, np.float32)
     arrays["params"] |= {"a": both[:24].reshape(4, 6), "c": both[10:40].reshape(3, 5, 2)}
     assert "share memory" in str(step(kernels, arrays))
+
+
+@pytest.mark.parametrize("of", ["x", "y"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_add(change, of):
+    """The residual sum: refused as the reference refuses it, or the reference's numbers."""
+    arguments = {"x": normal(2, 5, 6), "y": normal(2, 5, 6)}
+    arguments[of] = CHANGES[change](arguments[of])
+    results = []
+    for module in (kernels, layers):
+        try:
+            results.append(module.add(**arguments))
+        except REFUSED as error:
+            results.append(error)
+    got, want = results
+    if isinstance(got, Exception):
+        assert isinstance(want, Exception) or "float32" in str(got), f"the reference gives {want!r}, the kernel {got!r}"
+        assert change not in LAYOUTS
+    else:
+        np.testing.assert_array_equal(got, want)
 
 
 @pytest.mark.parametrize("change", CHANGES)

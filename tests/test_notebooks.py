@@ -28,6 +28,7 @@ NAMES = [script.stem for script in SCRIPTS]
 LAYERS = {  # a file of layers/ -> its notebook
     "embedding": "02", "positions": "02", "dropout": "02", "softmax": "03", "cross_entropy": "03", "linear": "04", "relu": "04",
     "attention": "05", "multi_head_attention": "06", "layer_norm": "07", "gelu": "08", "mlp": "08",
+    "add": "09",
 }  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from minigpt.course.variants import Variant
 
 TIED = 'grads["wte.weight"] += dhead.T'
-RESIDUAL = "x = x + attn  # the residual stream itself, not the normed one"
+RESIDUAL = "x = self.ops.add(x, attn)  # the residual stream itself, not the normed one"
 MODEL = [
     Variant(
         "model/tied_overwritten",
@@ -38,8 +38,8 @@ MODEL = [
         "the gradient goes through the MLP and not around it",
         (
             (
-                "dx = dx + self._layer_norm_backward(dnormed, cache.ln_2",
-                "dx = self._layer_norm_backward(dnormed, cache.ln_2",
+                'dx = self.ops.add(dx, self._layer_norm_backward(dnormed, cache.ln_2, f"h.{i}.ln_2", grads))',
+                'dx = self._layer_norm_backward(dnormed, cache.ln_2, f"h.{i}.ln_2", grads)',
             ),
         ),
         "model.identity",
@@ -58,7 +58,7 @@ MODEL = [
     Variant(
         "model/positions_forgotten",
         "positions are not added to the tokens",
-        (("self._dropout_forward(tokens + positions, rng)", "self._dropout_forward(tokens + 0.0 * positions, rng)"),),
+        (("self.ops.add(tokens, positions)", "self.ops.add(tokens, 0.0 * positions)"),),
         "model.pytorch_pre_learned",
         "FORMULAS 4.1",
     ),
@@ -134,7 +134,7 @@ MODEL = [
         "model/post_norm_before_sum",
         "post-LN norms the sublayer's output, and adds x after that",
         (
-            ('self._layer_norm_forward(x + attn, f"h.{i}.ln_1")', 'self._layer_norm_forward(attn, f"h.{i}.ln_1")'),
+            ('self._layer_norm_forward(self.ops.add(x, attn), f"h.{i}.ln_1")', 'self._layer_norm_forward(attn, f"h.{i}.ln_1")'),
             (
                 "            mlp, mlp_cache = self._mlp_forward(x, i, rng)\n            x, ln_2",
                 "            mlp, mlp_cache = self._mlp_forward(x, i, rng)\n            x = x + attn\n            x, ln_2",
@@ -145,7 +145,12 @@ MODEL = [
     Variant(
         "model/post_residual_gradient_lost",
         "in post-LN, the gradient does not go around the attention",
-        (("return dsum + self._attention_backward(", "return self._attention_backward("),),
+        (
+            (
+                "return self.ops.add(dsum, self._attention_backward(dsum, cache.attn, i, grads))",
+                "return self._attention_backward(dsum, cache.attn, i, grads)",
+            ),
+        ),
         "model.gradient_post_learned",
     ),
     Variant(
@@ -169,7 +174,12 @@ MODEL = [
     Variant(
         "model/no_embedding_dropout",
         "there is no dropout after the embedding",
-        (("self._dropout_forward(tokens + positions, rng)", "self._dropout_forward(tokens + positions, None)"),),
+        (
+            (
+                "self._dropout_forward(self.ops.add(tokens, positions), rng)",
+                "self._dropout_forward(self.ops.add(tokens, positions), None)",
+            ),
+        ),
         "model.pytorch_dropout",
     ),
     Variant(
