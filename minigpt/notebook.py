@@ -62,7 +62,7 @@ def check(**functions: Callable) -> None:
     NotImplementedError is said to be not written yet, and is no error. Where the numbers are those of a known mistake, it is named.
     """
     from minigpt import checks
-    from minigpt.course.diagnosis import diagnosis
+    from minigpt.course.diagnosis import likely
 
     calls: Counter[str] = Counter()
     subject = _laid_over({name: _counted(name, function, calls) for name, function in functions.items()})
@@ -77,7 +77,7 @@ def check(**functions: Callable) -> None:
         if failing:
             tensor = "" if failing.problem.startswith(failing.tensor) or failing.tensor == "call" else f"{failing.tensor} "
             print(f"{one.name}: {one.about}\n    {tensor}{failing.problem}")
-            for mistake in diagnosis(one, report):
+            for mistake in likely([report]):
                 print(f"    this is what you get when {mistake}")
             return print(f"    more, with yours in a file of its own: minigpt check {one.name} --ops your_file.py")
     print(f"{', '.join(functions)}: {len(chosen)} checks passed, yours was called {sum(calls.values())} times")

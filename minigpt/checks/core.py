@@ -47,6 +47,7 @@ class Report(NamedTuple):
 
     check: Check
     lines: list[Line]
+    outputs: dict | None = None  # what the call returned; None where it raised an error
 
     @property
     def passed(self) -> bool:
@@ -66,7 +67,7 @@ def perform(check: Check, subject: object, seed: int = 0, call: Callable[..., di
         return Report(check, [Line("call", type(error).__name__, "a result", np.inf, 0.0, _story(error))])
     try:
         with np.errstate(all="ignore"):
-            return Report(check, check.judge(outputs, **inputs))
+            return Report(check, check.judge(outputs, **inputs), outputs)
     except Exception as error:  # outputs of a form that nobody foresaw
         return Report(check, [Line("outputs", type(error).__name__, "arrays", np.inf, 0.0, _story(error))])
 

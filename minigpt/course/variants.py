@@ -107,6 +107,7 @@ def edited(source: str, variant: Variant) -> str:
 def bank() -> list[Variant]:
     """All variants."""
     from minigpt.course.wrong_add import WRONG_ADD
+    from minigpt.course.wrong_articles import WRONG_ARTICLES
     from minigpt.course.wrong_attention import WRONG_ATTENTION
     from minigpt.course.wrong_embedding import WRONG_EMBEDDING
     from minigpt.course.wrong_generate import WRONG_GENERATE
@@ -121,6 +122,7 @@ def bank() -> list[Variant]:
     return [
         *WRONG_LAYERS,
         *WRONG_ADD,
+        *WRONG_ARTICLES,
         *WRONG_MLP,
         *WRONG_EMBEDDING,
         *WRONG_ATTENTION,
