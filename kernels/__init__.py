@@ -1,4 +1,4 @@
-"""The contract of minigpt.layers in Numba: float32, two threads as good as twice one, nothing stored that can be made anew.
+"""The contract of minigpt.layers in Numba: float32, two threads as good as twice one, nothing stored that can be computed again.
 
     tile.py          the register tile that every product is made of
     matmul.py        panels, blocks, shares; epilogues

@@ -16,7 +16,7 @@ NO_MASK = np.empty(0, np.bool_)
 
 
 class AttentionCache(NamedTuple):
-    """What the backward pass needs of the forward pass. The weights are not among it: they are made anew."""
+    """What the backward pass needs of the forward pass. The weights are not among it: they are computed again."""
 
     q: np.ndarray  # (B, nh, Tq, hs); for many heads, all of qkv (B, T, 3C)
     k: np.ndarray  # (B, nh, Tk, hs); for many heads, qkv again

@@ -27,7 +27,7 @@ class ActivationCache(NamedTuple):
 class DropoutCache(NamedTuple):
     """What the backward pass needs of the forward pass."""
 
-    keep: np.ndarray | None  # x's shape, bool; None where p = 0
+    keep: np.ndarray | None  # x's shape, bool; None if p = 0
     grow: np.float32  # 1 / (1 - p)
     shape: tuple[int, ...]  # x's
 

@@ -256,7 +256,7 @@ def _head_backward(q, q_at, q_row, k, k_at, v, v_at, kv_row, out, dout, out_at, 
             _weights_and_slopes(s, dp, count, m, log_l, D)
             if keep.size:
                 _drop(s, QUERIES, count, keep, keep_at + i0 * Tk + j0, Tk, n, grow)
-            for j in range(count, (count + ROWS - 1) // ROWS * ROWS):  # rows of the last tile that are no keys of this block
+            for j in range(count, (count + ROWS - 1) // ROWS * ROWS):  # padding rows of the last tile
                 s[j * QUERIES : (j + 1) * QUERIES] = ZERO
                 dp[j * QUERIES : (j + 1) * QUERIES] = ZERO
             for j in range(0, count, ROWS):

@@ -53,7 +53,7 @@ def kernel(function: Callable) -> Callable:
         _check_cache(compiled)
     except (RuntimeError, OSError, AttributeError) as error:
         if not KERNELS:  # say it once
-            warnings.warn(f"kernels: compiled code cannot be kept ({error}); every start compiles anew", stacklevel=2)
+            warnings.warn(f"kernels: compiled code cannot be kept ({error}); every start compiles again", stacklevel=2)
         compiled = numba.njit(**options)(function)
     KERNELS.append(compiled)
     return compiled if DISABLED else in_turn(compiled)
@@ -68,7 +68,7 @@ def sources_hash() -> str:
 
 
 def cache_directory() -> str | None:
-    """Where compiled kernels are kept, or None where they are not."""
+    """Where compiled kernels are kept, or None if they are not."""
     for compiled in KERNELS:
         path = getattr(getattr(compiled, "stats", None), "cache_path", None)
         if path:

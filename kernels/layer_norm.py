@@ -1,6 +1,6 @@
 """Layer normalization: each token's channels pass through the L1 cache once, forward and backward.
 
-The cache keeps x, mean and rstd of each token; xhat is made anew in the backward pass, which costs less than reading it.
+The cache keeps x, mean and rstd of each token; xhat is computed again in the backward pass, which costs less than reading it.
 The sums of dweight and dbias over all tokens are taken by each thread for its own tokens, then added in the threads' order.
 Source of the corrected mean and variance: Chan, Golub and LeVeque 1983, "Algorithms for Computing the Sample Variance".
 """

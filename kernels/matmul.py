@@ -2,7 +2,7 @@
 
 A and B lie in memory either way round; nothing is transposed in Python. The work is cut in this order:
 
-    share      each thread gets its own columns of C (or rows, where columns are few), and needs no word from the others
+    share      each thread gets its own columns of C (or rows, where columns are few), and needs no synchronization
     block      DEPTH numbers deep and BLOCK columns wide: B's part is copied into panels that fit the L2 cache
     panel      COLUMNS wide, DEPTH deep: read front to back by a tile, while that tile's rows of A stay in the L1 cache
     tile       ROWS x COLUMNS sums in registers (tile.py)
@@ -121,7 +121,7 @@ def _finish(tile, x, epilogue):
 
 @part
 def _move(source, at, stride, target, target_at, target_stride, rows, width):
-    """A tile from one place to another, as far as it goes."""
+    """Copy a tile, or the part of it that lies inside C."""
     if rows == ROWS and width == COLUMNS:
         move_tile(source, at, stride, target, target_at, target_stride)
     else:

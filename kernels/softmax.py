@@ -1,4 +1,4 @@
-"""Softmax and cross-entropy. Cross-entropy stores no probabilities: a row's maximum and sum are enough to make them anew."""
+"""Softmax and cross-entropy. Cross-entropy stores no probabilities: a row's maximum and sum are enough to make them again."""
 
 from typing import NamedTuple
 
@@ -35,7 +35,7 @@ class CrossEntropyCache(NamedTuple):
 
 @part
 def _largest(x, lanes):
-    """The maximum of a row: of each of 32 lanes first, for LLVM does not split a maximum over lanes by itself (NaN)."""
+    """The maximum of a row: of each of 32 lanes first, because LLVM does not split a maximum over lanes by itself (NaN)."""
     lanes[:LANES] = MINUS_INFINITY
     whole = x.size // LANES * LANES
     for j in range(0, whole, LANES):

@@ -1,7 +1,7 @@
 """Generation: the model's next-token probabilities, reshaped and drawn from, one token after another.
 
     p = softmax(logits / temperature)                          below 1: safer; above 1: wilder
-    top_k: only the k likeliest tokens                         Fan, Lewis and Dauphin 2018, section 5.4
+    top_k: only the k most likely tokens                         Fan, Lewis and Dauphin 2018, section 5.4
     top_p: only the smallest set whose probabilities reach p   Holtzman et al. 2020, section 3.1 ("nucleus")
 
 in this order, the rest scaled up to sum to 1. Names of the arguments: Hugging Face's `generate`.
@@ -33,7 +33,7 @@ def generate(
     """The prompt and what follows it.
 
     ids: (B, T) ints, T at least 1; of a prompt longer than block_size, the model sees the end.
-    do_sample: draw from the probabilities; without, always the likeliest token (greedy), and the next three do not matter.
+    do_sample: draw from the probabilities; without, always the most likely token (greedy), and the next three do not matter.
     num_return_sequences: how many continuations of each prompt, one after the other. eos_token_id: a row that produced it goes
     on with nothing else, and when all have, generation ends.
     Returns (B * num_return_sequences, T + new) ints. Raises TypeError, ValueError, IndexError.
@@ -80,9 +80,9 @@ def stream(
 
 
 def next_logits(model: GPT, ids: np.ndarray) -> np.ndarray:
-    """(B, T) ints -> (B, V), the logits of the token after the last. Everything is computed anew for each token.
+    """(B, T) ints -> (B, V), the logits of the token after the last. Everything is computed again for each token.
 
-    Raises ValueError where they are not finite: a broken model would otherwise write nonsense that looks like text.
+    Raises ValueError if they are not finite: a broken model would otherwise write nonsense that looks like text.
     """
     logits, _ = model.forward(ids[:, -model.config.block_size :])  # (B, T, V)
     last = logits[:, -1]  # (B, V)
@@ -99,13 +99,13 @@ def probabilities(logits: np.ndarray, temperature: float = 1.0, top_k: int | Non
     logits = logits.astype(np.float64)  # (B, V)
     logits = logits - logits.max(axis=-1, keepdims=True)  # at most 0: divided by a tiny temperature, -inf and not inf
     p, _ = softmax_forward(logits / temperature)  # (B, V)
-    order = np.argsort(-p, axis=-1, kind="stable")  # (B, V), likeliest first; of equals, the lower id
+    order = np.argsort(-p, axis=-1, kind="stable")  # (B, V), most likely first; of equals, the lower id
     ranked = np.take_along_axis(p, order, axis=-1)  # (B, V)
     if top_k is not None:
         ranked[:, top_k:] = 0.0
         ranked /= ranked.sum(axis=-1, keepdims=True)
     if top_p is not None:
-        before = np.cumsum(ranked, axis=-1) - ranked  # (B, V), the probability of all likelier tokens
+        before = np.cumsum(ranked, axis=-1) - ranked  # (B, V), the probability of all more likely tokens
         ranked[before >= top_p] = 0.0  # the token that crosses p is in: the set has to reach it
         ranked /= ranked.sum(axis=-1, keepdims=True)
     kept = np.empty_like(p)
@@ -131,7 +131,7 @@ def _expect_prompt(ids: np.ndarray) -> np.ndarray:
 
 def _expect_options(temperature: float, top_k: int | None, top_p: float | None) -> None:
     if not (temperature > 0 and np.isfinite(temperature)):
-        raise ValueError(f"generate: temperature is {temperature}, but must be above 0 (for the likeliest token, do not sample)")
+        raise ValueError(f"generate: temperature is {temperature}, but must be above 0 (for the most likely token, do not sample)")
     if top_k is not None:
         expect.whole_number("generate", "top_k", top_k)
     if top_p is not None and not 0.0 < top_p <= 1.0:

@@ -29,7 +29,7 @@ class EmbedCache(NamedTuple):
     """Of the embeddings."""
 
     tokens: tuple
-    positions: tuple | None  # None where they are sinusoidal: nothing to learn
+    positions: tuple | None  # None if they are sinusoidal: nothing to learn
     dropout: tuple
 
 
@@ -63,7 +63,7 @@ class ForwardCache(NamedTuple):
 
     embed: EmbedCache
     blocks: list[BlockCache]
-    ln_f: tuple | None  # None where norm is "post"
+    ln_f: tuple | None  # None if norm is "post"
     head: tuple
 
 
@@ -88,7 +88,7 @@ class GPT:
         """A freshly initialised model, or one with the given params (which it keeps and does not copy).
 
         ops: "numpy", "numba", the path of a learner's file, or any module that exports functions of the contract.
-        Raises ValueError where params are not those of the config.
+        Raises ValueError if params are not those of the config.
         """
         self.config = config
         self.ops = load_ops(ops)

@@ -70,7 +70,7 @@ def muon_step(
     """One step, in place: params and state change, grads do not. state is AdamW's; a hidden matrix uses its m and not its v.
 
     lr: AdamW's rate; muon_lr: that of the hidden matrices. ops: whose linear_forward and adamw_step run (default: the reference).
-    Raises ValueError where t is below 1 or grads lacks a parameter.
+    Raises ValueError if t is below 1 or grads lacks a parameter.
     """
     expect_adamw(params, grads, state, t)
     rest = {name: theta for name, theta in params.items() if not is_hidden(name, theta)}

@@ -43,7 +43,7 @@ def show(figure):
 
 
 def same(name: str, got: object, want: object, tolerance: float = 1e-9) -> None:
-    """Print the largest difference of two arrays. Raises AssertionError where it is above the tolerance, with its place."""
+    """Print the largest difference of two arrays. Raises AssertionError if it is above the tolerance, with its place."""
     got, want = np.asarray(got, dtype=np.float64), np.asarray(want, dtype=np.float64)
     if got.shape != want.shape:
         raise AssertionError(f"{name}: has shape {got.shape}, but must have {want.shape}")

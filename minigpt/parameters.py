@@ -1,6 +1,6 @@
 """The parameters of a GPT: their names, their shapes, and the numbers that they start from.
 
-Names and layout are those of GPT-2's own checkpoint: a linear weight is (in, out), and the head has none of its own, for it is
+Names and layout are those of GPT-2's own checkpoint: a linear weight is (in, out), and the head has none of its own: it is
 wte transposed (tied). Counting needs no array:
 
 >>> from minigpt.config import published

@@ -63,7 +63,7 @@ class Step(NamedTuple):
     def difference(self, gradient: str, at: tuple[int, ...]) -> float:
         """The number of a gradient by central differences: of sum(dout * forward), in float64, at one index of one argument.
 
-        gradient: a name in outputs, such as "dx". Raises ValueError where this step is no backward call, or draws random numbers.
+        gradient: a name in outputs, such as "dx". Raises ValueError if this step is no backward call, or draws random numbers.
         """
         from minigpt.gradients import local_difference
 

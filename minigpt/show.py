@@ -87,14 +87,14 @@ def trace_text(trace: Trace) -> str:
 
 
 def trace_markdown(trace: Trace) -> str:
-    proved = any(step.direction == "backward" for step in trace)
-    titles = ["step", "", "where", "formula", "shape", "one row"] + ["off the central difference by"] * proved
+    tested = any(step.direction == "backward" for step in trace)
+    titles = ["step", "", "where", "formula", "shape", "one row"] + ["off the central difference by"] * tested
     lines = [titles, ["---"] * len(titles)]
     for step in trace:
         error = max((abs(got - want) for _, _, got, want in compared(step)), default=None)
         formula = step.formula.replace("|", "\\|")
         cells = [step.index, step.direction, step.name, f"`{formula}`", shape(step.out), row(step.out, step.focus)]
-        lines.append(cells + ["" if error is None else f"{error:.1e}"] * proved)
+        lines.append(cells + ["" if error is None else f"{error:.1e}"] * tested)
     return "\n".join(f"| {' | '.join(map(str, cells))} |" for cells in lines)
 
 

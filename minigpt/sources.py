@@ -111,7 +111,7 @@ def _downloaded(name: str) -> Callable[[], str]:
 
 
 def get(name: str, tries: int = 3, pause: float = 1.0) -> Path:
-    """The file of a download, fetched where it is not in the cache yet, its checksum proved either way.
+    """The file of a download, fetched where it is not in the cache yet, its checksum checked either way.
 
     Raises ConnectionError after `tries`, with where to put the file by hand; ValueError for a file that is not the right one.
     """

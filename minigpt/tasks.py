@@ -1,4 +1,4 @@
-"""Generated tasks that prove attention: each is solved by looking at the right place, and cannot be solved without looking.
+"""Generated tasks that test attention: each is solved by looking at the right place, and cannot be solved without looking.
 
     reverse   72615384=48351627       the digits backwards
     sort      72615384=12345678       the digits in order

@@ -30,7 +30,7 @@ class Trace:
 
     def __init__(self, model: GPT, tokens: list[str], ids: np.ndarray, targets: np.ndarray, steps: list[Step], tokenizer: object):
         self.model, self.tokens, self.ids, self.targets, self.steps = model, tokens, ids, targets, steps
-        self.tokenizer = tokenizer  # None where ids were given without one
+        self.tokenizer = tokenizer  # None if ids were given without one
         self.at = 0  # where step() is
 
     def __len__(self) -> int:
@@ -89,7 +89,7 @@ class Trace:
 
     @property
     def broken(self) -> Step | None:
-        """The first step whose output holds NaN or infinity: where to look when a loss is NaN. None where all are numbers.
+        """The first step whose output holds NaN or infinity: where to look when a loss is NaN. None if all are numbers.
 
         Of a call and those inside it, the innermost: it was the first to be done.
         """
@@ -159,7 +159,7 @@ def trace(
 
 
 def _tokenizer_of(model: GPT) -> object:
-    """The tokenizer beside the model's weights; None where there are none."""
+    """The tokenizer beside the model's weights; None if there are none."""
     if model.source is None:
         return None
     from minigpt.tokenizer import load_tokenizer

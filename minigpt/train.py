@@ -1,6 +1,6 @@
 """Training: batches in, gradients, a clipped step of AdamW, again; with evaluations, samples, checkpoints and a log on the way.
 
-    out/log.jsonl        a line a step: loss (nats), learning rate, gradient norm; a line an evaluation: both losses, a sample
+    out/log.jsonl        one line per step: loss (nats), learning rate, gradient norm; one per evaluation: both losses, a sample
     out/loss.png         both curves, with the line ln V of a model that knows nothing
     out/step-000400/     the newest checkpoint (checkpoint.py)
 
@@ -88,7 +88,7 @@ def resume_run(out: str | Path, ops: object = None) -> Run:
 def train(run: Run, max_seconds: float | None = None, show: bool = True) -> bool:
     """Train to the end, to max_seconds, or to Ctrl-C or SIGTERM; save in each case. Returns whether the end was reached.
 
-    Raises FloatingPointError where the loss is no longer finite; the last checkpoint of before stays. Raises ValueError where
+    Raises FloatingPointError if the loss is no longer finite; the last checkpoint of before stays. Raises ValueError if
     `out` holds a checkpoint of a later step, which is another run's; BlockingIOError if another process trains there.
     """
     begun = time.monotonic()
@@ -184,7 +184,7 @@ def update(run: Run, grads: dict[str, np.ndarray], lr: float, scale: float) -> N
 
 
 def diverged(run: Run, what: str) -> FloatingPointError:
-    """The error of a run that can not go on. A checkpoint of these very weights is dropped where there is one of before."""
+    """The error of a run that cannot go on. Delete the diverged checkpoint if an earlier one exists."""
     saved = checkpoints(run.out)
     if len(saved) > 1 and step_of(saved[-1]) == run.step:
         drop(saved[-1])

@@ -85,7 +85,7 @@ for merge in textbook_merges(text, 5):
     print(f"rank {merge.rank}: {merge.pair[0]} + {merge.pair[1]}, seen {merge.count} times")
 
 # %% [markdown]
-# This is the whole algorithm, everything counted anew for each merge:
+# This is the whole algorithm, everything counted again for each merge:
 
 # %%
 source(textbook_merges)

@@ -120,7 +120,7 @@ refutation("positions.after_attention")
 
 # %% [markdown]
 # Nothing: 0. With places added *before* attention, it changes. Adding them to the result, as some articles have it, comes too late. (GPT's mask gives a
-# little order away, for the fifth token sees five tokens and the second only two. The places say it outright.)
+# little order away, because the fifth token sees five tokens and the second only two. The places say it outright.)
 #
 # GPT learns its places: a second table, $W_p$, looked up by $0, 1, 2, \ldots$, and trained like the first.
 
@@ -258,4 +258,4 @@ check(embedding_backward=embedding_backward)
 # * Sines and cosines in pairs have a constant length, and a shift is a rotation; neither holds for sines alone.
 #
 # **Where it is:** `minigpt/layers/embedding.py`, `minigpt/layers/positions.py`, `minigpt/layers/dropout.py`, by hand in `minigpt/by_hand.py`, the kernel in
-# `kernels/embedding.py`; `minigpt check embedding` proves it. Before: 01, text to tokens. Next: 03, softmax and cross-entropy.
+# `kernels/embedding.py`; `minigpt check embedding` tests it. Before: 01, text to tokens. Next: 03, softmax and cross-entropy.

@@ -65,7 +65,7 @@ formula("softmax.forward")
 #
 # $z = [2, 1, 0.1]$. The powers are $e^2 = 7.389$, $e^1 = 2.718$, $e^{0.1} = 1.105$; their sum is $11.213$. So $p_1 = 7.389 / 11.213 = 0.659$.
 # One point between two scores is a factor of $e$ between their probabilities, whatever the other scores are: $0.6590 / 0.2424 = 2.718$.
-# (The probability itself grows by less when its score is raised by a point, for the sum grows with it.)
+# (The probability itself grows by less when its score is raised by a point, because the sum grows with it.)
 
 # %%
 e = np.exp([2.0, 1.0, 0.1])
@@ -134,7 +134,7 @@ print("the probability of the right letter:", p[np.arange(5), y])
 # ## A first glimpse of temperature
 #
 # Divide all scores by a number before the softmax, and the differences shrink or grow. That number is called temperature: a low one makes
-# the likeliest letter likelier still, a high one makes it less likely and draws the row as a whole towards $1/V$. (One in the middle
+# the most likely letter more likely still, a high one makes it less likely and draws the row as a whole towards $1/V$. (One in the middle
 # may rise first: see the "e" at 0.5 and at 1.) The order never changes. Notebook 13 uses it to
 # write; in the loss it is always 1.
 
@@ -183,7 +183,7 @@ print(f"the product of the five probabilities: {right.prod():.3g}")
 print(f"e to the minus (sum of the surprises): {math.exp(np.log(right).sum()):.3g}")
 
 # %% [markdown]
-# The mean surprise is the loss. It is called cross-entropy, for it crosses two distributions: what happened, and what the model said.
+# The mean surprise is the loss. It is called cross-entropy, because it crosses two distributions: what happened, and what the model said.
 
 # %%
 formula("cross_entropy.forward")
@@ -242,7 +242,7 @@ print(
 formula("cross_entropy.perplexity")
 
 # %% [markdown]
-# Losses *per token* can not be compared between tokenizers: longer tokens are harder to guess, and fewer. Per byte of text they can.
+# Losses *per token* cannot be compared between tokenizers: longer tokens are harder to guess, and fewer. Per byte of text they can.
 # *Predict: a model on letters pays 1.3 nats for each, of one byte; another pays 2.77 nats for each token of four bytes. Which is better?*
 
 # %%
@@ -435,7 +435,7 @@ print("as one:      ", layers.cross_entropy_backward(1.0, cache)[0])
 # ## The kernel
 #
 # The probabilities are as large as the scores, $(T, V)$, and the loss needs only one of each row. The compiled kernel goes over a row
-# once for its maximum and once for the sum, keeps these two numbers, and makes the probabilities anew in the backward pass. (The 1 of the
+# once for its maximum and once for the sum, keeps these two numbers, and makes the probabilities again in the backward pass. (The 1 of the
 # right token is not in the listing: the loop over rows takes it from one number, `dlogits[...] -= scale`.)
 
 # %%
@@ -506,7 +506,7 @@ answer(
 )
 
 # %% [markdown]
-# **2.** Write the gradient of the loss. `cache` has the fields `p` (..., V), `targets` (...) and `counted` (...), which is False where a
+# **2.** Write the gradient of the loss. `cache` has the fields `p` (..., V), `targets` (...) and `counted` (...), which is False if a
 # target does not count; `dloss` is the gradient that arrives, one number. Keep the dtype. The check runs all the project's tests of
 # it on your function, also inside a model.
 
@@ -526,5 +526,5 @@ check(cross_entropy_backward=cross_entropy_backward)
 # * Backward: $dz_j = p_j (g_j - \sum_i g_i p_i)$, and for both together $(p_j - 1[j = y]) / N$.
 #
 # **Where it is:** `minigpt/layers/softmax.py` and `minigpt/layers/cross_entropy.py`, by hand in `minigpt/by_hand.py`, the kernels in
-# `kernels/softmax.py`; `minigpt check softmax cross_entropy` proves them. Before: 02, embeddings and positions. Next: 04, linear layers
+# `kernels/softmax.py`; `minigpt check softmax cross_entropy` tests them. Before: 02, embeddings and positions. Next: 04, linear layers
 # and the chain rule.

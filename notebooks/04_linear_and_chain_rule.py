@@ -5,7 +5,7 @@
 #
 # Nearly all parameters of a GPT sit in matrices, and nearly all its time goes into products with them. To learn, every number of
 # every matrix needs its own answer to the question: if you grew a little, how much would the loss change? This notebook derives
-# that answer, and shows how any such derivation can be proved.
+# that answer, and shows how any such derivation can be tested.
 #
 # | letter | meaning | here |
 # |---|---|---|
@@ -183,7 +183,7 @@ same("db", step.outputs["dbias"], g.sum(axis=0))
 # There they are: the 16 numbers of 32 runs, from one product. And one pass backward through all layers, which costs about as much as two
 # runs forward, gives the gradients of all 320 numbers, or of GPT-2's 124 million.
 #
-# ## The shape rule, and what it can not see
+# ## The shape rule, and what it cannot see
 #
 # A gradient has the shape of its array. Often only one product of $g$ and $W$ has the right shape, and one can guess
 # the formula from the shapes. Guess, but do not believe: c_proj's weight is square. *Predict: does the product below have the right shape?*
@@ -196,7 +196,7 @@ print(
 )
 
 # %% [markdown]
-# The shape is right and the numbers are not. A model trained with it learns a little all the same, for the layers between this one
+# The shape is right and the numbers are not. A model trained with it learns a little all the same, because the layers between this one
 # and the loss get their right gradients; all before it are misled, and no error says so.
 #
 # The same holds for other sizes that happen to agree. With one token, a forgotten sum hides; with as many tokens as
@@ -271,7 +271,7 @@ show(figure)
 # worse than $10^{-3}$. The valley is where the formula has it. One side alone is never as good.
 #
 # **Why float64?** Float32 has 7 digits, $\epsilon = 1.2 \cdot 10^{-7}$. At its best, near $h = 5 \cdot 10^{-3}$, it knows the slope to four digits, and at
-# $h = 10^{-6}$ to one. A wrong formula that is off by a little would pass. So gradients are proved in float64, and float32 is then
+# $h = 10^{-6}$ to one. A wrong formula that is off by a little would pass. So gradients are tested in float64, and float32 is then
 # compared with float64.
 #
 # **Why a random $g$?** A layer has many outputs, and a slope needs one number: $\sum_{no} g_{no} y_{no}$, whose gradient to $y$ is $g$. The easiest $g$
@@ -444,7 +444,7 @@ answer(
 
 # %% [markdown]
 # **2.** Write the backward. `cache` has the fields `x` (..., in), `weight` (in, out) and `has_bias`; the last entry of the result is
-# None where there is no bias. Remember the leading axes. The check runs all the project's tests of the linear layer on your function,
+# None if there is no bias. Remember the leading axes. The check runs all the project's tests of the linear layer on your function,
 # also inside a model.
 
 
@@ -459,9 +459,9 @@ check(linear_backward=linear_backward)
 # ## In three lines
 #
 # * Multiply along a path, add over the paths: a layer needs only $g$, and hands on its own.
-# * $dx = g W^\top$, $dW = x^\top g$, $db = \sum_n g_n$: each sums over the index that its array lacks; shapes do not prove it.
-# * Prove it in float64, by differences on both sides, $h = 6 \cdot 10^{-6}$, with a random $g$ and unequal sizes.
+# * $dx = g W^\top$, $dW = x^\top g$, $db = \sum_n g_n$: each sums over the index that its array lacks; shapes do not show it.
+# * Test it in float64, by differences on both sides, $h = 6 \cdot 10^{-6}$, with a random $g$ and unequal sizes.
 #
 # **Where it is:** `minigpt/layers/linear.py` and `minigpt/layers/relu.py`, by hand in `minigpt/by_hand.py`, the differences in
-# `minigpt/checks/core.py`, the kernels in `kernels/linear.py` and `kernels/elementwise.py`; `minigpt check linear relu` proves them.
+# `minigpt/checks/core.py`, the kernels in `kernels/linear.py` and `kernels/elementwise.py`; `minigpt check linear relu` tests them.
 # Before: 03, softmax and cross-entropy. Next: 05, attention.

@@ -270,4 +270,4 @@ check(multi_head_attention_backward=multi_head_attention_backward)
 # * Backward, numbers go back to where they came from; nothing is summed over heads, and `c_proj` alone mixes them.
 #
 # **Where it is:** `minigpt/layers/multi_head_attention.py`, by hand in `minigpt/by_hand.py`, the kernel in `kernels/attention.py`;
-# `minigpt check multi_head_attention` proves all of it. Before: 05, attention. Next: 07, layer norm.
+# `minigpt check multi_head_attention` tests all of it. Before: 05, attention. Next: 07, layer norm.

@@ -287,7 +287,7 @@ answer(
 
 # %% [markdown]
 # **2.** Write the backward yourself, with the code above covered. `cache` has the fields `xhat` (..., C), `rstd` (..., 1), `weight` (C,)
-# and `has_bias`, True or False; the last entry of the result is None where there is no bias. The check runs the project's tests of layer
+# and `has_bias`, True or False; the last entry of the result is None if there is no bias. The check runs the project's tests of layer
 # norm's backward on your function: against numbers by hand, PyTorch's, the loops', and central differences, in float64 and float32, and
 # inside two models. Where your numbers are those of a mistake that it knows, it says which.
 
@@ -307,4 +307,4 @@ check(layer_norm_backward=layer_norm_backward)
 # * Test it with a random gain, or you will not see a forgotten one.
 #
 # **Where it is:** `minigpt/layers/layer_norm.py`, by hand in `minigpt/by_hand.py`, the kernel in `kernels/layer_norm.py`, where a
-# row comes into the cache once and is read there three times: for its mean, its variance and the output; `minigpt check layer_norm` proves all of it. Before: 06, many heads. Next: 08, GELU and the MLP.
+# row comes into the cache once and is read there three times: for its mean, its variance and the output; `minigpt check layer_norm` tests all of it. Before: 06, many heads. Next: 08, GELU and the MLP.

@@ -47,7 +47,7 @@ best, *_ = np.linalg.lstsq(with_one, wanted, rcond=None)  # the least squared er
 print(with_one @ best + 0.0)
 
 # %% [markdown]
-# "Half", whatever the switches are. It can not do better: what is linear gives to $(0,0)$ and $(1,1)$ together as much as to $(0,1)$ and
+# "Half", whatever the switches are. It cannot do better: what is linear gives to $(0,0)$ and $(1,1)$ together as much as to $(0,1)$ and
 # $(1,0)$ together, and here 0 is wanted of the one pair and 2 of the other. Now the same with a bend between two layers,
 # and the backward that this notebook derives:
 
@@ -469,7 +469,7 @@ from kernels import matmul
 source(kernels.mlp_forward, kernels.mlp_backward, matmul._finish)
 
 # %% [markdown]
-# Even the exponential is the project's own, for a call to a library inside the loop would stop the processor from doing many numbers
+# Even the exponential is the project's own, because a call to a library inside the loop would stop the processor from doing many numbers
 # at a time. It splits $e^x = 2^n e^r$ with a whole $n$ and a small $r$:
 
 # %%
@@ -526,5 +526,5 @@ check(gelu_backward=gelu_backward)
 # * Backward: $du = (g W_2^\top) \odot \mathrm{GELU}'(u)$ between two linear layers; test which of the two forms you have.
 #
 # **Where it is:** `minigpt/layers/gelu.py` and `minigpt/layers/mlp.py`, by hand in `minigpt/by_hand.py`, the kernels in
-# `kernels/vector_math.py`, `kernels/elementwise.py` and `kernels/linear.py`; `minigpt check gelu mlp` proves them. Before: 07, layer norm.
+# `kernels/vector_math.py`, `kernels/elementwise.py` and `kernels/linear.py`; `minigpt check gelu mlp` tests them. Before: 07, layer norm.
 # Next: 09, the block and the residual stream.

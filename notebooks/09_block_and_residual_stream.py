@@ -585,4 +585,4 @@ answer(
 # * The stream is a sum of what all parts wrote. Its variance grows with $2n$ parts, unless `c_proj` starts at $0.02/\sqrt{2n}$.
 #
 # **Where it is:** `minigpt/layers/add.py`, `minigpt/model.py` (`block_forward`, `block_backward`), the start in
-# `minigpt/parameters.py`; `minigpt check model` proves the whole. Before: 08, GELU and the MLP. Next: 10, the whole GPT.
+# `minigpt/parameters.py`; `minigpt check model` tests the whole. Before: 08, GELU and the MLP. Next: 10, the whole GPT.

@@ -522,4 +522,4 @@ else:
 # * A block learns $12C^2 + 13C$ numbers, a token costs $6N_W$ FLOPs and attention's share; every count here was compared with what happened.
 #
 # **Where it is:** `minigpt/model.py`, the ledger in `minigpt/ledger.py`, the counting in `minigpt/parameters.py`, central differences in
-# `minigpt/gradients.py`; `minigpt check model` proves all of it, also against PyTorch's numbers. Before: 09, the residual stream. Next: 11, AdamW.
+# `minigpt/gradients.py`; `minigpt check model` tests all of it, also against PyTorch's numbers. Before: 09, the residual stream. Next: 11, AdamW.

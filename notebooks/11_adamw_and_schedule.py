@@ -591,7 +591,7 @@ def my_adamw_step(
 ):
     optim.expect_adamw(
         params, grads, state, t
-    )  # ValueError where the arguments do not fit: done for you
+    )  # ValueError if the arguments do not fit: done for you
     raise NotImplementedError("11.2: change params, state.m and state.v, in place")
 
 
@@ -606,4 +606,4 @@ check(adamw_step=my_adamw_step)
 # * Warm-up while $v$ knows little, then half a cosine down, so that the noise dies away. Errors here do not stop training; they make it worse.
 #
 # **Where it is:** `minigpt/optim.py`, the kernel in `kernels/optim.py`, Muon in `minigpt/muon.py`; `minigpt check adamw clip schedule muon`
-# proves all of it. Before: 10, the whole GPT. Next: 12, training.
+# tests all of it. Before: 10, the whole GPT. Next: 12, training.

@@ -117,7 +117,7 @@ print(
 )
 
 # %% [markdown]
-# The package's own step does the same, and says so where something is not finite. To prove that nothing was left out: twenty of its steps against
+# The package's own step does the same, and says so where something is not finite. To test that nothing was left out: twenty of its steps against
 # twenty of the loop's, bit for bit.
 
 # %%
@@ -426,7 +426,7 @@ print(
 )
 
 # %% [markdown]
-# If a model can not do that, the gradient or the step is wrong, and no data will help. Now five mistakes, each a line, and what each prints. *Predict for each: stuck, explodes, worse, or
+# If a model cannot do that, the gradient or the step is wrong, and no data will help. Now five mistakes, each a line, and what each prints. *Predict for each: stuck, explodes, worse, or
 # suspiciously good?*
 
 # %% tags=["volatile"]
@@ -471,7 +471,7 @@ for name, ops in (("with mask", "numpy"), ("without", seeing)):
     print(f"{name:9s} loss {losses[-1]:.2f}, validation {val:.2f}, answers right {right_share:.0%}")
 
 # %% [markdown]
-# By both losses the model without a mask is the better one, and it can not do the task: when it writes, there is nothing to the right to copy from. The loss alone can not see this. *Let it write*, early.
+# By both losses the model without a mask is the better one, and it cannot do the task: when it writes, there is nothing to the right to copy from. The loss alone cannot see this. *Let it write*, early.
 #
 # | what you see | what it is, mostly | first look |
 # |---|---|---|
@@ -526,4 +526,4 @@ except AssertionError as error:
 # * A checkpoint holds weights, $m$, $v$ and the step; a big batch is the mean of small ones, each weighed by its counted targets.
 #
 # **Where it is:** `minigpt/train.py`, batches in `minigpt/data.py` and `minigpt/tasks.py`, checkpoints in `minigpt/checkpoint.py`. `minigpt demo` does all this in a minute,
-# with the curve in `runs/demo/loss.png`; `minigpt check train` proves it. Before: 11, AdamW. Next: 13, sampling.
+# with the curve in `runs/demo/loss.png`; `minigpt check train` tests it. Before: 11, AdamW. Next: 13, sampling.

@@ -37,16 +37,16 @@ tokenizer = load_tokenizer(shipped_model())
 # %% [markdown]
 # ## Make it hurt
 #
-# The model that comes with the project has read Python's and NumPy's documentation. The obvious choice is the likeliest token, each time: *greedy*. *Predict before you
-# run: what does a model write that always takes the likeliest?*
+# The model that comes with the project has read Python's and NumPy's documentation. The obvious choice is the most likely token, each time: *greedy*. *Predict before you
+# run: what does a model write that always takes the most likely?*
 
 # %%
 prompt = tokenizer.encode("The value of")[None]  # (B, T), B = 1
 print(tokenizer.decode(generate.generate(model, prompt, 60)[0]))
 
 # %% [markdown]
-# It goes round in circles. After *the value of* the likeliest is *the*, after *of the* it is *value*, and most turns make the next likelier ("the" has 0.54, 0.61, 0.65 in
-# the first three, "value" 0.08, 0.12, 0.13), for the model has learnt that what has been said is often said again. The other extreme is to take any token:
+# It goes round in circles. After *the value of* the most likely is *the*, after *of the* it is *value*, and most turns make the next more likely ("the" has 0.54, 0.61, 0.65 in
+# the first three, "value" 0.08, 0.12, 0.13), because the model has learnt that what has been said is often said again. The other extreme is to take any token:
 
 # %%
 rng = np.random.default_rng(0)
@@ -79,7 +79,7 @@ print(f"the other {len(p) - 8} together {p[order[8:]].sum():.3f}")
 #
 # $$\frac{p_i}{p_j} = \frac{e^{z_i/\tau}}{e^{z_j/\tau}} = e^{(z_i - z_j)/\tau} = \Big(\frac{p_i}{p_j}\Big|_{\tau = 1}\Big)^{1/\tau}$$
 #
-# At $\tau = \frac12$ every ratio is squared, at $\tau = 2$ its root is taken. As $\tau \to 0$ all ratios go to infinity, and the likeliest has everything: greedy. As
+# At $\tau = \frac12$ every ratio is squared, at $\tau = 2$ its root is taken. As $\tau \to 0$ all ratios go to infinity, and the most likely has everything: greedy. As
 # $\tau \to \infty$ they go to 1, and all are alike.
 
 # %%
@@ -156,7 +156,7 @@ show(figure)
 # %% [markdown]
 # ## Cut the tail: top-k
 #
-# Temperature makes the tail thinner and the head fatter together. *Top-k* keeps the $k$ likeliest as they are, relative to each other, and drops the rest.
+# Temperature makes the tail thinner and the head fatter together. *Top-k* keeps the $k$ most likely as they are, relative to each other, and drops the rest.
 
 # %%
 formula("sampling.top_k")
@@ -176,7 +176,7 @@ for text in ("This function returns", "The value of", "A", "If the", "You can us
 #
 # ## Cut the tail: top-p
 #
-# So fix the probability and let the number follow: keep the *smallest set* of likeliest tokens that holds at least $P$. Holtzman et al. 2020 call it the nucleus.
+# So fix the probability and let the number follow: keep the *smallest set* of most likely tokens that holds at least $P$. Holtzman et al. 2020 call it the nucleus.
 
 # %%
 formula("sampling.top_p")
@@ -187,7 +187,7 @@ top_logits = np.log(p[top])  # softmax of these: the same ratios
 show(plots.truncation(top_logits, [names[i] for i in top], top_k=8, top_p=0.9))
 
 # %% [markdown]
-# The picture has the twenty likeliest only, scaled up to sum to 1, so that they can be read; so 4 of them reach 0.9, where it takes 10 of the whole vocabulary. The token with which the curve crosses $P$ is *in*: without it the set would not reach $P$. Code that
+# The picture has the twenty most likely only, scaled up to sum to 1, so that they can be read; so 4 of them reach 0.9, where it takes 10 of the whole vocabulary. The token with which the curve crosses $P$ is *in*: without it the set would not reach $P$. Code that
 # asks `cumsum <= P` leaves it out:
 
 # %%
@@ -211,7 +211,7 @@ print("right:", probabilities(np.log(sure)[None], top_p=0.9)[0])
 source(probabilities)
 
 # %% [markdown]
-# In loops, for one row. It is the definition: go down from the likeliest, stop when the sum reaches $P$.
+# In loops, for one row. It is the definition: go down from the most likely, stop when the sum reaches $P$.
 
 
 # %%
@@ -364,7 +364,7 @@ for tau in (0.01, 0.5, 0.8, 1.0, 1.5):
     print(f"temperature {tau:4.2f}: {share:4.0%} repeated, {loss:.1f} nats per token")
 
 # %% [markdown]
-# On text that people wrote, and that it had not read, this model has 2.99 nats per token (`data/README.md`). Greedy text has a third of that. *People do not write what is likeliest*: a text that never surprises
+# On text that people wrote, and that it had not read, this model has 2.99 nats per token (`data/README.md`). Greedy text has a third of that. *People do not write what is most likely*: a text that never surprises
 # says nothing. Maximising the probability is the right aim in training and the wrong one in writing (Holtzman et al. 2020).
 #
 # ## The cost, and what a cache would save
@@ -372,7 +372,7 @@ for tau in (0.01, 0.5, 0.8, 1.0, 1.5):
 # `next_logits` runs the whole model over all tokens, and uses the last row. For the next token it does so again. To write $T$ tokens it reads $1 + 2 + \dots + T = T(T+1)/2$.
 #
 # What is computed twice? In each block a token's query, key and value. Of earlier tokens, the new one needs keys and values only. With a causal mask they depend on the token itself and on what is *before* it, so
-# appending a token can not change them:
+# appending a token cannot change them:
 
 
 # %%
@@ -404,7 +404,7 @@ for block in range(4):
     print(f"block {block}: largest change of an old key {np.abs(after[:-1] - before).max():.2f}")
 
 # %% [markdown]
-# Not in the first, whose keys come from the embeddings alone; in all others. This is why a model with a causal mask can write cheaply, and one without (BERT) can not.
+# Not in the first, whose keys come from the embeddings alone; in all others. This is why a model with a causal mask can write cheaply, and one without (BERT) cannot.
 
 # %%
 show(plots.kv_cache(8))
@@ -487,8 +487,8 @@ check(probabilities=my_probabilities)
 # ## In three lines
 #
 # * Temperature raises ratios to the power $1/\tau$, and the entropy grows with it; top-k and top-p cut the tail, top-p as far as the model is sure. In this order.
-# * A draw is a uniform number and a cumulative sum: the first token with $c_i > u$. Greedy text repeats itself, since the likeliest is not what people write.
+# * A draw is a uniform number and a cumulative sum: the first token with $c_i > u$. Greedy text repeats itself, since the most likely is not what people write.
 # * With a causal mask earlier keys and values never change: a cache makes $T$ steps out of $T(T+1)/2$.
 #
-# **Where it is:** `minigpt/generate.py`; `minigpt generate` on the command line; `minigpt check sampling` proves it. Before: 12, training. Next: 14, a fast
+# **Where it is:** `minigpt/generate.py`; `minigpt generate` on the command line; `minigpt check sampling` tests it. Before: 12, training. Next: 14, a fast
 # matmul.

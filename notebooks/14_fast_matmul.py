@@ -196,7 +196,7 @@ for rows, columns in ((1, 1), (1, 32), (4, 4), (8, 8), (6, 16), (8, 32)):
 # 16 rows would not.
 #
 # The 16 sums have a second use. An FMA takes 4 cycles, and two may begin in each: so 8 must be on their way at any time, and each
-# must be to another sum, for a sum has to wait for itself.
+# must be to another sum, because a sum has to wait for itself.
 #
 # No loop in Python says "keep this in a register". So the tile is written in the compiler's own instructions (LLVM): the sums are
 # *phi* values, which means: on the way into the loop zero, on the way round the loop what the last turn made.
@@ -357,7 +357,7 @@ print("float16 sums within the rule:", within_the_rule(half.astype(np.float32), 
 # %% [markdown]
 # ## The three products of a linear layer
 #
-# The letters anew: $N$ tokens, $I$ channels in, $O$ out; $x$ is $(N, I)$, $W$ is $(I, O)$, $y = x W + b$ is $(N, O)$. Index by index:
+# The letters again: $N$ tokens, $I$ channels in, $O$ out; $x$ is $(N, I)$, $W$ is $(I, O)$, $y = x W + b$ is $(N, O)$. Index by index:
 #
 # $$y_{no} = \sum_i x_{ni} W_{io} + b_o$$
 #
@@ -655,7 +655,7 @@ answer(
 
 # %% [markdown]
 # **2.** Write the three products of the backward. `cache` has the fields `x` (..., I), `weight` (I, O) and `has_bias`; the last
-# result is None where there is no bias. Mind that $x$ may have leading axes (B, T): all of them are rows.
+# result is None if there is no bias. Mind that $x$ may have leading axes (B, T): all of them are rows.
 
 
 # %%

@@ -158,7 +158,7 @@ show(plots.flash_tiles(16, 16, 4, 4, current=(2, 1), hs=4))
 # The title counts what is read from arrays: without tiles $q$, $k$, $v$ once and every score twice; with tiles each query once, and for every tile its keys
 # and values. So tiles read less where their side is large next to $hs$. (Try `hs=16`, then a `block_q` of 16.)
 #
-# ## Backward: make it anew
+# ## Backward: make it again
 #
 # Notebook 05: $dV = P^\top G$, $dP = G V^\top$, $dS = P \odot (dP - \mathrm{rowsum}(dP \odot P))$, and from it $dQ = dS\, K / \sqrt{hs}$,
 # $dK = dS^\top Q / \sqrt{hs}$. $dV$ and $dS$ want $P$, which nobody has kept. But with $L$ each weight can be made again from its score, and needs nothing of the rest of its row:
@@ -196,7 +196,7 @@ for name, mine, reference in zip(
     same(name, mine, reference[0, 0])
 
 # %% [markdown]
-# The reference's gradients are proved by central differences (notebook 05), so these are too. Nothing of the size $T \times T$ was stored: two numbers a row,
+# The reference's gradients are tested by central differences (notebook 05), so these are too. Nothing of the size $T \times T$ was stored: two numbers a row,
 # $L$ and $D$.
 #
 # ## The ladder
@@ -259,7 +259,7 @@ for name, _ in ladder.ATTENTION:
     print(f"{name:20s} {read / 1e6:9.0f} {written / 1e6:9.0f}")
 
 # %% [markdown]
-# a1 reads less, for it skips the hidden half, and writes ten times as *much*: its output row goes to and fro with every key. a2 changes nothing
+# a1 reads less, because it skips the hidden half, and writes ten times as *much*: its output row goes to and fro with every key. a2 changes nothing
 # here: the count does not ask from which cache a number comes, and that is what its blocks change. The tenfold drop comes with a3: $8 \times 32$ sums
 # stay in registers, so a product needs $1/8 + 1/32$ loads in place of 2.
 #
@@ -420,8 +420,8 @@ answer("the whole row", None if mine is None else np.asarray(mine), out[5], mist
 # ## In three lines
 #
 # * A softmax needs one pass: $m$ and $\ell$ so far, and a factor $e^{m - m'}$ whenever the maximum rises; the output shrinks by the same factor.
-# * Of each row one number is kept, $L = m + \log \ell$. Backward makes $P = e^{S - L}$ anew, and $D = \mathrm{rowsum}(G \odot O)$ stands for the row sum.
+# * Of each row one number is kept, $L = m + \log \ell$. Backward makes $P = e^{S - L}$ again, and $D = \mathrm{rowsum}(G \odot O)$ stands for the row sum.
 # * Tiles make it fast, and nothing grows with $T^2$ but the work (and a dropout mask, where there is one).
 #
-# **Where it is:** `kernels/ladder/` a0 to a6, `kernels/flash.py`, `kernels/attention.py`; `minigpt check attention --ops numba` proves the kernel,
+# **Where it is:** `kernels/ladder/` a0 to a6, `kernels/flash.py`, `kernels/attention.py`; `minigpt check attention --ops numba` tests the kernel,
 # `python -m kernels.ladder.table` times the rungs. Before: 14, a fast matmul. Next: 16, inside a trained model.

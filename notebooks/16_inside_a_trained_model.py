@@ -41,7 +41,7 @@ print(f"{sum(array.size for array in model.params.values()):,} parameters")
 
 # %% [markdown]
 # It was trained in seven minutes (`python data/make_prose.py`) on the prose of Python's and NumPy's documentation, and it writes
-# like it. Here always the likeliest token is taken. *Predict: will the text make sense?*
+# like it. Here always the most likely token is taken. *Predict: will the text make sense?*
 
 # %%
 prompt = np.array(tokenizer.encode("The function returns"))[None]
@@ -149,7 +149,7 @@ refutation("gpt.autoencoder")
 # %% [markdown]
 # ## Heads by numbers
 #
-# Sixteen pictures of one sentence persuade, they prove nothing. Over the longer text, measure for each head how much weight falls
+# Sixteen pictures of one sentence persuade, they show nothing. Over the longer text, measure for each head how much weight falls
 # on the token before, on the token itself, on the first token of the text, and over how many tokens it spreads, $e^{H}$ with the
 # entropy $H = -\sum_j P_{ij} \ln P_{ij}$: a head that looks evenly at $n$ tokens has $e^H = n$.
 #

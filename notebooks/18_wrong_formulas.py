@@ -122,7 +122,7 @@ show(figure)
 # %% [markdown]
 # All of them learn at first. Gamma outside cannot be told from the right one by its loss at all: as long as the numbers of $\gamma$
 # are nearly equal, and they begin at 1, it is nearly right. The wrong $dK$ is a little worse, and who would look for the reason?
-# Only the third is plainly ill. **That the loss falls proves nothing.** A number must be compared with a number.
+# Only the third is plainly ill. **That the loss falls shows nothing.** A number must be compared with a number.
 #
 # ## Five tests
 #
@@ -470,7 +470,7 @@ refutation("layer_norm.unbiased")
 refutation("mlp.two_linear_layers")
 
 # %% [markdown]
-# **A limit:** let the $p$ of top-p sampling go to 0. The likeliest token must stay, or there is nothing to draw from. By "cumulative
+# **A limit:** let the $p$ of top-p sampling go to 0. The most likely token must stay, or there is nothing to draw from. By "cumulative
 # probability at most $p$" none stays. The right set is the smallest whose sum *reaches* $p$.
 
 # %%
@@ -499,7 +499,7 @@ formula("sampling.top_p")
 # %%
 lr, wd = 0.1, 0.1
 for theta in (1.0, 0.001):
-    g = wd * theta  # the decay as a gradient, and no other
+    g = wd * theta  # the decay as the only gradient
     print(
         f"theta {theta:5}: decay apart moves it by {lr * wd * theta:.5f}, decay in the gradient by {lr * g / (abs(g) + 1e-8):.5f}"
     )
@@ -537,7 +537,7 @@ print(f"the 12 blocks of GPT-2:       {12 * (12 * C * C + 13 * C):,}")
 # ## The rule of this package
 #
 # A refutation here is an object with two functions, the claim and the right one, and the two numbers as they were printed. A test
-# computes both anew and fails if they move. Here is what it is made of:
+# computes both again and fails if they move. Here is what it is made of:
 
 # %%
 from minigpt.formulas import Refuted
@@ -589,5 +589,5 @@ answer(
 # * Test with random numbers and unequal shapes: 1, square and symmetric inputs are where mistakes hide.
 #
 # **Where it is:** `minigpt/formulas/refuted.py` has them with their sources, `misprints.py` beside it what they give;
-# `minigpt formulas --refuted` prints all; `tests/test_formulas.py` computes each anew; `minigpt/course/` has more wrong code, each
+# `minigpt formulas --refuted` prints all; `tests/test_formulas.py` computes each again; `minigpt/course/` has more wrong code, each
 # variant killed by a check. Before: 17, from GPT-1 to GPT-4. This is the last notebook.

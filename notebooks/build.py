@@ -8,7 +8,7 @@ A cell begins with `# %%` (code) or `# %% [markdown]`. `# %% tags=["volatile"]` 
 kept and shown, and not compared. Nothing in a notebook depends on the time of day: no timestamps, ids by place, PNGs without tags;
 a picture is kept as it was where nothing down to its cell has changed but its bytes.
 Losses of a training run differ with the Python (whose texts are trained on), the NumPy and the
-processor: a notebook says what it was built with, and elsewhere a check proves that it runs, and
+processor: a notebook says what it was built with, and elsewhere a check tests that it runs, and
 that its source is the script's.
 Left out: widgets, HTML outputs. GitHub shows what is here.
 """
@@ -39,7 +39,7 @@ HEADER = re.compile(r"^# %%(?P<rest>.*)$", re.MULTILINE)
 
 
 def sources(words: list[str]) -> list[Path]:
-    """The percent scripts, or those whose name begins with a word. Raises SystemExit where a word fits none."""
+    """The percent scripts, or those whose name begins with a word. Raises SystemExit if a word fits none."""
     scripts = sorted(HERE.glob("[0-9][0-9]_*.py"))
     for word in words:
         if not any(script.stem.startswith(word) for script in scripts):
@@ -87,7 +87,7 @@ def notebook(script: str) -> nbformat.NotebookNode:
 
 
 def executed(script: Path) -> nbformat.NotebookNode:
-    """The notebook of a script, run from top to bottom in a kernel of its own, and normalised. Raises where a cell fails."""
+    """The notebook of a script, run from top to bottom in a kernel of its own, and normalised. Raises if a cell fails."""
     made = notebook(script.read_text(encoding="utf-8"))
     client = NotebookClient(
         made,
@@ -182,7 +182,7 @@ def with_old_pictures(
 
 
 def build(script: Path, check: bool, pictures: bool = False) -> str:
-    """Execute one, and write it where it changed; with pictures, all of them anew.
+    """Execute one, and write it where it changed; with pictures, all of them again.
 
     Returns what to say; a check's complaint begins with DIFFERS.
     """
@@ -229,7 +229,7 @@ def main() -> int:
     parser.add_argument(
         "--pictures",
         action="store_true",
-        help="write every picture anew, as after a change of plots/",
+        help="write every picture again, as after a change of plots/",
     )
     args = parser.parse_args()
     wrong = 0

@@ -1,4 +1,4 @@
-"""The judge itself: it must see every kind of wrong output, for it is what everything else stands on."""
+"""The judge itself: it must see every kind of wrong output, because everything else stands on it."""
 
 import numpy as np
 import pytest

@@ -13,7 +13,7 @@ from minigpt.formulas.core import Formula, difference
 def test_it_holds(id):
     one = FORMULAS[id]
     rows = one.rows()
-    assert len(rows) >= 2, "one way to evaluate a formula proves nothing"
+    assert len(rows) >= 2, "one way to evaluate a formula shows nothing"
     assert all(row.passed for row in rows), str(one)
     assert all(np.isfinite(row.value).all() for row in rows)
 

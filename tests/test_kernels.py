@@ -444,7 +444,7 @@ def test_a_tile_that_is_none():
 
 
 def test_without_a_place_for_the_cache(tmp_path):
-    """Compiled code that can not be kept is compiled each time, and a warning says so."""
+    """Compiled code that cannot be kept is compiled each time, and a warning says so."""
     shutil.copytree(ROOT / "kernels", tmp_path / "kernels", ignore=shutil.ignore_patterns("__pycache__", "ladder"))
     (tmp_path / "kernels" / "__pycache__").write_text("a file where the directory would be")
     script = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"

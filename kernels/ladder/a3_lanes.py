@@ -6,7 +6,7 @@ exponential and sum are one instruction for all of them, and no lane ever asks a
 that the tile reads for O^T = V^T P^T. The products are those of m5_tile.py: their sums stay in registers.
 
 T is padded with zeros to whole blocks. No harm is done: a key that is not there lies beyond the diagonal, and a query that is not
-there is not written. lse = m + log l is kept: from it and q, k alone the backward pass (a4) makes P anew.
+there is not written. lse = m + log l is kept: from it and q, k alone the backward pass (a4) makes P again.
 Source: Dao 2023, "FlashAttention-2" (lse); Goto and van de Geijn 2008 (panels).
 """
 

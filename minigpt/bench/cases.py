@@ -1,4 +1,4 @@
-"""What is measured. A case is plain data, for it is sent to other processes as JSON."""
+"""What is measured. A case is plain data, because it is sent to other processes as JSON."""
 
 from typing import NamedTuple
 

@@ -1,6 +1,6 @@
 """How each peer does the work of a case: a function that makes a function of no arguments, to be timed.
 
-Inputs come from one seed, so that every peer sees the same numbers. Results are made anew at each call, as in training.
+Inputs come from one seed, so that every peer sees the same numbers. Results are computed again at each call, as in training.
 """
 
 from collections.abc import Callable
@@ -49,7 +49,7 @@ def _matmul_kernels(product: str, x: np.ndarray, dy: np.ndarray, weight: np.ndar
 
 
 def gelu(peer: str, rows: int, n_in: int, n_out: int, form: str) -> Work:
-    """gelu(x w + b). The kernel keeps x w + b too, for its backward pass; PyTorch's weight is (out, in), as it likes it."""
+    """gelu(x w + b). The kernel keeps x w + b too, for its backward pass; PyTorch's weight is (out, in), its own layout."""
     x, weight, bias = normal(rows, n_in), normal(n_in, n_out, seed=1), normal(n_out, seed=2)
     if peer == "torch":
         import torch

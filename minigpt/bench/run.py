@@ -22,7 +22,7 @@ class Result(NamedTuple):
         return statistics.median(self.seconds[peer])
 
     def ratio(self, peer: str) -> float:
-        """How many times as long as the first peer another one takes: the median over rounds, whose two halves saw one weather."""
+        """How many times as long as the first peer another one takes: the median over rounds, both timed under the same load."""
         ours = self.seconds[self.case.peers[0]]
         return statistics.median(theirs / mine for theirs, mine in zip(self.seconds[peer], ours, strict=True))
 
@@ -39,7 +39,7 @@ class Worker:
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
 
     def ask(self, order: dict) -> float:
-        """Send an order, wait for the answer. Raises RuntimeError where the process has ended."""
+        """Send an order, wait for the answer. Raises RuntimeError if the process has ended."""
         self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()

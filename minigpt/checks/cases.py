@@ -32,7 +32,7 @@ class Case(NamedTuple):
         return pair(f"{function}_forward", getattr(subject, f"{function}_forward")(**arguments))
 
     def backward(self, subject: object, function: str, dout: object, cache: object) -> dict[str, np.ndarray]:
-        """The gradients by name of the argument. Raises ValueError where their number is wrong."""
+        """The gradients by name of the argument. Raises ValueError if their number is wrong."""
         result = getattr(subject, f"{function}_backward")(dout, cache)
         gradients = result if isinstance(result, tuple) else (result,)
         wanted = pair_of(f"{function}_forward").gradients  # that of a bias which is None is None

@@ -47,7 +47,7 @@ class Report(NamedTuple):
 
     check: Check
     lines: list[Line]
-    outputs: dict | None = None  # what the call returned; None where it raised an error
+    outputs: dict | None = None  # what the call returned; None if it raised an error
 
     @property
     def passed(self) -> bool:
@@ -167,7 +167,7 @@ def first(result: tuple) -> np.ndarray:
 
 
 def pair(function: str, result: object) -> tuple:
-    """What a forward returned, if it is a pair. Else TypeError: a forgotten cache is the likeliest mistake of all."""
+    """What a forward returned, if it is a pair. Else TypeError: a forgotten cache is the most likely mistake of all."""
     if not (isinstance(result, tuple) and len(result) == 2):
         raise TypeError(f"the {function} returned a {type(result).__name__}, but must return a pair: out, cache")
     return result

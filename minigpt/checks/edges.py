@@ -51,9 +51,9 @@ def _attention_edges(subject, q, k, v):
 def _attention_edge_lines(got, q, k, v) -> list[Line]:
     kept = got["kept"][..., 0, 0]  # (B, nh)
     scores = np.where(np.tri(5, dtype=bool), q @ k.swapaxes(-1, -2), -np.inf)
-    likeliest = np.take_along_axis(v, scores.argmax(axis=-1)[..., None], axis=2)  # all weight goes to the largest score
+    largest = np.take_along_axis(v, scores.argmax(axis=-1)[..., None], axis=2)  # all weight goes to the largest score
     return [
-        equal("attention of scores about 1e10", got["huge"], likeliest, 1e-6),
+        equal("attention of scores about 1e10", got["huge"], largest, 1e-6),
         equal("attention weights left by dropout", kept, np.where(kept > 0.5, 4 / 3, 0.0), 1e-12),
         true("attention weights kept, of 200", 125 <= (kept > 0).sum() <= 175, int((kept > 0).sum()), "about 150"),
         true("masks of the heads", not (kept == kept[:, :1]).all(), "equal or not", "one for each head"),

@@ -48,7 +48,7 @@ def _dropout_lines(got, x) -> list[Line]:
             "each number for itself or not",
             "each for itself",
         ),
-        true("dropout drawn anew", not np.array_equal(got["later"], out), "drawn anew", "another mask at the next call"),
+        true("dropout drawn again", not np.array_equal(got["later"], out), "drawn again", "another mask at the next call"),
         equal("dropout with p = 0", got["off"], x, 0.0),
         true("dropout of float32", got["small"].dtype == np.float32, got["small"].dtype, "float32"),
         true("dropout dx of float32", got["small dx"].dtype == np.float32, got["small dx"].dtype, "float32"),

@@ -18,7 +18,7 @@ COMMANDS = {
     "eval": "the loss of a trained model on a data set",
     "warmup": "compile the kernels (--ops numba) now, so that nothing waits for it later",
     "bench": "measure the kernels beside NumPy and PyTorch",
-    "check": "prove the layers, or your own: values, gradients, properties",
+    "check": "test the layers, or your own: values, gradients, properties",
     "trace": "step through a model: every call, forward and backward, with formula and numbers",
     "formulas": "every formula with its source and its largest error, and the ones that are wrong",
     "data": "list, get and show data sets",

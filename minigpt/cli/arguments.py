@@ -78,7 +78,7 @@ def add_ops(parser: argparse.ArgumentParser, default: str | None = "numpy", said
 
 
 def add_fields(parser: argparse.ArgumentParser, owner: type, title: str, leave_out: tuple[str, ...] = ()) -> None:
-    """A flag for each field of a dataclass, with its comment as help. None where the flag is not given."""
+    """A flag for each field of a dataclass, with its comment as help. None if the flag is not given."""
     group = parser.add_argument_group(title)
     hints, comments = get_type_hints(owner), field_help(owner)
     for field in fields(owner):

@@ -1,4 +1,4 @@
-"""Prove the layers, the model and the training, or a file of your own: one line a tensor.
+"""Test the layers, the model and the training, or a file of your own: one line a tensor.
 
   minigpt check                              everything: golden numbers, loops, central differences, properties, bad input
   minigpt check layer_norm                   all checks of one function
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="a function or a check (default: all)")
     parser.add_argument("--seed", type=whole(0), default=0, metavar="N", help="of the random inputs (default: 0)")
     parser.add_argument("--strict", action="store_true", help="your own functions must also reject bad input")
-    parser.add_argument("--list", action="store_true", help="print the names of the checks, and what each proves")
+    parser.add_argument("--list", action="store_true", help="print the names of the checks, and what each tests")
     parser.add_argument("--failures", action="store_true", help="print only what fails, and the sum")
     parser.add_argument(
         "--time-limit",
@@ -132,7 +132,7 @@ def shown(report: checks.Report, failures_only: bool) -> checks.Report:
 
 
 def conclude(reports: list[checks.Report], uncalled: list[str], seconds: float) -> int:
-    """The sum. Raises ValueError where something failed, so that the status and stderr say so."""
+    """The sum. Raises ValueError if something failed, so that the status and stderr say so."""
     failed = [report.check.name for report in reports if not report.passed]
     tensors = sum(len(report.lines) for report in reports)
     gradients = [line for report in reports for line in report.lines if ".gradient" in report.check.name]

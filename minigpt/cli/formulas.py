@@ -53,7 +53,7 @@ def show_refuted(chosen: list) -> int:
 
 
 def select(words: list[str], among: dict) -> list:
-    """The formulas whose id is a word or begins with it. Raises ValueError where a word fits none."""
+    """The formulas whose id is a word or begins with it. Raises ValueError if a word fits none."""
     for word in words:
         if not any(id.startswith(word) for id in among):
             groups = sorted({id.partition(".")[0] for id in among})
@@ -74,5 +74,5 @@ def line(formula: Formula, rows: list) -> str:
 
 def whole(formula: Formula, ops: object) -> str:
     proofs = formula.proofs()
-    more = f"\n    also proved by {len(proofs)} checks: minigpt check {' '.join(proofs[:2])} ..." if proofs else ""
+    more = f"\n    also tested by {len(proofs)} checks: minigpt check {' '.join(proofs[:2])} ..." if proofs else ""
     return f"{formula.show(ops)}{more}\n"

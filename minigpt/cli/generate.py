@@ -2,7 +2,7 @@
 
   minigpt generate                                         the small model that ships with minigpt, by the name prose
   minigpt generate runs/demo --prompt "The "               draws each token from the model's probabilities
-  minigpt generate runs/demo --greedy                      always the likeliest token: soon repeats itself
+  minigpt generate runs/demo --greedy                      always the most likely token: soon repeats itself
   minigpt generate runs/demo --temperature 0.5 --top-p 0.9   safer, and never from the unlikely tail
 
 The same --seed writes the same text.
@@ -24,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--prompt", metavar="TEXT", help="what it goes on from (default: The, with a space; for a task: digits)")
     parser.add_argument("--max-new-tokens", type=whole(1), default=300, metavar="N", help="how much it writes (default: 300)")
-    parser.add_argument("--greedy", action="store_true", help="always the likeliest token; the next three do not matter then")
+    parser.add_argument(
+        "--greedy", action="store_true", help="always the most likely token; ignores --temperature, --top-k and --top-p"
+    )
     parser.add_argument(
         "--temperature",
         type=number(0.0, open_below=True),
@@ -32,9 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="below 1 safer, above 1 wilder (default: 0.8)",
     )
-    parser.add_argument("--top-k", type=whole(1), metavar="K", help="only the K likeliest tokens")
+    parser.add_argument("--top-k", type=whole(1), metavar="K", help="only the K most likely tokens")
     parser.add_argument(
-        "--top-p", type=number(0.0, 1.0, open_below=True), metavar="P", help="only the likeliest tokens that together reach P"
+        "--top-p", type=number(0.0, 1.0, open_below=True), metavar="P", help="only the most likely tokens that together reach P"
     )
     parser.add_argument("--stop", metavar="TEXT", help="stop before this text would be written")
     parser.add_argument("--num-return-sequences", type=whole(1), default=1, metavar="N", help="how many texts (default: 1)")

@@ -1,6 +1,6 @@
 """A command that runs a learner's file, in a process below this one: the file can end that process, not say that all went well.
 
-An exit status proves little: os._exit(0) in the middle of a step has it too. So the command below writes its own status into a file
+An exit status shows little: os._exit(0) in the middle of a step has it too. So the command below writes its own status into a file
 as the last thing it does; where that file is empty, it was ended before.
 """
 

@@ -4,7 +4,7 @@
   minigpt train --preset char-cpu --data my.txt            nanoGPT's published CPU run, on your text
   minigpt train --tokenizer bpe --data my.txt              tokens longer than a character, found in your text (GPT-2's way)
   minigpt train --data reverse --out runs/reverse          a task that can be solved exactly
-  minigpt train --out runs/reverse --resume                go on after Ctrl-C, a crash or a kill, bit for bit as if nothing had been
+  minigpt train --out runs/reverse --resume                go on after Ctrl-C, a crash or a kill, with bit-identical results
 
 A run is a directory: the newest checkpoint (step-000250/), log.jsonl, loss.png. A preset fixes the model and the training; flags
 change it. Ctrl-C saves first.
@@ -68,7 +68,7 @@ def add_tokenizer(parser: argparse.ArgumentParser, said: str) -> None:
 
 
 def tokenizer_maker(args: argparse.Namespace, preset: Preset | None = None) -> Callable[[str], Tokenizer] | None:
-    """What the flags ask for, as load_data takes it. Raises ValueError where they contradict each other or the data."""
+    """What the flags ask for, as load_data takes it. Raises ValueError if they contradict each other or the data."""
     size = preset.vocab_size if preset else None
     kind = args.tokenizer or ("bpe" if size or args.bpe_size else "char")
     if kind == "char" and args.bpe_size:

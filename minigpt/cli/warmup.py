@@ -1,6 +1,6 @@
 """Compile the kernels now, so that no later command has to wait for it.
 
-The compiled code is kept on disk (Numba's cache), and is compiled anew where the kernels, Numba or the processor are others.
+The compiled code is kept on disk (Numba's cache), and is compiled again where the kernels, Numba or the processor are others.
 """
 
 import argparse
@@ -42,4 +42,4 @@ def cache_directory() -> str:
     """Where the compiled kernels lie."""
     from kernels.jit import cache_directory
 
-    return cache_directory() or "memory alone: every start compiles anew"
+    return cache_directory() or "memory alone: every start compiles again"

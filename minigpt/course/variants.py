@@ -40,7 +40,7 @@ class Variant(NamedTuple):
 
 
 def subject(variant: Variant) -> SimpleNamespace:
-    """The whole library with this bug in it. Raises ValueError where an edit does not fit the source exactly once."""
+    """The whole library with this bug in it. Raises ValueError if an edit does not fit the source exactly once."""
     if variant.is_kernel:
         with _edited_kernels(variant) as wrong:
             return checks.library(checks.in_single(wrong))
@@ -54,7 +54,7 @@ def subject(variant: Variant) -> SimpleNamespace:
 
 @contextmanager
 def _edited_kernels(variant: Variant) -> Iterator[ModuleType]:
-    """A second copy of the package `kernels`, with the bug in one file. Raises RuntimeError where Numba would compile it."""
+    """A second copy of the package `kernels`, with the bug in one file. Raises RuntimeError if Numba would compile it."""
     from kernels.jit import DISABLED
 
     if not DISABLED:

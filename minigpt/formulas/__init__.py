@@ -33,7 +33,7 @@ def refutation(id: str) -> Refuted:
 def formula_of(function: str) -> Formula:
     """The first formula that a function of the contract claims to be: "softmax_backward" -> softmax.backward.
 
-    Raises ValueError where there is none.
+    Raises ValueError if there is none.
     """
     for one in FORMULAS.values():
         if one.functions and one.functions[0] == function:
@@ -44,7 +44,7 @@ def formula_of(function: str) -> Formula:
 def formulas_of(function: str, approximate: str = "tanh") -> list[Formula]:
     """What a function of the contract computes: one formula for a forward, one for each gradient of a backward.
 
-    approximate: which GELU. Raises ValueError where there is none.
+    approximate: which GELU. Raises ValueError if there is none.
     """
     pair = pair_of(function)
     is_backward = pair is not None and function == pair.backward

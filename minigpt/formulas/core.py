@@ -45,7 +45,7 @@ class Formula(NamedTuple):
     source: str  # paper and equation or section
     functions: tuple[str, ...]  # which claim to be it: of the contract by name, others with their module
     example: str  # the inputs, in words
-    evaluate: Callable[[object], object] | None  # of an implementation's functions; None where it is not in the contract
+    evaluate: Callable[[object], object] | None  # of an implementation's functions; None if it is not in the contract
     others: dict[str, tuple[str, Callable[[], object], float]]  # further ways: label -> where, value, tolerance
 
     def rows(self, ops: object = None) -> list[Row]:

@@ -169,9 +169,9 @@ FORMULAS = [
     ),
     library(
         "sampling.top_k",
-        "top-k: the k likeliest, scaled up to sum to 1",
+        "top-k: the k most likely, scaled up to sum to 1",
         r"p_i' = \frac{p_i\, 1[i \in \mathrm{top}_k]}{\sum_{j \in \mathrm{top}_k} p_j}",
-        "p' = p / sum over the k likeliest, 0 elsewhere",
+        "p' = p / sum over the k most likely, 0 elsewhere",
         "Fan, Lewis and Dauphin 2018, section 5.4",
         "z = [2, 1, 0.1, -1], k = 2",
         {
@@ -183,7 +183,7 @@ FORMULAS = [
         "sampling.top_p",
         "top-p: the smallest set that reaches p, the token that crosses it included",
         r"V^{(p)} = \arg\min |V'| \;\text{ such that } \sum_{i \in V'} p_i \ge p",
-        "keep a token where the likelier ones together are below p",
+        "keep a token where the more likely ones together are below p",
         "Holtzman et al. 2020, section 3.1",
         "z = [2, 1, 0.1, -1], p = 0.7: 0.638 is below it, so the second token is in",
         {

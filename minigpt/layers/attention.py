@@ -34,7 +34,7 @@ class AttentionCache(NamedTuple):
 
 
 def attention_mask(Tq: int, Tk: int, causal: bool = True, window: int | None = None) -> np.ndarray:
-    """(Tq, Tk) bool, True where query i may see key j.
+    """(Tq, Tk) bool, True if query i may see key j.
 
     The queries are the last Tq of Tk positions, so query i stands at position i + Tk - Tq (the lower right corner is aligned).
     causal: no key after its position. window: its own key and the window - 1 before it (without causal, as many after it).
@@ -96,7 +96,7 @@ def attention_backward(dout: np.ndarray, cache: AttentionCache) -> tuple[np.ndar
 
 
 def expect_attention(q: np.ndarray, k: np.ndarray, v: np.ndarray, window: int | None) -> None:
-    """Raises TypeError, ValueError where attention_forward can not take these."""
+    """Raises TypeError, ValueError if attention_forward cannot take these."""
     expect.floats("attention", q=q, k=k, v=v)
     for name, array in (("q", q), ("k", k), ("v", v)):
         expect.rank("attention", name, array, "B nh T hs")

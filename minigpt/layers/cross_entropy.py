@@ -21,7 +21,7 @@ class CrossEntropyCache(NamedTuple):
 
     p: np.ndarray  # (..., V), softmax of the logits
     targets: np.ndarray  # (...), ints
-    counted: np.ndarray  # (...), bool: False where the target is ignore_index
+    counted: np.ndarray  # (...), bool: False if the target is ignore_index
 
 
 def cross_entropy_forward(logits: np.ndarray, targets: np.ndarray, ignore_index: int = -1) -> tuple[np.floating, CrossEntropyCache]:
@@ -62,7 +62,7 @@ def cross_entropy_backward(dloss: float, cache: CrossEntropyCache) -> np.ndarray
 
 
 def expect_cross_entropy(logits: np.ndarray, targets: np.ndarray, ignore_index: int) -> None:
-    """Raises TypeError, ValueError, IndexError where cross_entropy_forward can not take these."""
+    """Raises TypeError, ValueError, IndexError if cross_entropy_forward cannot take these."""
     expect.floats("cross_entropy", logits=logits)
     expect.last_axis("cross_entropy", "logits", logits)
     expect.integers("cross_entropy", targets=targets)

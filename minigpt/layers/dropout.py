@@ -1,6 +1,6 @@
 """Dropout: in training, each number is struck out with probability p, and the rest grow so that the mean stays.
 
-    out = x * keep / (1 - p)        keep ~ Bernoulli(1 - p), drawn anew at each call
+    out = x * keep / (1 - p)        keep ~ Bernoulli(1 - p), drawn again at each call
 
 Source: Srivastava et al. 2014, "Dropout", section 4; scaled in training instead of in use ("inverted", section 10).
 By hand, index by index: minigpt/by_hand.py.
@@ -17,7 +17,7 @@ from minigpt.layers import expect
 class DropoutCache(NamedTuple):
     """What the backward pass needs of the forward pass."""
 
-    keep: np.ndarray | None  # x's shape, bool; None where p = 0
+    keep: np.ndarray | None  # x's shape, bool; None if p = 0
     p: float
     shape: tuple[int, ...]  # x's
     dtype: np.dtype  # x's
@@ -26,7 +26,7 @@ class DropoutCache(NamedTuple):
 def dropout_forward(x: np.ndarray, p: float, rng: np.random.Generator | None) -> tuple[np.ndarray, DropoutCache]:
     """Strike out each element with probability p.
 
-    x: any shape, float; p in [0, 1); rng draws the mask and may be None where p = 0 (then out is x itself).
+    x: any shape, float; p in [0, 1); rng draws the mask and may be None if p = 0 (then out is x itself).
     Returns out, of x's shape and dtype, and the cache. Raises TypeError, ValueError.
     """
     expect.floats("dropout", x=x)
@@ -46,7 +46,7 @@ def dropout_backward(dout: np.ndarray, cache: DropoutCache) -> np.ndarray:
 
 
 def dropout_mask(shape: tuple[int, ...], p: float, rng: np.random.Generator | None) -> np.ndarray | None:
-    """Which numbers stay: bools of the given shape, or None where p = 0. Raises TypeError, ValueError."""
+    """Which numbers stay: bools of the given shape, or None if p = 0. Raises TypeError, ValueError."""
     if not 0.0 <= p < 1.0:
         raise ValueError(f"dropout: p is {p}, but must be at least 0 and below 1")
     if p == 0.0:

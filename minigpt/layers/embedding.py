@@ -45,7 +45,7 @@ def embedding_backward(dout: np.ndarray, cache: EmbeddingCache) -> np.ndarray:
 
 
 def expect_embedding(ids: np.ndarray, weight: np.ndarray) -> None:
-    """Raises TypeError, ValueError, IndexError where embedding_forward can not take these."""
+    """Raises TypeError, ValueError, IndexError if embedding_forward cannot take these."""
     expect.integers("embedding", ids=ids)
     expect.floats("embedding", weight=weight)
     expect.rank("embedding", "weight", weight, "V C")

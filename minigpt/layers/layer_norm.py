@@ -63,7 +63,7 @@ def layer_norm_backward(dout: np.ndarray, cache: LayerNormCache) -> tuple[np.nda
 
 
 def expect_layer_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, eps: float) -> None:
-    """Raises TypeError, ValueError where layer_norm_forward can not take these."""
+    """Raises TypeError, ValueError if layer_norm_forward cannot take these."""
     expect.floats("layer_norm", x=x, weight=weight, **expect.given(bias=bias))
     expect.last_axis("layer_norm", "x", x)
     expect.shape("layer_norm", "weight", weight, x.shape[-1:], f"(C,), and x ends in C = {x.shape[-1]}")

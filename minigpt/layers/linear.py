@@ -54,7 +54,7 @@ def linear_backward(dout: np.ndarray, cache: LinearCache) -> tuple[np.ndarray, n
 
 
 def expect_linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None) -> None:
-    """Raises TypeError, ValueError where linear_forward can not take these."""
+    """Raises TypeError, ValueError if linear_forward cannot take these."""
     expect.floats("linear", x=x, weight=weight, **expect.given(bias=bias))
     expect.last_axis("linear", "x", x)
     expect.rank("linear", "weight", weight, "in out")

@@ -66,7 +66,7 @@ def mlp_backward(dout: np.ndarray, cache: MlpCache) -> tuple:
 
 
 def expect_mlp(x, fc_weight, fc_bias, proj_weight, proj_bias, activation) -> None:
-    """Raises TypeError, ValueError where mlp_forward can not take these."""
+    """Raises TypeError, ValueError if mlp_forward cannot take these."""
     expect.one_of("mlp", "activation", activation, ACTIVATIONS)
     biases = expect.given(fc_bias=fc_bias, proj_bias=proj_bias)
     expect.floats("mlp", x=x, fc_weight=fc_weight, proj_weight=proj_weight, **biases)

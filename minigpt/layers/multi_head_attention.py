@@ -59,7 +59,7 @@ def multi_head_attention_backward(dout: np.ndarray, cache: MultiHeadAttentionCac
 
 
 def expect_multi_head_attention(qkv: np.ndarray, n_head: int) -> int:
-    """n_head as an int. Raises TypeError, ValueError where multi_head_attention_forward can not take these."""
+    """n_head as an int. Raises TypeError, ValueError if multi_head_attention_forward cannot take these."""
     expect.floats("multi_head_attention", qkv=qkv)
     expect.rank("multi_head_attention", "qkv", qkv, "B T 3C")
     expect.last_axis("multi_head_attention", "qkv", qkv)

@@ -17,7 +17,7 @@ from minigpt.layers import expect
 def sinusoidal_positions(T: int, C: int) -> np.ndarray:
     """The table of the first T positions: (T, C) float64. Row pos does not depend on T. No backward: nothing is learned.
 
-    Raises ValueError where C is odd, for sines and cosines come in pairs.
+    Raises ValueError if C is odd, for sines and cosines come in pairs.
     """
     expect.whole_number("sinusoidal_positions", "T", T)
     expect.whole_number("sinusoidal_positions", "C", C)

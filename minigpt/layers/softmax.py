@@ -3,7 +3,7 @@
     p_i = exp(x_i - m) / sum_j exp(x_j - m)        m = max_j x_j
 
 Source: Goodfellow, Bengio and Courville 2016, "Deep Learning", section 4.1 (the shift by m) and section 6.2.2.3.
-The shift changes nothing on paper, for it cancels; in float32 exp overflows above 88.7, and with it no argument exceeds 0.
+The shift changes nothing on paper, because it cancels. In float32 exp overflows above 88.7, and with it no argument exceeds 0.
 By hand, index by index: minigpt/by_hand.py.
 Left out: any axis but the last; a temperature (minigpt/generate.py).
 """

@@ -24,7 +24,7 @@ SCRIPTS = ("core.js", "heatmap.js", "reads.js", "predict.js", "page.js")  # one 
 def write_page(trace, path: str | Path | None = None) -> str:
     """The page of a Trace, as text; where a path is given, it is written there too, whole or not at all.
 
-    Raises FileNotFoundError where the path's directory does not exist, ValueError where the trace is only a part.
+    Raises FileNotFoundError if the path's directory does not exist, ValueError if the trace is only a part.
     """
     if [step.index for step in trace] != list(range(len(trace))) or trace.steps[-1].direction != "backward":
         raise ValueError(f"write_page: the trace is a part of {len(trace)} steps, but must be whole: the page walks there and back")

@@ -4,7 +4,7 @@ const DATA = JSON.parse(document.getElementById("data").textContent);
 const state = { step: 0, token: DATA.focus };
 const $ = (id) => document.getElementById(id);
 
-// An element: el("p", {class: "lead"}, "text", child). Text is always text: a token can not become markup.
+// An element: el("p", {class: "lead"}, "text", child). Text is always text: a token cannot become markup.
 function el(name, attributes = {}, ...children) {
   return filled(document.createElement(name), attributes, children);
 }

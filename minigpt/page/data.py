@@ -99,7 +99,7 @@ def _formula(formula) -> dict:
 def _logits(trace) -> dict[str, list[float] | None]:
     """All logits after a token, by the token: of the focused one first, and of as many others as MOST_LOGITS allows.
 
-    None where NaN or infinity is among them.
+    None if NaN or infinity is among them.
     """
     T, focus = trace.steps[0].focus
     order = sorted(range(T), key=lambda t: (t != focus, -t))
@@ -111,7 +111,7 @@ def _logits(trace) -> dict[str, list[float] | None]:
 
 
 def _symbols(trace, table: "Arrays", logits: dict) -> dict[str, str]:
-    """The names of the tokens that the page can show: of the crop of the vocabulary, and of the likeliest."""
+    """The names of the tokens that the page can show: of the crop of the vocabulary, and of the most likely."""
     shown = {*table.kept["vocab"], *trace.ids.tolist(), *trace.targets[trace.targets >= 0].tolist()}
     for t in logits:
         shown.update(np.argsort(-trace.logits[int(t)], kind="stable")[:TOP].tolist())
@@ -171,7 +171,7 @@ def _check(name: str, at: tuple, got: float, want: float) -> dict:
 def _maps(step: Step) -> tuple:
     """Attention's scores after the mask and its weights, each (B, nh, T, T), and which keys are visible; None elsewhere.
 
-    A kernel keeps no weights, so they are made anew from the queries and keys.
+    A kernel keeps no weights, so they are computed again from the queries and keys.
     """
     if step.function.startswith("softmax") and "x" in step.inputs and np.ndim(step.inputs["x"]) == 4:
         return None, None, np.isfinite(step.inputs["x"][0, 0])
@@ -209,10 +209,10 @@ class Arrays:
         self.kept = {"token": list(range(start, start + tokens)), "vocab": self._vocabulary(trace)}
 
     def _vocabulary(self, trace) -> list[int]:
-        """The ids that a crop of the vocabulary keeps: the first six, those of the text, the likeliest after it, more from 0 on."""
-        likeliest = np.argsort(-trace.logits[trace.steps[0].focus[1]], kind="stable")[:8].tolist()
+        """The ids that a crop of the vocabulary keeps: the first six, the text's, the most likely next ones, and more from 0 on."""
+        first = np.argsort(-trace.logits[trace.steps[0].focus[1]], kind="stable")[:8].tolist()
         text = [i for i in [*trace.ids.tolist(), *trace.targets.tolist()] if i >= 0]
-        order = dict.fromkeys([*range(6), *likeliest, *text, *range(self.V)])
+        order = dict.fromkeys([*range(6), *first, *text, *range(self.V)])
         return sorted([i for i in order if i < self.V][: self.most])
 
     def add(self, step: Step, name: str, array: np.ndarray) -> int:

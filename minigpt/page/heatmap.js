@@ -118,7 +118,7 @@ function rectangles(step, v, plane, scale, palette, place) {
     if (place.numbers && !hidden(step, v, r, c)) {
       const text = svg("text", { class: "number", x: left + place.w / 2, y: top + place.h / 2 + 4 }, numberIn(v, x));
       if (place.w < NUMBER_WIDTH) text.style.fontSize = "9.5px";
-      text.style.fill = inkOn(rgb, palette); // a style, for the sheet's fill is stronger than an attribute
+      text.style.fill = inkOn(rgb, palette); // a style, because the sheet's fill is stronger than an attribute
       group.append(text);
     }
   }));

@@ -28,7 +28,7 @@ TOKEN = re.compile(r"\\(?:[a-zA-Z]+|.)|[0-9]+(?:\.[0-9]+)?|\S")
 
 
 def to_mathml(latex: str, alttext: str = "") -> str:
-    """A formula as a <math> element. alttext: the same in ASCII. Raises ValueError where a command or brace is unknown."""
+    """A formula as a <math> element. alttext: the same in ASCII. Raises ValueError if a command or brace is unknown."""
     parser = _Parser(latex)
     row = parser.row()
     if parser.here:

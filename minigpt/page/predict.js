@@ -1,9 +1,9 @@
-// The prediction after the focused token: bars of the likeliest, reshaped as minigpt.generate.probabilities does it.
+// The prediction after the focused token: bars of the most likely, reshaped as minigpt.generate.probabilities does it.
 
 const BARS = 20, MOST_K = 50;
 const knobs = { temperature: 1, topK: Infinity, topP: 1 };
 
-// softmax(logits / temperature), only the k likeliest, only the smallest set that reaches p; the rest scaled up to sum to 1.
+// softmax(logits / temperature), only the k most likely, only the smallest set that reaches p; the rest scaled up to sum to 1.
 function probabilities(logits, temperature, topK, topP) {
   const largest = Math.max(...logits), e = logits.map((z) => Math.exp((z - largest) / temperature));
   const total = e.reduce((a, b) => a + b, 0);
@@ -20,7 +20,7 @@ function probabilities(logits, temperature, topK, topP) {
   return p;
 }
 
-// Ids from the likeliest on; of equals, the lower id first.
+// Ids from the most likely on; of equals, the lower id first.
 const ranking = (logits) => logits.map((_, i) => i).sort((a, b) => logits[b] - logits[a] || a - b);
 
 function prediction() {
@@ -88,6 +88,6 @@ function barTable(logits, p) {
       el("td", { class: "n" }, fixed(p[i])), el("td", { class: "bar", "aria-hidden": "true" }, bar), el("td", { class: "n logit" }, fixed(logits[i]))));
   }
   const more = DATA.model.vocab_size - order.length;
-  const caption = el("caption", { class: "unseen" }, `The ${order.length} likeliest tokens${more ? ` of ${DATA.model.vocab_size}` : ""}`);
+  const caption = el("caption", { class: "unseen" }, `The ${order.length} most likely tokens${more ? ` of ${DATA.model.vocab_size}` : ""}`);
   return el("table", { class: "bars" }, caption, el("thead", {}, head), body);
 }

@@ -100,7 +100,7 @@ const READS = {
   },
   embedding_forward({ step, r, c, at, end }) {
     const id = field(step, "ids").value(0, 0, r);
-    return { regions: [region(step, "ids", 0, 0, r), region(step, "weight", 0, id, c)], text: `${at} = weight[${id}, ${c}]${end}, for the id at ${r} is ${id}` };
+    return { regions: [region(step, "ids", 0, 0, r), region(step, "weight", 0, id, c)], text: `${at} = weight[${id}, ${c}]${end}, because the id at ${r} is ${id}` };
   },
   embedding_backward({ step, r, c, at, end }) {
     const ids = field(step, "ids"), tokens = ids.cols.filter((t) => ids.value(0, 0, t) === r);
@@ -191,7 +191,7 @@ const READS = {
     const y = DATA.targets[r], counted = DATA.targets.filter((one) => one >= 0).length, p = field(step, "p");
     if (y < 0) return { regions: [], text: `${at} = 0: this token has no target` };
     return { regions: [region(step, "p", 0, r, c), region(step, "logits", 0, r, null), region(step, "targets", 0, 0, r)],
-      text: `${at} = (p[${r}, ${c}]${y === c ? " − 1, for this is the right token" : ""}) / ${counted}${p ? ` = (${inWords(p.value(0, r, c))}${y === c ? " − 1" : ""}) / ${counted}` : ""}${end}` };
+      text: `${at} = (p[${r}, ${c}]${y === c ? " − 1, because this is the right token" : ""}) / ${counted}${p ? ` = (${inWords(p.value(0, r, c))}${y === c ? " − 1" : ""}) / ${counted}` : ""}${end}` };
   },
 };
 

@@ -146,7 +146,7 @@ def score_growth(head_sizes: Sequence[int] = (16, 64, 256), rng: np.random.Gener
 
 
 def _hidden(function: str, p: np.ndarray, causal: bool) -> np.ndarray:
-    """(T, T) bool of p (..., T, T): what the mask hides. ValueError where p is not square, or has weight there."""
+    """(T, T) bool of p (..., T, T): what the mask hides. ValueError if p is not square, or has weight there."""
     if p.shape[-1] != p.shape[-2]:
         raise ValueError(f"{function}: p has shape {p.shape}, but its last two must be equal: (T, T), queries and keys")
     hidden = ~attention_mask(p.shape[-2], p.shape[-1], causal)

@@ -60,7 +60,7 @@ def bytes_of(text: str):
 
 
 def _joined(height: int, parts: list[bytes], pair: tuple[bytes, bytes], after: list[bytes]) -> int:
-    """The place at which joining the pair makes the parts after. ValueError where there is none."""
+    """The place at which joining the pair makes the parts after. ValueError if there is none."""
     for at in range(len(parts) - 1):
         if (parts[at], parts[at + 1]) == pair and [*parts[:at], pair[0] + pair[1], *parts[at + 2 :]] == after:
             return at

@@ -65,7 +65,7 @@ def probabilities(function: str, name: str, value: object, letters: str) -> np.n
 
 
 def names(function: str, name: str, given: Sequence[object] | None, count: int, of: str) -> list[str]:
-    """A label for each of count things, their numbers where none are given. ValueError where there are not as many."""
+    """A label for each of count things, their numbers where none are given. ValueError if there are not as many."""
     if given is None:
         return [str(n) for n in range(count)]
     if len(given) != count:

@@ -65,7 +65,7 @@ def draw_matrix(
     limit: the end of the scale; 1 for weights, else the largest absolute number. hidden: bool (n, m), hatched and without a number.
     NaN and infinity elsewhere are grey, and written in.
     rows, columns: what stands beside them. written: whether the numbers are; where not said, if they are few.
-    Raises ValueError where array is no matrix.
+    Raises ValueError if array is no matrix.
     """
     array = np.asarray(array, dtype=np.float64)
     if array.ndim != 2:
@@ -89,7 +89,7 @@ def draw_matrix(
 
 
 def hatch(axes, cells: np.ndarray) -> None:
-    """Hatch the cells (n, m) that are True; neighbours in a row as one box, for a large matrix has many."""
+    """Hatch the cells (n, m) that are True; neighbours in a row as one box, because a large matrix has many."""
     from matplotlib.collections import PolyCollection
 
     boxes = []

@@ -64,7 +64,7 @@ def flash_tiles(
 ):
     """The scores of Tq queries and Tk keys as tiles, in the order of the loops: a block of queries goes over its keys.
 
-    current: (row, column) of the tile at work; None where all are done. Raises TypeError, ValueError, IndexError.
+    current: (row, column) of the tile at work; None if all are done. Raises TypeError, ValueError, IndexError.
     The title counts what is read from arrays for one head of hs channels. Naive: q, k, v, and all scores twice, for the softmax and
     for P v. Tiled: each query once, and for each tile that is not skipped its keys and values; the scores are never stored.
     """

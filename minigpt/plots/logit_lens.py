@@ -19,10 +19,10 @@ def logit_lens(
     ranks: np.ndarray,
     layers: Sequence[str] | None = None,
 ):
-    """A cell for each layer and position: the likeliest next token, shaded by its probability, and the rank of the true one.
+    """A cell for each layer and position: the most likely next token, shaded by its probability, and the rank of the true one.
 
     tokens: T labels, what was read; top_tokens: L x T labels; probabilities: (L, T), the top token's; ranks: (L, T) ints, of the
-    true next token, 1 is the likeliest, 0 where there is none (the last position). layers: L labels. Raises TypeError, ValueError.
+    true next token: 1 is the most likely, 0 means none (the last position). layers: L labels. Raises TypeError, ValueError.
     """
     p = canvas.probabilities("logit_lens", "probabilities", probabilities, "L T")
     L, T = p.shape

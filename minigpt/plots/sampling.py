@@ -31,7 +31,7 @@ def softmax_temperatures(
 
 
 def truncation(logits: np.ndarray, tokens: Sequence[object] | None = None, top_k: int | None = None, top_p: float | None = None):
-    """The tokens, likeliest first, their cumulative probability, and where top-k alone and top-p alone would cut.
+    """The tokens, most likely first, their cumulative probability, and where top-k alone and top-p alone would cut.
 
     logits: (V,); tokens: V labels. The token with which the sum reaches top_p is the last one kept. Raises TypeError, ValueError.
     """
@@ -52,7 +52,7 @@ def truncation(logits: np.ndarray, tokens: Sequence[object] | None = None, top_k
         kept = int(np.count_nonzero(probabilities(logits[None], top_p=top_p)))
         _cut(axes, top_p, kept, float(np.cumsum(p[order])[kept - 1]), tokens[order[kept - 1]])
     axes.set_ylim(0, 1.08)
-    canvas.label(axes, "likeliest first", "token", "probability")
+    canvas.label(axes, "most likely first", "token", "probability")
     canvas.legend(axes, loc="center right")
     return figure
 

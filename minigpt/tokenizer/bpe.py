@@ -68,7 +68,7 @@ class BPETokenizer:
     def __init__(self, merges: Iterable[Pair], special_tokens: Sequence[str] = (END_OF_TEXT,), vocab: dict[str, int] | None = None):
         """vocab: the id of each token as GPT-2's files write it; without, in their order: bytes, merges, special tokens.
 
-        Raises ValueError where the three do not fit together.
+        Raises ValueError if the three do not fit together.
         """
         self.merges = [(bytes(a), bytes(b)) for a, b in merges]
         self.special_tokens = tuple(special_tokens)
@@ -209,7 +209,7 @@ def train_bpe(
 ) -> BPETokenizer:
     """A tokenizer of vocab_size tokens: 256 bytes, the special ones, and for the rest the merges of a text (bpe_train.py).
 
-    on_merge(rank, pair, count) is called at each. A special token's spelling in the text is ordinary text. Raises ValueError where
+    on_merge(rank, pair, count) is called at each. A special token's spelling in the text is ordinary text. Raises ValueError if
     vocab_size is too small, or larger than the text has pairs for.
     """
     least = 256 + len(special_tokens)
@@ -260,7 +260,7 @@ def printable(token: bytes) -> str:
 
 
 def _expect_merges(merges: list[Pair], known: set[bytes]) -> None:
-    """Each merge joins tokens that are there by then, and is new: that lowest rank first is well-defined rests on it."""
+    """Each merge joins tokens that are there by then, and is new: otherwise "lowest rank first" is ambiguous."""
     for rank, pair in enumerate(merges):
         for part in pair:
             if part not in known:

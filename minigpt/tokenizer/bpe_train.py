@@ -30,7 +30,7 @@ class Merge(NamedTuple):
 
 
 def textbook_merges(text: str, n_merges: int) -> Iterator[Merge]:
-    """At most n_merges merges, everything counted anew for each."""
+    """At most n_merges merges, everything counted again for each."""
     words = pieces_of(text)
     for rank in range(n_merges):
         counts = Counter()

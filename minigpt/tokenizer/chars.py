@@ -4,7 +4,7 @@
 >>> tokenizer.encode("nab").tolist(), tokenizer.decode([1, 0, 2])
 ([2, 0, 1], 'ban')
 
-Left out: characters that were not in the text. They are an error, for the model has no row for them.
+Left out: characters that were not in the text. They are an error, because the model has no row for them.
 """
 
 import json
