@@ -170,6 +170,9 @@ def test_a_demo_that_was_gone_on_with_is_the_persons(tmp_path, capsys, monkeypat
         ("char-cpu", None, "char-cpu"),
         ("prose", "other.txt", "prose-other"),
         ("task", "sort:4", "task-sort-4"),
+        (None, "demo.txt", "demo-text"),
+        (None, ".", Path.cwd().stem),
+        (None, "/", "data"),
     ],
 )
 def test_where_a_run_goes(preset, data, name):

@@ -99,7 +99,8 @@ def default_out(args: argparse.Namespace) -> Path:
     """runs/ and what is trained: the preset, the data, or both. Never runs/demo, which is the demo's own."""
     data = (args.data or PRESETS[default_preset(args)].data).replace(":", "-")
     preset = [] if args.preset in (None, "demo") else [args.preset]
-    return Path("runs", "-".join(preset if preset and not args.data else [*preset, Path(data).stem]))
+    parts = preset if preset and not args.data else [*preset, Path(data).resolve().stem or "data"]
+    return Path("runs", "-".join(parts) if parts != ["demo"] else "demo-text")
 
 
 def begun(args: argparse.Namespace) -> Run:
