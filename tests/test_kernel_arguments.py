@@ -13,6 +13,7 @@ pytest.importorskip("numba")
 
 import kernels
 from minigpt import layers, optim
+from minigpt.checks.spread import LAYOUTS
 
 REFUSED = (TypeError, ValueError, IndexError)
 RNG = np.random.default_rng(5)
@@ -50,24 +51,6 @@ GOOD = {
 NOT_PAIRS = {"add", "sinusoidal_positions", "adamw_step", "grad_norm"}
 
 
-def with_gaps(array: np.ndarray) -> np.ndarray:
-    wide = np.zeros((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
-    wide[..., ::2] = array
-    return wide[..., ::2]
-
-
-def read_only(array: np.ndarray) -> np.ndarray:
-    array = array.copy()
-    array.flags.writeable = False
-    return array
-
-
-def backwards(array: np.ndarray) -> np.ndarray:
-    """The same numbers, every stride negative."""
-    turned = tuple(slice(None, None, -1) for _ in array.shape)
-    return np.ascontiguousarray(array[turned])[turned]
-
-
 DTYPES = ["float16", "float64", "int32", "int8", "uint64", "bool", "complex64", "object", ">f4", "U3"]
 CHANGES = {f"as {dtype}": lambda a, dtype=dtype: a.astype(dtype) for dtype in DTYPES} | {
     "one axis more": lambda a: a[None],
@@ -83,12 +66,8 @@ CHANGES = {f"as {dtype}": lambda a, dtype=dtype: a.astype(dtype) for dtype in DT
     "None": lambda a: None,
     "a word": lambda a: "array",
     "a number": lambda a: 1.0,
-    "column by column": np.asfortranarray,
-    "with gaps": with_gaps,
-    "read-only": read_only,
-    "backwards": backwards,
+    **LAYOUTS,  # the same numbers: these must be taken
 }
-LAYOUTS = ("column by column", "with gaps", "read-only", "backwards")  # the same numbers: these must be taken
 FORWARD_CASES = [
     (function, name) for function, arguments in GOOD.items() for name, value in arguments.items() if isinstance(value, np.ndarray)
 ]

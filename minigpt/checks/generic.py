@@ -14,6 +14,7 @@ import numpy as np
 from minigpt import by_hand, layers
 from minigpt.checks.cases import CASES, Case
 from minigpt.checks.core import Check, Line, both, equal, none, numerical_gradient, true
+from minigpt.checks.spread import with_gaps
 
 FLOOR = 1e-3  # below this size, a gradient's error is absolute: some true gradients are 0
 Cases = list[Case]
@@ -180,13 +181,9 @@ def _upstream(dout: object) -> object:
     return float(dout) if np.ndim(dout) == 0 else np.copy(dout)
 
 
-def _spread(array: object) -> object:
+def _spread(value: object) -> object:
     """An equal array with gaps between its elements in memory; what is no array stays."""
-    if np.ndim(array) == 0:
-        return array
-    wide = np.zeros((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
-    wide[..., ::2] = array
-    return wide[..., ::2]
+    return with_gaps(value) if np.ndim(value) else value
 
 
 def _strided(case: Case) -> Case:
