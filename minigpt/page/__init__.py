@@ -12,6 +12,7 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
+from minigpt.files import write_text
 from minigpt.page.data import BUDGET, page_data
 
 __all__ = ["BUDGET", "PAGE_MARK", "page_data", "write_page"]
@@ -55,6 +56,4 @@ def _text(name: str) -> str:
 def _write(path: Path, text: str) -> None:
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path.parent}: no such directory, but the page {path.name} is to be written there")
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    write_text(path, text)
