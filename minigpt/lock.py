@@ -1,6 +1,6 @@
 """One process in a directory at a time. The lock is the system's: it goes with the process, however that ends.
 
-The file .lock says who has it, for the message to whoever comes second; the file itself stays, and means nothing without the lock.
+The file .lock says who has it, so that a second process can say so too. The file stays, and means nothing without the lock.
 """
 
 import json

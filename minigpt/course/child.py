@@ -120,7 +120,7 @@ def end_without(parent: int) -> None:
 
 
 def own_streams() -> tuple[BinaryIO, BinaryIO]:
-    """What were standard input and output, for the messages; in their places nothing, and standard error."""
+    """The former standard input and output, which now carry messages. In their places stand an empty input and standard error."""
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
