@@ -28,7 +28,7 @@ def wide_checks() -> list[Check]:
     checks = []
     for function in ARGUMENTS:
         for axis, cases in AXES.items():
-            if list(cases(function, np.random.default_rng(0))):
+            if next(cases(function, np.random.default_rng(0)), None):  # the first alone: this runs at every import
                 checks.append(
                     Check(
                         f"{function}.{axis}",
