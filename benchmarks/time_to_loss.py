@@ -1,10 +1,12 @@
-"""nanoGPT's CPU run as a race: PyTorch, the kernels and the reference, each in a process of its own, in turn, to the last step.
+"""nanoGPT's CPU run as a race: PyTorch, the kernels and the reference, each in a process of its
+own, in turn, to the last step.
 
     python -m benchmarks.time_to_loss --data tinyshakespeare.txt [--numpy] [--seed 1337]
 
-All with the preset char-cpu start from the same weights and see the same batches. char-fast is the same model with Muon and fewer
-steps. Prints, for each, the loss over the whole validation split (every token once, in contexts of block_size), the seconds of
-training, evaluation excluded, and the seconds until that loss was where PyTorch ends.
+All with the preset char-cpu start from the same weights and see the same batches. char-fast is the
+same model with Muon and fewer steps. Prints, for each, the loss over the whole validation split
+(every token once, in contexts of block_size), the seconds of training, evaluation excluded, and the
+seconds until that loss was where PyTorch ends.
 """
 
 import argparse
@@ -24,12 +26,18 @@ LAST = 10  # before so many of the last turns, the loss is looked at
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", default="shakespeare")
     parser.add_argument("--numpy", action="store_true", help="the reference too (minutes)")
     parser.add_argument("--seed", type=int, default=1337)
     args = parser.parse_args()
-    runners = [("PyTorch", "torch", "char-cpu"), ("kernels", "numba", "char-cpu"), ("kernels, char-fast", "numba", "char-fast")]
+    runners = [
+        ("PyTorch", "torch", "char-cpu"),
+        ("kernels", "numba", "char-cpu"),
+        ("kernels, char-fast", "numba", "char-fast"),
+    ]
     if args.numpy:
         runners.append(("NumPy", "numpy", "char-cpu"))
     race(args, runners)
@@ -41,7 +49,11 @@ def race(args: argparse.Namespace, runners: list[tuple[str, str, str]]) -> None:
     lines, seconds, losses, processes = {}, {}, {}, []
     for name, peer, preset in runners:
         lines[name], theirs = context.Pipe()
-        processes.append(context.Process(target=worker, args=(theirs, peer, preset, args.data, args.seed), daemon=True))
+        processes.append(
+            context.Process(
+                target=worker, args=(theirs, peer, preset, args.data, args.seed), daemon=True
+            )
+        )
         processes[-1].start()
         lines[name].recv()  # ready: compiled, data read
         seconds[name], losses[name] = [], []
@@ -57,9 +69,15 @@ def race(args: argparse.Namespace, runners: list[tuple[str, str, str]]) -> None:
     print(f"{'':20s} {'steps':>6s} {'val loss':>9s} {'training':>10s}   until {target:.4f} nats")
     for name, _, preset in runners:
         until = next((spent for spent, loss in losses[name] if loss <= target), None)
-        reached = "not reached" if until is None else f"{until:.1f} s, PyTorch takes x{sum(seconds['PyTorch']) / until:.2f}"
+        reached = (
+            "not reached"
+            if until is None
+            else f"{until:.1f} s, PyTorch takes x{sum(seconds['PyTorch']) / until:.2f}"
+        )
         steps = PRESETS[preset].train["max_iters"]
-        print(f"{name:20s} {steps:6d} {losses[name][-1][1]:9.4f} {sum(seconds[name]):8.1f} s   {reached}")
+        print(
+            f"{name:20s} {steps:6d} {losses[name][-1][1]:9.4f} {sum(seconds[name]):8.1f} s   {reached}"
+        )
 
 
 def ask(line: Connection, order: object) -> float:
@@ -68,7 +86,11 @@ def ask(line: Connection, order: object) -> float:
 
 
 def worker(line: Connection, peer: str, preset_name: str, data_name: str, seed: int) -> None:
-    """A run in a process. An order is a turn's number, answered by its seconds, or "loss", answered by the validation loss."""
+    """A run in a process.
+
+    An order is a turn's number, answered by its seconds, or "loss", answered by the validation
+    loss.
+    """
     preset = PRESETS[preset_name]
     settings, data = TrainSettings(**(preset.train | {"seed": seed})), load_data(data_name)
     run = new_run("unused", data, preset.model, settings, "numpy" if peer == "torch" else peer)
@@ -87,7 +109,9 @@ def worker(line: Connection, peer: str, preset_name: str, data_name: str, seed: 
             continue
         time.sleep(0.1)  # until the threads of whoever was before have gone to sleep
         begun = time.perf_counter()
-        for _ in range(settings.max_iters * order // TURNS, settings.max_iters * (order + 1) // TURNS):
+        for _ in range(
+            settings.max_iters * order // TURNS, settings.max_iters * (order + 1) // TURNS
+        ):
             step()
         line.send(time.perf_counter() - begun)
 
@@ -107,14 +131,20 @@ def torch_runner(run):
         n = next(count)
         ids, targets = run.data.batch("train", generator(s.seed, "batch", n), s.batch_size, T)
         peer.step(
-            optimizer, ids, targets, learning_rate(n, s.learning_rate, s.min_lr, s.warmup_iters, s.lr_decay_iters), s.grad_clip
+            optimizer,
+            ids,
+            targets,
+            learning_rate(n, s.learning_rate, s.min_lr, s.warmup_iters, s.lr_decay_iters),
+            s.grad_clip,
         )
 
     @torch.no_grad()
     def loss() -> float:
         total, counted = 0.0, 0
         for ids, targets in run.data.whole("val", 64, T):
-            total += peer.loss(torch.from_numpy(ids), torch.from_numpy(targets)).item() * targets.size
+            total += (
+                peer.loss(torch.from_numpy(ids), torch.from_numpy(targets)).item() * targets.size
+            )
             counted += targets.size
         return total / counted
 

@@ -1,9 +1,11 @@
-"""NumPy's pool of threads beside the kernels': what waiting costs, and what two settings of the environment change.
+"""NumPy's pool of threads beside the kernels': what waiting costs, and what two settings of the
+environment change.
 
     python -m benchmarks.two_pools
 
-Each measurement is a process of its own, the settings in turn; medians. A call is linear_forward of 768 x 128 x 384. A step is one
-of the char GPT (4 layers, 128 channels, block 64, batch 12) on random tokens.
+Each measurement is a process of its own, the settings in turn; medians. A call is linear_forward of
+768 x 128 x 384. A step is one of the char GPT (4 layers, 128 channels, block 64, batch 12) on
+random tokens.
 """
 
 import json
@@ -49,23 +51,47 @@ print(json.dumps([1e3 * float(np.median(times[10:]))]))
 
 def measured(setting: str, script: str, *arguments: str) -> list[float]:
     """What a script prints, in milliseconds, run under a setting."""
-    environment = {name: value for name, value in os.environ.items() if name not in ("OPENBLAS_CORETYPE", "OMP_WAIT_POLICY")}
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("OPENBLAS_CORETYPE", "OMP_WAIT_POLICY")
+    }
     environment |= dict([setting.split("=")]) if setting else {}
-    done = subprocess.run([sys.executable, "-c", script, *arguments], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def main() -> None:
     what = {"call": (CALL,), "numba": (STEP, "numba"), "numpy": (STEP, "numpy")}
-    results: dict[tuple[str, str], list[list[float]]] = {(s, kind): [] for s, kind in product(SETTINGS, what)}
+    results: dict[tuple[str, str], list[list[float]]] = {
+        (s, kind): [] for s, kind in product(SETTINGS, what)
+    }
     for _ in range(ROUNDS):
         for setting, kind in results:
             results[setting, kind].append(measured(setting, *what[kind]))
-    columns = [("alone", 7), ("product", 8), ("product, 50 ms", 15), ("50 ms", 7), ("step numba", 11), ("step numpy", 11)]
+    columns = [
+        ("alone", 7),
+        ("product", 8),
+        ("product, 50 ms", 15),
+        ("50 ms", 7),
+        ("step numba", 11),
+        ("step numpy", 11),
+    ]
     print(f"{'milliseconds':28s}", *(f"{title:>{width}s}" for title, width in columns))
     for setting in SETTINGS:
-        call, numba, numpy = ([statistics.median(column) for column in zip(*results[setting, kind], strict=True)] for kind in what)
-        said = " ".join(f"{value:{width}.2f}" for value, width in zip(call, (7, 8, 15, 7), strict=True))
+        call, numba, numpy = (
+            [statistics.median(column) for column in zip(*results[setting, kind], strict=True)]
+            for kind in what
+        )
+        said = " ".join(
+            f"{value:{width}.2f}" for value, width in zip(call, (7, 8, 15, 7), strict=True)
+        )
         print(f"{setting or 'nothing set':28s} {said} {numba[0]:11.1f} {numpy[0]:11.1f}")
 
 

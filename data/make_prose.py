@@ -1,7 +1,9 @@
-"""Make data/prose, the small trained model that ships here: python data/make_prose.py (about ten minutes on one core).
+"""Make data/prose, the small trained model that ships here: python data/make_prose.py (about ten
+minutes on one core).
 
-It is the run `minigpt train --preset prose --out runs/prose --ops numba` without what only training needs: the four files that
-Hugging Face's GPT-2 has too. A run that was stopped goes on. Numbers of another processor differ in the last digits.
+It is the run `minigpt train --preset prose --out runs/prose --ops numba` without what only training
+needs: the four files that Hugging Face's GPT-2 has too. A run that was stopped goes on. Numbers of
+another processor differ in the last digits.
 """
 
 import argparse
@@ -25,6 +27,13 @@ def make(out: str) -> int:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", default="runs/prose", metavar="DIR", help="where the run goes (default: runs/prose)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--out",
+        default="runs/prose",
+        metavar="DIR",
+        help="where the run goes (default: runs/prose)",
+    )
     raise SystemExit(make(parser.parse_args().out))

@@ -1,4 +1,5 @@
-"""The contract of minigpt.layers in Numba: float32, two threads as good as twice one, nothing stored that can be computed again.
+"""The contract of minigpt.layers in Numba: float32, two threads as good as twice one, nothing
+stored that can be computed again.
 
     tile.py          the register tile that every product is made of
     matmul.py        panels, blocks, shares; epilogues
@@ -7,17 +8,35 @@
     vector_math.py   exp and the two GELUs          memory.py   workspaces          jit.py   how Numba compiles and caches
     ladder/          the way here, rung by rung
 
-Same names, shapes, errors and numbers as the reference, and float32 only. No BLAS: its threads would fight with Numba's.
+Same names, shapes, errors and numbers as the reference, and float32 only. No BLAS: its threads
+would fight with Numba's.
 """
 
 from kernels.add import add
-from kernels.attention import attention_backward, attention_forward, multi_head_attention_backward, multi_head_attention_forward
-from kernels.elementwise import dropout_backward, dropout_forward, gelu_backward, gelu_forward, relu_backward, relu_forward
+from kernels.attention import (
+    attention_backward,
+    attention_forward,
+    multi_head_attention_backward,
+    multi_head_attention_forward,
+)
+from kernels.elementwise import (
+    dropout_backward,
+    dropout_forward,
+    gelu_backward,
+    gelu_forward,
+    relu_backward,
+    relu_forward,
+)
 from kernels.embedding import embedding_backward, embedding_forward
 from kernels.layer_norm import layer_norm_backward, layer_norm_forward
 from kernels.linear import linear_backward, linear_forward, mlp_backward, mlp_forward
 from kernels.optim import adamw_step, grad_norm
-from kernels.softmax import cross_entropy_backward, cross_entropy_forward, softmax_backward, softmax_forward
+from kernels.softmax import (
+    cross_entropy_backward,
+    cross_entropy_forward,
+    softmax_backward,
+    softmax_forward,
+)
 from minigpt.layers import sinusoidal_positions
 
 DTYPE = "float32"  # the only one: whoever checks these functions must ask for no more

@@ -1,4 +1,7 @@
-"""The residual sum. NumPy adds as fast as memory allows; what is saved is the fresh memory (memory.py)."""
+"""The residual sum.
+
+NumPy adds as fast as memory allows; what is saved is the fresh memory (memory.py).
+"""
 
 import numpy as np
 

@@ -1,11 +1,19 @@
-"""Attention, by the flash kernels (flash.py): the contract's shapes, and where q, k and v lie in memory."""
+"""Attention, by the flash kernels (flash.py): the contract's shapes, and where q, k and v lie in
+memory.
+"""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from kernels.expect import expect_array, expect_cache, flat, float32
-from kernels.flash import FAR, attention_heads_backward, attention_heads_forward, backward_size, forward_size
+from kernels.flash import (
+    FAR,
+    attention_heads_backward,
+    attention_heads_forward,
+    backward_size,
+    forward_size,
+)
 from kernels.memory import empty, workspace
 from minigpt.layers import expect
 from minigpt.layers.attention import expect_attention
@@ -16,12 +24,16 @@ NO_MASK = np.empty(0, np.bool_)
 
 
 class AttentionCache(NamedTuple):
-    """What the backward pass needs of the forward pass. The weights are not among it: they are computed again."""
+    """What the backward pass needs of the forward pass.
+
+    The weights are not among it: they are computed again.
+    """
 
     q: np.ndarray  # (B, nh, Tq, hs); for many heads, all of qkv (B, T, 3C)
     k: np.ndarray  # (B, nh, Tk, hs); for many heads, qkv again
     v: np.ndarray
-    out: np.ndarray  # the very array that was handed out: who changes it in place changes the backward pass
+    # the very array that was handed out: who changes it in place changes the backward pass
+    out: np.ndarray
     largest: np.ndarray  # (B, nh, Tq), a query's largest score m
     log_total: np.ndarray  # (B, nh, Tq), log of the sum of e^(score - m) over its keys
     keep: np.ndarray  # (B, nh, Tq, Tk) bool, which weights dropout let stay; empty without dropout
@@ -42,7 +54,10 @@ class Layout(NamedTuple):
 
 
 def attention_forward(q, k, v, causal=True, window=None, dropout_p=0.0, rng=None):
-    """As minigpt.layers.attention_forward, in float32. Memory grows with T; a dropout mask, where there is one, with T^2."""
+    """As minigpt.layers.attention_forward, in float32.
+
+    Memory grows with T; a dropout mask, where there is one, with T^2.
+    """
     expect_attention(q, k, v, window)
     float32("attention", q=q, k=k, v=v)
     B, nh, Tq, hs = q.shape
@@ -66,7 +81,9 @@ def attention_backward(dout, cache):
 
 
 def multi_head_attention_forward(qkv, n_head, causal=True, window=None, dropout_p=0.0, rng=None):
-    """As minigpt.layers.multi_head_attention_forward; the heads are read and written where they lie, none is copied."""
+    """As minigpt.layers.multi_head_attention_forward; the heads are read and written where they
+    lie, none is copied.
+    """
     n_head = expect_multi_head_attention(qkv, n_head)
     if window is not None:
         expect.whole_number("attention", "window", window)
@@ -74,7 +91,14 @@ def multi_head_attention_forward(qkv, n_head, causal=True, window=None, dropout_
     B, T, C3 = qkv.shape
     C, hs = C3 // 3, C3 // (3 * n_head)
     mask = (bool(causal), FAR if window is None else min(int(window), FAR))
-    layout = Layout((B, n_head, T, T, hs), (0, C, 2 * C), (T * C3, hs, C3), (T * C3, hs, C3), (T * C, hs, C), *mask)
+    layout = Layout(
+        (B, n_head, T, T, hs),
+        (0, C, 2 * C),
+        (T * C3, hs, C3),
+        (T * C3, hs, C3),
+        (T * C, hs, C),
+        *mask,
+    )
     return _forward(qkv, qkv, qkv, (B, T, C), layout, dropout_p, rng)
 
 
@@ -82,7 +106,9 @@ def multi_head_attention_backward(dout, cache):
     """As minigpt.layers.multi_head_attention_backward: dqkv (B, T, 3C)."""
     B, nh, T, hs, _ = _expect_cache("multi_head_attention", cache)
     for name in "qkv":
-        expect_array("multi_head_attention", f"cache.{name}", getattr(cache, name), (B, T, 3 * nh * hs))
+        expect_array(
+            "multi_head_attention", f"cache.{name}", getattr(cache, name), (B, T, 3 * nh * hs)
+        )
     expect_array("multi_head_attention", "cache.out", cache.out, (B, T, nh * hs))
     expect.same_as_out("multi_head_attention", dout, cache.out.shape, cache.out.dtype)
     dqkv = empty(cache.q.shape)
@@ -91,12 +117,21 @@ def multi_head_attention_backward(dout, cache):
 
 
 def _expect_cache(function: str, cache: object) -> tuple[int, int, int, int, int]:
-    """B, nh, Tq, hs and Tk of a cache whose own arrays are as the forward made them. Else TypeError, ValueError."""
+    """B, nh, Tq, hs and Tk of a cache whose own arrays are as the forward made them.
+
+    Else TypeError, ValueError.
+    """
     expect_cache(function, cache, AttentionCache)
     B, nh, Tq, Tk, hs = cache.layout.sizes
     for name in ("largest", "log_total"):
         expect_array(function, f"cache.{name}", getattr(cache, name), (B, nh, Tq))
-    expect_array(function, "cache.keep", cache.keep, (B, nh, Tq, Tk) if np.size(cache.keep) else (0,), np.dtype(bool))
+    expect_array(
+        function,
+        "cache.keep",
+        cache.keep,
+        (B, nh, Tq, Tk) if np.size(cache.keep) else (0,),
+        np.dtype(bool),
+    )
     return B, nh, Tq, hs, Tk
 
 

@@ -1,4 +1,7 @@
-"""What is done to each number by itself: GELU, ReLU, dropout, and their gradients. One pass, cut into a piece for each thread."""
+"""What is done to each number by itself: GELU, ReLU, dropout, and their gradients.
+
+One pass, cut into a piece for each thread.
+"""
 
 from typing import NamedTuple
 

@@ -1,5 +1,8 @@
-"""Embedding: rows looked up, and gradients added where they came from. Each thread has its own channels, so that no two threads
-ever add to the same number, and the order of the sum is that of the ids."""
+"""Embedding: rows looked up, and gradients added where they came from.
+
+Each thread has its own channels, so that no two threads ever add to the same number, and the order
+of the sum is that of the ids.
+"""
 
 from typing import NamedTuple
 
@@ -62,7 +65,8 @@ def embedding_backward(dout, cache):
     expect_cache("embedding", cache, EmbeddingCache)
     ids, weight = cache
     expect_array("embedding", "cache.weight", weight, np.shape(weight))
-    expect_embedding(ids, weight)  # once more: the ids are the caller's, who may have written other ones over them
+    # once more: the ids are the caller's, who may have written other ones over them
+    expect_embedding(ids, weight)
     C = weight.shape[1]
     expect.same_as_out("embedding", dout, (*ids.shape, C), weight.dtype)
     dweight = empty(weight.shape)

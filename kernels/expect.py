@@ -1,7 +1,9 @@
-"""What the kernels ask of an array beyond what the reference asks. A kernel believes what it is told:
-with a wrong dtype or size it would read and write memory that is not its own, so everything that
-comes from outside passes through here first. A cache comes from outside too: its arrays may have
-been replaced, and what a caller keeps, such as ids, may have been overwritten since.
+"""What the kernels ask of an array beyond what the reference asks.
+
+A kernel believes what it is told: with a wrong dtype or size it would read and write memory that is
+not its own, so everything that comes from outside passes through here first. A cache comes from
+outside too: its arrays may have been replaced, and what a caller keeps, such as ids, may have been
+overwritten since.
 """
 
 import numpy as np
@@ -19,12 +21,21 @@ def float32(function: str, **arrays: np.ndarray | None) -> None:
             )
 
 
-def expect_array(function: str, name: str, value: object, shape: tuple, dtype: np.dtype = FLOAT32) -> None:
-    """One array of this very shape and dtype, in this machine's byte order. Else TypeError, ValueError."""
+def expect_array(
+    function: str, name: str, value: object, shape: tuple, dtype: np.dtype = FLOAT32
+) -> None:
+    """One array of this very shape and dtype, in this machine's byte order.
+
+    Else TypeError, ValueError.
+    """
     if not isinstance(value, np.ndarray):
-        raise TypeError(f"{function}: {name} is a {type(value).__name__}, but must be a NumPy array")
+        raise TypeError(
+            f"{function}: {name} is a {type(value).__name__}, but must be a NumPy array"
+        )
     if value.dtype != dtype:
-        raise TypeError(f"{function}: {name} has dtype {value.dtype}, but must have {dtype}: the kernels compute in float32")
+        raise TypeError(
+            f"{function}: {name} has dtype {value.dtype}, but must have {dtype}: the kernels compute in float32"
+        )
     if value.shape != shape:
         raise ValueError(f"{function}: {name} has shape {value.shape}, but must have {shape}")
 

@@ -3,13 +3,15 @@
     @inner      a function that other kernels call; compiled into its callers
     @kernel     a function that Python calls; parallel, and kept on disk once compiled
 
-Flags: `contract` lets a product and a sum become one FMA, `reassoc`, `arcp` and `nsz` let a sum be split over vector lanes.
-The flags that assume away infinity and NaN are left out: a masked score is -inf (DESIGN: rules of numbers).
-With NUMBA_DISABLE_JIT=1 both decorators hand back the plain function: slow, right, and open to a debugger.
+Flags: `contract` lets a product and a sum become one FMA, `reassoc`, `arcp` and `nsz` let a sum be
+split over vector lanes. The flags that assume away infinity and NaN are left out: a masked score is
+-inf (DESIGN: rules of numbers). With NUMBA_DISABLE_JIT=1 both decorators hand back the plain
+function: slow, right, and open to a debugger.
 
-Numba's cache looks at the file of a function alone, and would keep a kernel whose callee in another file has changed
-(https://numba.readthedocs.io, "Notes on Caching"). Here a kernel's stamp is the hash of every file of this package.
-A damaged file of Numba's cache would end every start with an error, or crash. Here it is compiled again and replaced.
+Numba's cache looks at the file of a function alone, and would keep a kernel whose callee in another
+file has changed (https://numba.readthedocs.io, "Notes on Caching"). Here a kernel's stamp is the
+hash of every file of this package. A damaged file of Numba's cache would end every start with an
+error, or crash. Here it is compiled again and replaced.
 """
 
 import hashlib
@@ -35,7 +37,9 @@ def inner(function: Callable) -> Callable:
 
 
 def part(function: Callable) -> Callable:
-    """As inner, for a large piece: called, not copied into every place that calls it, which would only cost time to compile."""
+    """As inner, for a large piece: called, not copied into every place that calls it, which would
+    only cost time to compile.
+    """
     compiled = numba.njit(fastmath=FLAGS, error_model="numpy")(function)
     return compiled
 
@@ -53,14 +57,19 @@ def kernel(function: Callable) -> Callable:
         _check_cache(compiled)
     except (RuntimeError, OSError, AttributeError) as error:
         if not KERNELS:  # say it once
-            warnings.warn(f"kernels: compiled code cannot be kept ({error}); every start compiles again", stacklevel=2)
+            warnings.warn(
+                f"kernels: compiled code cannot be kept ({error}); every start compiles again",
+                stacklevel=2,
+            )
         compiled = numba.njit(**options)(function)
     KERNELS.append(compiled)
     return compiled if DISABLED else in_turn(compiled)
 
 
 def sources_hash() -> str:
-    """A hash of every source file of this package, and of the settings that change what is compiled."""
+    """A hash of every source file of this package, and of the settings that change what is
+    compiled.
+    """
     digest = hashlib.sha256(os.environ.get("MINIGPT_TILE", "").encode())
     for file in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(file.read_bytes())

@@ -1,8 +1,9 @@
 """Layer normalization: each token's channels pass through the L1 cache once, forward and backward.
 
-The cache keeps x, mean and rstd of each token; xhat is computed again in the backward pass, which costs less than reading it.
-The sums of dweight and dbias over all tokens are taken by each thread for its own tokens, then added in the threads' order.
-Source of the corrected mean and variance: Chan, Golub and LeVeque 1983, "Algorithms for Computing the Sample Variance".
+The cache keeps x, mean and rstd of each token; xhat is computed again in the backward pass, which
+costs less than reading it. The sums of dweight and dbias over all tokens are taken by each thread
+for its own tokens, then added in the threads' order. Source of the corrected mean and variance:
+Chan, Golub and LeVeque 1983, "Algorithms for Computing the Sample Variance".
 """
 
 from typing import NamedTuple
@@ -42,7 +43,8 @@ def _normalize(x, weight, bias, eps, out):
     for c in range(C):
         centred = minus(x[c], mean)
         squares += centred * centred
-        drift += centred  # 0, were the mean exact: far from zero it is not, and what is left corrects both
+        # 0, were the mean exact: far from zero it is not, and what is left corrects both
+        drift += centred
     drift /= np.float32(C)
     mean += drift
     rstd = one_over_root(squares / np.float32(C) - drift * drift + eps)
@@ -60,7 +62,8 @@ def _forward(x, C, weight, bias, eps, out, means, rstds, shares):
     tokens = x.size // C
     for share in prange(shares):
         for n in range(tokens * share // shares, tokens * (share + 1) // shares):
-            here = slice(n * C, n * C + C)  # a slice's indices begin at 0: LLVM need not ask whether one is negative
+            # a slice's indices begin at 0: LLVM need not ask whether one is negative
+            here = slice(n * C, n * C + C)
             means[n], rstds[n] = _normalize(x[here], weight, bias, eps, out[here])
 
 
@@ -70,7 +73,8 @@ def _token_backward(x, dout, weight, mean, rstd, dx, dweight, dbias):
     C, along_one, along_xhat = x.size, ZERO, ZERO
     for c in range(C):
         dxhat = dout[c] * weight[c]
-        dx[c] = dxhat  # kept, so that both loops have the same rounded number: of one channel dx is then exactly 0
+        # kept, so that both loops have the same rounded number: of one channel dx is then exactly 0
+        dx[c] = dxhat
         along_one += dxhat
         along_xhat += dxhat * (minus(x[c], mean) * rstd)
     along_one /= np.float32(C)
@@ -86,12 +90,17 @@ def _token_backward(x, dout, weight, mean, rstd, dx, dweight, dbias):
 def _backward(x, dout, C, weight, means, rstds, dx, sums, shares):
     tokens = x.size // C
     for share in prange(shares):
-        dweight, dbias = sums[2 * share * C : (2 * share + 1) * C], sums[(2 * share + 1) * C : (2 * share + 2) * C]
+        dweight, dbias = (
+            sums[2 * share * C : (2 * share + 1) * C],
+            sums[(2 * share + 1) * C : (2 * share + 2) * C],
+        )
         dweight[:] = ZERO
         dbias[:] = ZERO
         for n in range(tokens * share // shares, tokens * (share + 1) // shares):
             here = slice(n * C, n * C + C)
-            _token_backward(x[here], dout[here], weight, means[n], rstds[n], dx[here], dweight, dbias)
+            _token_backward(
+                x[here], dout[here], weight, means[n], rstds[n], dx[here], dweight, dbias
+            )
 
 
 def layer_norm_forward(x, weight, bias=None, eps=1e-5):
@@ -101,7 +110,17 @@ def layer_norm_forward(x, weight, bias=None, eps=1e-5):
     C, out = x.shape[-1], empty(x.shape)
     mean, rstd = empty((x.size // C,)), empty((x.size // C,))
     bias_or_none = NO_BIAS if bias is None else flat(bias)
-    _forward(flat(x), C, flat(weight), bias_or_none, np.float32(eps), flat(out), mean, rstd, workspace.threads())
+    _forward(
+        flat(x),
+        C,
+        flat(weight),
+        bias_or_none,
+        np.float32(eps),
+        flat(out),
+        mean,
+        rstd,
+        workspace.threads(),
+    )
     return out, LayerNormCache(x, weight, mean, rstd, bias is not None)
 
 
@@ -117,5 +136,7 @@ def layer_norm_backward(dout, cache):
     C, dx, shares = x.shape[-1], empty(x.shape), workspace.threads()
     sums = workspace.floats("layer_norm", shares * 2 * C)
     _backward(flat(x), flat(dout), C, flat(weight), flat(mean), flat(rstd), flat(dx), sums, shares)
-    dweight, dbias = sums[: shares * 2 * C].reshape(shares, 2, C).sum(axis=0)  # (2, C), fresh arrays
+    dweight, dbias = (
+        sums[: shares * 2 * C].reshape(shares, 2, C).sum(axis=0)
+    )  # (2, C), fresh arrays
     return dx, dweight, dbias if has_bias else None

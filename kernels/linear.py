@@ -1,17 +1,31 @@
-"""The linear layer and the MLP, by the matmul kernel: bias, activation and its slope are epilogues, not passes of their own."""
+"""The linear layer and the MLP, by the matmul kernel: bias, activation and its slope are epilogues,
+not passes of their own.
+"""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from kernels.expect import expect_array, expect_cache, flat, float32
-from kernels.matmul import GELU_ERF, GELU_ERF_SLOPE, GELU_TANH, GELU_TANH_SLOPE, RELU, RELU_SLOPE, matmul
+from kernels.matmul import (
+    GELU_ERF,
+    GELU_ERF_SLOPE,
+    GELU_TANH,
+    GELU_TANH_SLOPE,
+    RELU,
+    RELU_SLOPE,
+    matmul,
+)
 from kernels.memory import empty
 from minigpt.layers import expect
 from minigpt.layers.linear import expect_linear
 from minigpt.layers.mlp import expect_mlp
 
-EPILOGUES = {"gelu": (GELU_TANH, GELU_TANH_SLOPE), "gelu_erf": (GELU_ERF, GELU_ERF_SLOPE), "relu": (RELU, RELU_SLOPE)}
+EPILOGUES = {
+    "gelu": (GELU_TANH, GELU_TANH_SLOPE),
+    "gelu_erf": (GELU_ERF, GELU_ERF_SLOPE),
+    "relu": (RELU, RELU_SLOPE),
+}
 
 
 class LinearCache(NamedTuple):
@@ -44,7 +58,10 @@ def linear_forward(x, weight, bias=None):
 
 
 def linear_backward(dout, cache):
-    """As minigpt.layers.linear_backward. dweight lies in memory as weight does: that of the tied head is a transposed view."""
+    """As minigpt.layers.linear_backward.
+
+    dweight lies in memory as weight does: that of the tied head is a transposed view.
+    """
     expect_cache("linear", cache, LinearCache)
     x, weight, has_bias = cache
     _expect_product("linear", "x", x, "weight", weight)
@@ -63,7 +80,15 @@ def mlp_forward(x, fc_weight, fc_bias, proj_weight, proj_bias, activation="gelu"
     _product(x, fc_weight, bent, fc_bias, EPILOGUES[activation][0], wide)
     out = empty(x.shape)
     _product(bent, proj_weight, out, proj_bias)
-    return out, MlpCache(x, wide, bent, fc_weight, proj_weight, (fc_bias is not None, proj_bias is not None), activation)
+    return out, MlpCache(
+        x,
+        wide,
+        bent,
+        fc_weight,
+        proj_weight,
+        (fc_bias is not None, proj_bias is not None),
+        activation,
+    )
 
 
 def mlp_backward(dout, cache):
@@ -74,7 +99,9 @@ def mlp_backward(dout, cache):
     _expect_product("mlp", "bent", bent, "proj_weight", proj_weight)
     expect_array("mlp", "cache.wide", wide, (*x.shape[:-1], fc_weight.shape[1]))
     expect_array("mlp", "cache.bent", bent, wide.shape)
-    expect.shape("mlp", "cache.proj_weight", proj_weight, fc_weight.shape[::-1], "(F, C), the way back")
+    expect.shape(
+        "mlp", "cache.proj_weight", proj_weight, fc_weight.shape[::-1], "(F, C), the way back"
+    )
     expect.same_as_out("mlp", dout, x.shape, x.dtype)
     dproj_weight, dproj_bias = _weight_gradient(bent, dout, biased[1], _is_turned(proj_weight))
     # bent = activation(wide): the slope is the epilogue of the product that makes dbent
@@ -86,14 +113,21 @@ def mlp_backward(dout, cache):
     return dx, dfc_weight, dfc_bias, dproj_weight, dproj_bias
 
 
-def _expect_product(function: str, x_name: str, x: np.ndarray, weight_name: str, weight: np.ndarray) -> None:
-    """A cache's x (..., in) and weight (in, out) fit together, in float32. Else TypeError, ValueError."""
+def _expect_product(
+    function: str, x_name: str, x: np.ndarray, weight_name: str, weight: np.ndarray
+) -> None:
+    """A cache's x (..., in) and weight (in, out) fit together, in float32.
+
+    Else TypeError, ValueError.
+    """
     expect_array(function, f"cache.{x_name}", x, np.shape(x))
     expect_array(function, f"cache.{weight_name}", weight, (x.shape[-1], *np.shape(weight)[1:2]))
 
 
 def _is_turned(weight: np.ndarray) -> bool:
-    """Whether a weight is the transposed view of an array that lies row by row, as the tied head's is."""
+    """Whether a weight is the transposed view of an array that lies row by row, as the tied head's
+    is.
+    """
     return weight.flags.f_contiguous and not weight.flags.c_contiguous
 
 
@@ -126,5 +160,17 @@ def _weight_gradient(x, dout, has_bias, turned):
         matmul(flat(dout), n_out, False, flat(x), n_in, False, flat(dweight), n_out, n_in, rows)
         return dweight.T, dout.reshape(rows, n_out).sum(axis=0) if has_bias else None
     dweight, dbias = empty((n_in, n_out)), empty((n_out,)) if has_bias else None
-    matmul(flat(x), n_in, False, flat(dout), n_out, False, flat(dweight), n_in, n_out, rows, b_sums=dbias)
+    matmul(
+        flat(x),
+        n_in,
+        False,
+        flat(dout),
+        n_out,
+        False,
+        flat(dweight),
+        n_in,
+        n_out,
+        rows,
+        b_sums=dbias,
+    )
     return dweight, dbias

@@ -1,15 +1,17 @@
 """C = epilogue(A @ B + bias), for every product of the model: y = x w, dx = dy w^T, dw = x^T dy.
 
-A and B lie in memory either way round; nothing is transposed in Python. The work is cut in this order:
+A and B lie in memory either way round; nothing is transposed in Python. The work is cut in this
+order:
 
     share      each thread gets its own columns of C (or rows, where columns are few), and needs no synchronization
     block      DEPTH numbers deep and BLOCK columns wide: B's part is copied into panels that fit the L2 cache
     panel      COLUMNS wide, DEPTH deep: read front to back by a tile, while that tile's rows of A stay in the L1 cache
     tile       ROWS x COLUMNS sums in registers (tile.py)
 
-A panel holds B's rows one after the other, so that the tile reads it front to back whatever B's own layout was, and is filled
-with zeros where B ends. C's last rows and columns go through a small tile of their own (_edge). The epilogue is applied to each
-tile when its sum is whole, and still in the L1 cache: what BLAS cannot do.
+A panel holds B's rows one after the other, so that the tile reads it front to back whatever B's own
+layout was, and is filled with zeros where B ends. C's last rows and columns go through a small tile
+of their own (_edge). The epilogue is applied to each tile when its sum is whole, and still in the
+L1 cache: what BLAS cannot do.
 Source: Goto and van de Geijn 2008 (blocks and panels).
 """
 
@@ -25,9 +27,11 @@ prange = range if DISABLED else numba.prange
 DEPTH = 512  # 8 rows of A are 16 KiB
 BLOCK = 8 * COLUMNS  # a block of panels is 512 KiB
 TILE = ROWS * COLUMNS
-PANEL = (DEPTH + 1) * COLUMNS  # from panel to panel: a power of two would put all of them in the same cache sets
+# from panel to panel: a power of two would put all of them in the same cache sets
+PANEL = (DEPTH + 1) * COLUMNS
 PANELS = BLOCK // COLUMNS * PANEL
-SCRATCH = PANELS + BLOCK + 2 * TILE + ROWS * DEPTH  # floats of workspace a thread: panels, bias, two tiles, rows of A
+# floats of workspace a thread: panels, bias, two tiles, rows of A
+SCRATCH = PANELS + BLOCK + 2 * TILE + ROWS * DEPTH
 
 # Epilogues. `extra` is an array of C's shape that some of them write or read.
 NOTHING, GELU_TANH, GELU_ERF, RELU, GELU_TANH_SLOPE, GELU_ERF_SLOPE, RELU_SLOPE = range(7)
@@ -36,13 +40,16 @@ ZERO, ONE = np.float32(0.0), np.float32(1.0)
 
 @part
 def _pack(b, b_stride, transposed, k0, depth, n0, n1, panels):
-    """Copy B[k0 : k0 + depth, n0 : n1] into panels, each (depth, COLUMNS), one after the other; zeros beyond n1."""
+    """Copy B[k0 : k0 + depth, n0 : n1] into panels, each (depth, COLUMNS), one after the other;
+    zeros beyond n1.
+    """
     whole = (n1 - n0) // COLUMNS  # panels
     if transposed:
         for p in range(whole):
             for j in range(COLUMNS):
                 source, panel = (n0 + p * COLUMNS + j) * b_stride + k0, panels[p * PANEL + j :]
-                column = b[source : source + depth]  # slices begin at 0: LLVM need not ask whether an index is negative
+                # slices begin at 0: LLVM need not ask whether an index is negative
+                column = b[source : source + depth]
                 for k in range(depth):
                     panel[k * COLUMNS] = column[k]
     else:
@@ -58,18 +65,37 @@ def _pack(b, b_stride, transposed, k0, depth, n0, n1, panels):
             for j in range(COLUMNS):
                 panels[place + j] = ZERO
             for j in range(n1 - n):
-                panels[place + j] = b[(n + j) * b_stride + k0 + k if transposed else (k0 + k) * b_stride + n + j]
+                panels[place + j] = b[
+                    (n + j) * b_stride + k0 + k if transposed else (k0 + k) * b_stride + n + j
+                ]
 
 
 @part
 def _sum_columns(panels, k0, depth, n0, n1, ones, tile, b_sums):
-    """Add up B's columns n0 .. n1, from the panels that have just been filled: a product with rows of ones."""
+    """Add up B's columns n0 ..
+
+    n1, from the panels that have just been filled: a product with rows of ones.
+    """
     ones[:ROWS] = ONE
     for n in range(n0, n1, COLUMNS):
         width = min(COLUMNS, n1 - n)
         for j in range(width):
             tile[j] = b_sums[n + j] if k0 else ZERO
-        tile_columns(ones, 0, 0, panels, (n - n0) // COLUMNS * PANEL, COLUMNS, tile, 0, 0, tile, 0, COLUMNS, depth)
+        tile_columns(
+            ones,
+            0,
+            0,
+            panels,
+            (n - n0) // COLUMNS * PANEL,
+            COLUMNS,
+            tile,
+            0,
+            0,
+            tile,
+            0,
+            COLUMNS,
+            depth,
+        )
         b_sums[n : n + width] = tile[:width]
 
 
@@ -96,7 +122,10 @@ def _rows_of_a(a, at, a_stride, by_rows, rows, depth, own):
 
 @part
 def _finish(tile, x, epilogue):
-    """The epilogue on one tile, its numbers side by side. `x`, also a tile, is what was before the activation: written, or read."""
+    """The epilogue on one tile, its numbers side by side.
+
+    `x`, also a tile, is what was before the activation: written, or read.
+    """
     if epilogue <= RELU:
         move_tile(tile, 0, COLUMNS, x, 0, COLUMNS)
     if epilogue == GELU_TANH:
@@ -131,8 +160,30 @@ def _move(source, at, stride, target, target_at, target_stride, rows, width):
 
 
 @part
-def _share(a, a_stride, by_rows, b, b_stride, transposed, bias, c, N, K, epilogue, extra, b_sums, m0, m1, n0, n1, own):
-    """C's rows m0 .. m1 and columns n0 .. n1, by one thread. With more threads than tiles, some shares are empty."""
+def _share(
+    a,
+    a_stride,
+    by_rows,
+    b,
+    b_stride,
+    transposed,
+    bias,
+    c,
+    N,
+    K,
+    epilogue,
+    extra,
+    b_sums,
+    m0,
+    m1,
+    n0,
+    n1,
+    own,
+):
+    """C's rows m0 ..
+
+    m1 and columns n0 .. n1, by one thread. With more threads than tiles, some shares are empty.
+    """
     if m0 >= m1 or n0 >= n1:
         return
     panels, bias_row, own = own[:PANELS], own[PANELS : PANELS + BLOCK], own[PANELS + BLOCK :]
@@ -153,13 +204,19 @@ def _share(a, a_stride, by_rows, b, b_stride, transposed, bias, c, N, K, epilogu
                 if not in_place:
                     _rows_of_a(a, a_at, a_stride, by_rows, rows, depth, a_rows)
                 for n in range(block, block_end, COLUMNS):
-                    panel, width, c_at = (n - block) // COLUMNS * PANEL, min(COLUMNS, block_end - n), m * N + n
-                    # the sum, with the bias or what C holds already, goes to C: by way of `tile` at C's edges, and where an
-                    # epilogue is to come
+                    panel, width, c_at = (
+                        (n - block) // COLUMNS * PANEL,
+                        min(COLUMNS, block_end - n),
+                        m * N + n,
+                    )
+                    # the sum, with the bias or what C holds already, goes to C: by way of `tile` at
+                    # C's edges, and where an epilogue is to come
                     finish = last and epilogue != NOTHING
                     direct = rows == ROWS and width == COLUMNS and not finish
                     sums, sums_at, sums_stride = (c, c_at, N) if direct else (tile, 0, COLUMNS)
-                    start, start_at, start_stride = (sums, sums_at, sums_stride) if k0 else (bias_row, n - block, 0)
+                    start, start_at, start_stride = (
+                        (sums, sums_at, sums_stride) if k0 else (bias_row, n - block, 0)
+                    )
                     if k0 and not direct:
                         _move(c, c_at, N, tile, 0, COLUMNS, rows, width)
                     if in_place:
@@ -183,7 +240,25 @@ def _share(a, a_stride, by_rows, b, b_stride, transposed, bias, c, N, K, epilogu
 
 
 @kernel
-def _matmul(a, a_stride, by_rows, b, b_stride, transposed, bias, c, M, N, K, epilogue, extra, b_sums, shares, of_rows, scratch):
+def _matmul(
+    a,
+    a_stride,
+    by_rows,
+    b,
+    b_stride,
+    transposed,
+    bias,
+    c,
+    M,
+    N,
+    K,
+    epilogue,
+    extra,
+    b_sums,
+    shares,
+    of_rows,
+    scratch,
+):
     for share in prange(shares):
         m0, m1, n0, n1 = 0, M, 0, N
         if of_rows:
@@ -191,20 +266,62 @@ def _matmul(a, a_stride, by_rows, b, b_stride, transposed, bias, c, M, N, K, epi
             m0, m1 = tiles * share // shares * ROWS, min(M, tiles * (share + 1) // shares * ROWS)
         else:
             panels = (N + COLUMNS - 1) // COLUMNS
-            n0, n1 = panels * share // shares * COLUMNS, min(N, panels * (share + 1) // shares * COLUMNS)
+            n0, n1 = (
+                panels * share // shares * COLUMNS,
+                min(N, panels * (share + 1) // shares * COLUMNS),
+            )
         own = scratch[share * SCRATCH : (share + 1) * SCRATCH]
-        _share(a, a_stride, by_rows, b, b_stride, transposed, bias, c, N, K, epilogue, extra, b_sums, m0, m1, n0, n1, own)
+        _share(
+            a,
+            a_stride,
+            by_rows,
+            b,
+            b_stride,
+            transposed,
+            bias,
+            c,
+            N,
+            K,
+            epilogue,
+            extra,
+            b_sums,
+            m0,
+            m1,
+            n0,
+            n1,
+            own,
+        )
 
 
 NO_ARRAY = np.empty(0, np.float32)
 
 
-def matmul(a, a_stride, by_rows, b, b_stride, transposed, c, M, N, K, bias=None, epilogue=NOTHING, extra=None, b_sums=None):
-    """C (M, N) = epilogue(A (M, K) @ B (K, N) + bias), into the flat array c. a, b and c are one-dimensional float32 arrays.
+def matmul(
+    a,
+    a_stride,
+    by_rows,
+    b,
+    b_stride,
+    transposed,
+    c,
+    M,
+    N,
+    K,
+    bias=None,
+    epilogue=NOTHING,
+    extra=None,
+    b_sums=None,
+):
+    """C (M, N) = epilogue(A (M, K) @ B (K, N) + bias), into the flat array c.
 
-    by_rows: A's numbers lie row by row, a_stride apart; else they lie as those of A^T. transposed: B's lie as those of B^T.
-    bias: (N,) or None. epilogue: one of the names above. extra: (M * N,) flat, what the epilogue writes or reads.
-    b_sums: (N,), is filled with the sums of B's columns: where B is dy, the gradient of the bias, for free.
+    a, b and c are one-dimensional float32 arrays.
+
+    by_rows: A's numbers lie row by row, a_stride apart; else they lie as those of A^T. transposed:
+    B's lie as those of B^T.
+    bias: (N,) or None. epilogue: one of the names above. extra: (M * N,) flat, what the epilogue
+    writes or reads.
+    b_sums: (N,), is filled with the sums of B's columns: where B is dy, the gradient of the bias,
+    for free.
     """
     if K == 0:  # the weight's gradient of no rows
         c[:] = ZERO
@@ -212,7 +329,8 @@ def matmul(a, a_stride, by_rows, b, b_stride, transposed, c, M, N, K, bias=None,
             b_sums[:] = ZERO
         return
     shares = workspace.threads()
-    of_rows = _unevenness(N, COLUMNS, shares) > _unevenness(M, ROWS, shares) * 1.1  # rows make each thread pack all of B
+    # rows make each thread pack all of B
+    of_rows = _unevenness(N, COLUMNS, shares) > _unevenness(M, ROWS, shares) * 1.1
     _matmul(
         a, a_stride, by_rows, b, b_stride, transposed, NO_ARRAY if bias is None else bias, c, M, N, K, epilogue,
         NO_ARRAY if extra is None else extra, NO_ARRAY if b_sums is None else b_sums, shares, of_rows,

@@ -1,15 +1,17 @@
 """Memory that is used again: page faults cost more than the arithmetic of a small layer.
 
-A fresh np.empty above a few hundred kB is pages that the system must first find and fill with zeros. So there are
+A fresh np.empty above a few hundred kB is pages that the system must first find and fill with
+zeros. So there are
 
     workspace.floats(name, n)    scratch of the kernels, never handed to a caller; kept for the next call of the same name
     empty(shape)                 an array for a caller, its memory taken from arrays that nobody holds any more
 
-An array of `empty` belongs to its holder until the last view of it is gone; only then is its memory given out again. No call can
-overwrite what a caller still has in hand.
+An array of `empty` belongs to its holder until the last view of it is gone; only then is its memory
+given out again. No call can overwrite what a caller still has in hand.
 
-All of it together is at most twice what was once held at the same time. A training step, which needs the same arrays every time,
-finds them all; a text that grows, and asks for a new size at each token, does not pile up the old sizes.
+All of it together is at most twice what was once held at the same time. A training step, which
+needs the same arrays every time, finds them all; a text that grows, and asks for a new size at each
+token, does not pile up the old sizes.
 """
 
 import threading
@@ -30,7 +32,10 @@ def aligned(n: int) -> np.ndarray:
 
 
 class _Workspace(threading.local):
-    """Scratch arrays by name, each as large as the largest call so far. Each thread of Python has its own."""
+    """Scratch arrays by name, each as large as the largest call so far.
+
+    Each thread of Python has its own.
+    """
 
     def __init__(self):
         self.arrays: dict[str, np.ndarray] = {}
@@ -56,11 +61,14 @@ class _Block:
         self.__array_interface__ = memory.__array_interface__
 
     def __del__(self):
-        _handed_back.append(self.memory)  # one step that no thread can interrupt; the shelf takes it in at the next call
+        # one step that no thread can interrupt; the shelf takes it in at the next call
+        _handed_back.append(self.memory)
 
 
 class _Shelf:
-    """Memory that nobody holds, by size; of the sizes, the one that was longest not asked for goes first."""
+    """Memory that nobody holds, by size; of the sizes, the one that was longest not asked for goes
+    first.
+    """
 
     def __init__(self):
         self.by_size: dict[int, list[np.ndarray]] = {}

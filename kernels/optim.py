@@ -1,7 +1,9 @@
-"""AdamW and the gradient's norm over all parameters in one call each: a table of addresses, cut into pieces of equal size.
+"""AdamW and the gradient's norm over all parameters in one call each: a table of addresses, cut
+into pieces of equal size.
 
-A call of Numba for each of 148 arrays would cost more than the small ones' arithmetic. The pieces are the same for any number of
-threads, and the norm's partial sums are added in their order: same bits from 1 thread as from 2.
+A call of Numba for each of 148 arrays would cost more than the small ones' arithmetic. The pieces
+are the same for any number of threads, and the norm's partial sums are added in their order: same
+bits from 1 thread as from 2.
 """
 
 import ctypes
@@ -95,16 +97,29 @@ def grad_norm(grads: dict[str, np.ndarray]) -> float:
     return math.sqrt(float(sums.sum()))
 
 
-def adamw_step(params, grads, state: AdamWState, t, lr, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, grad_scale=1.0):
+def adamw_step(
+    params,
+    grads,
+    state: AdamWState,
+    t,
+    lr,
+    beta1=0.9,
+    beta2=0.999,
+    eps=1e-8,
+    weight_decay=0.0,
+    grad_scale=1.0,
+):
     """As minigpt.optim.adamw_step, in float32: params and state change in place, grads do not.
 
-    A parameter that lies in memory with gaps, or otherwise than its state does, is left to the reference: slower, and right.
+    A parameter that lies in memory with gaps, or otherwise than its state does, is left to the
+    reference: slower, and right.
     """
     expect_adamw(params, grads, state, t)
     _expect_writable(params, state)
     names = [name for name in params if _lie_alike(params[name], state.m[name], state.v[name])]
     theta = [params[name] for name in names]
-    g = [_laid_as(grads[name], params[name]) for name in names]  # kept here until the kernel has read them
+    # kept here until the kernel has read them
+    g = [_laid_as(grads[name], params[name]) for name in names]
     m, v = ([moments[name] for name in names] for moments in state)
     tables = [_pieces([_run(array) for array in group]) for group in (theta, g, m, v)]
     keeps = [1.0 - lr * weight_decay if is_decayed(array) else 1.0 for array in theta]
@@ -121,28 +136,39 @@ def adamw_step(params, grads, state: AdamWState, t, lr, beta1=0.9, beta2=0.999, 
 
 def _expect_writable(params: dict, state: AdamWState) -> None:
     """What is to be changed is float32 and may be changed. Else TypeError, ValueError."""
-    float32("adamw_step", **params)  # the state has the parameters' dtype: expect_adamw has seen to it
+    # the state has the parameters' dtype: expect_adamw has seen to it
+    float32("adamw_step", **params)
     for of, arrays in (("params", params), ("state.m", state.m), ("state.v", state.v)):
         for name in params:
             if not arrays[name].flags.writeable:
-                raise ValueError(f"adamw_step: {of}[{name!r}] is read-only, but is to be changed in place: copy it")
+                raise ValueError(
+                    f"adamw_step: {of}[{name!r}] is read-only, but is to be changed in place: copy it"
+                )
 
 
 def _expect_apart(addresses: np.ndarray, sizes: np.ndarray) -> None:
-    """No number belongs to two of the runs that are changed: two threads would write it. Else ValueError.
+    """No number belongs to two of the runs that are changed: two threads would write it.
+
+    Else ValueError.
 
     addresses: (3, pieces), of theta, m and v; sizes: (pieces,), in numbers.
     """
     order = np.argsort(addresses, axis=None)
     begins, ends = addresses.reshape(-1)[order], (addresses + 4 * sizes).reshape(-1)[order]
     if (begins[1:] < ends[:-1]).any():
-        raise ValueError("adamw_step: two of the arrays in params, state.m and state.v share memory: copy one of them")
+        raise ValueError(
+            "adamw_step: two of the arrays in params, state.m and state.v share memory: copy one of them"
+        )
 
 
 def _lie_alike(theta: np.ndarray, *others: np.ndarray) -> bool:
-    """Whether the arrays hold their numbers without gaps, all in the same order: then they can be read side by side."""
+    """Whether the arrays hold their numbers without gaps, all in the same order: then they can be
+    read side by side.
+    """
     arrays = (theta, *others)
-    return all(array.flags.c_contiguous for array in arrays) or all(array.flags.f_contiguous for array in arrays)
+    return all(array.flags.c_contiguous for array in arrays) or all(
+        array.flags.f_contiguous for array in arrays
+    )
 
 
 def _laid_as(g: np.ndarray, theta: np.ndarray) -> np.ndarray:

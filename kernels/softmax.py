@@ -1,4 +1,7 @@
-"""Softmax and cross-entropy. Cross-entropy stores no probabilities: a row's maximum and sum are enough to make them again."""
+"""Softmax and cross-entropy.
+
+Cross-entropy stores no probabilities: a row's maximum and sum are enough to make them again.
+"""
 
 from typing import NamedTuple
 
@@ -35,7 +38,9 @@ class CrossEntropyCache(NamedTuple):
 
 @part
 def _largest(x, lanes):
-    """The maximum of a row: of each of 32 lanes first, because LLVM does not split a maximum over lanes by itself (NaN)."""
+    """The maximum of a row: of each of 32 lanes first, because LLVM does not split a maximum over
+    lanes by itself (NaN).
+    """
     lanes[:LANES] = MINUS_INFINITY
     whole = x.size // LANES * LANES
     for j in range(0, whole, LANES):
@@ -121,9 +126,12 @@ def _cross_entropy_slope(logits, V, targets, largest, log_total, scale, dlogits,
         for row in range(rows * share // shares, rows * (share + 1) // shares):
             at, y = row * V, targets[row]
             if y < 0:
-                dlogits[at : at + V] = ZERO  # a target that does not count pulls on nothing, even where its logits are NaN
+                # a target that does not count pulls on nothing, even where its logits are NaN
+                dlogits[at : at + V] = ZERO
             else:
-                _cross_entropy_slope_row(logits[at : at + V], largest[row], log_total[row], scale, dlogits[at : at + V])
+                _cross_entropy_slope_row(
+                    logits[at : at + V], largest[row], log_total[row], scale, dlogits[at : at + V]
+                )
                 dlogits[at + y] -= scale
 
 
@@ -153,10 +161,20 @@ def cross_entropy_forward(logits, targets, ignore_index=-1):
     expect_cross_entropy(logits, targets, ignore_index)
     float32("cross_entropy", logits=logits)
     V, y = logits.shape[-1], targets.reshape(-1)
-    y = np.where(y == ignore_index, np.int64(-1), y.astype(np.int64))  # (rows,): -1 does not fit an unsigned type
+    # (rows,): -1 does not fit an unsigned type
+    y = np.where(y == ignore_index, np.int64(-1), y.astype(np.int64))
     counted, shares = int((y >= 0).sum()), workspace.threads()
     largest, log_total, losses = (empty(y.shape) for _ in range(3))
-    _cross_entropy(flat(logits), V, y, largest, log_total, losses, shares, workspace.floats("lanes", shares * LANES))
+    _cross_entropy(
+        flat(logits),
+        V,
+        y,
+        largest,
+        log_total,
+        losses,
+        shares,
+        workspace.floats("lanes", shares * LANES),
+    )
     loss = np.float32(losses.sum(dtype=np.float64) / counted)
     return loss, CrossEntropyCache(logits, y, largest, log_total, counted)
 
@@ -169,13 +187,24 @@ def cross_entropy_backward(dloss, cache):
     expect.last_axis("cross_entropy", "cache.logits", logits)
     rows = (logits.size // logits.shape[-1],)
     expect_array("cross_entropy", "cache.targets", targets, rows, np.dtype(np.int64))
-    expect.ids_below("cross_entropy", "cache.targets", targets[targets >= 0], logits.shape[-1], "the vocabulary")
+    expect.ids_below(
+        "cross_entropy", "cache.targets", targets[targets >= 0], logits.shape[-1], "the vocabulary"
+    )
     for name, array in (("largest", largest), ("log_total", log_total)):
         expect_array("cross_entropy", f"cache.{name}", array, rows)
     if np.ndim(dloss) != 0:
-        raise ValueError(f"cross_entropy: dloss has shape {np.shape(dloss)}, but must be a scalar: the loss is one")
+        raise ValueError(
+            f"cross_entropy: dloss has shape {np.shape(dloss)}, but must be a scalar: the loss is one"
+        )
     dlogits, scale = empty(logits.shape), np.float32(float(dloss) / counted)
     _cross_entropy_slope(
-        flat(logits), logits.shape[-1], flat(targets), flat(largest), flat(log_total), scale, flat(dlogits), workspace.threads()
+        flat(logits),
+        logits.shape[-1],
+        flat(targets),
+        flat(largest),
+        flat(log_total),
+        scale,
+        flat(dlogits),
+        workspace.threads(),
     )
     return dlogits

@@ -1,8 +1,9 @@
 """Which Python thread may call a kernel, and when.
 
-Of Numba's three threading layers, tbb and omp may be called from several Python threads at once. workqueue, which is used when the
-other two cannot be loaded, ends the whole process if that happens; there, callers wait for each other. Which layer it is shows
-after the first call: until then, too, one caller runs at a time.
+Of Numba's three threading layers, tbb and omp may be called from several Python threads at once.
+workqueue, which is used when the other two cannot be loaded, ends the whole process if that
+happens; there, callers wait for each other. Which layer it is shows after the first call: until
+then, too, one caller runs at a time.
 """
 
 import functools

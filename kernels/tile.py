@@ -1,18 +1,22 @@
-"""The register tile: C[ROWS, COLUMNS] = start + A[ROWS, depth] @ B[depth, COLUMNS], its sums never leaving the registers.
+"""The register tile: C[ROWS, COLUMNS] = start + A[ROWS, depth] @ B[depth, COLUMNS], its sums never
+leaving the registers.
 
-Every product of this package (linear layers, attention, their gradients) is made of this one tile. What makes it fast: the
-accumulators are LLVM vector values, carried round the loop by phi nodes, so that no iteration touches memory but to read A and
-B; each number of A is spread over a vector's lanes and meets COLUMNS numbers of B. A core that starts two 16-lane FMAs a cycle,
-each 4 cycles long, is busy with 8 independent sums; ROWS x VECTORS = 16 is enough.
+Every product of this package (linear layers, attention, their gradients) is made of this one tile.
+What makes it fast: the accumulators are LLVM vector values, carried round the loop by phi nodes, so
+that no iteration touches memory but to read A and B; each number of A is spread over a vector's
+lanes and meets COLUMNS numbers of B. A core that starts two 16-lane FMAs a cycle, each 4 cycles
+long, is busy with 8 independent sums; ROWS x VECTORS = 16 is enough.
 
 A is read where it lies, in one of two ways (B and C always have their columns side by side):
 
     tile_rows      A[r, k] = a[a_at + r * a_stride + k]      row-major: x in x @ w
     tile_columns   A[r, k] = a[a_at + r + k * a_stride]      its transpose: x in x^T @ dout
 
-`start` is added when the sum is whole: a bias (start_stride 0), C itself (to add to it), zeros. Not before: a long sum that is cut
-into pieces of some hundred numbers, each begun at 0, loses fewer digits than one that runs on.
-Source: Goto and van de Geijn 2008, "Anatomy of High-Performance Matrix Multiplication"; Van Zee and van de Geijn 2015 (BLIS).
+`start` is added when the sum is whole: a bias (start_stride 0), C itself (to add to it), zeros. Not
+before: a long sum that is cut into pieces of some hundred numbers, each begun at 0, loses fewer
+digits than one that runs on.
+Source: Goto and van de Geijn 2008, "Anatomy of High-Performance Matrix Multiplication"; Van Zee and
+van de Geijn 2015 (BLIS).
 """
 
 import os
@@ -22,7 +26,8 @@ import numpy as np
 
 from kernels.jit import DISABLED
 
-# lanes x rows x vectors: the accumulators (rows * vectors) with a row of B and one number of A fit the registers
+# lanes x rows x vectors: the accumulators (rows * vectors) with a row of B and one number of A fit
+# the registers
 AVX512 = (16, 8, 2)  # 32 registers of 16 lanes: 16 sums + 2 + 1
 AVX2 = (8, 6, 2)  # 16 registers of 8 lanes: 12 sums + 2 + 1
 NEON = (4, 8, 2)  # 32 registers of 4 lanes: 16 sums + 2 + 1
@@ -30,7 +35,9 @@ TILES = {"avx512": AVX512, "avx2": AVX2, "neon": NEON}
 
 
 def choose_tile() -> tuple[int, int, int]:
-    """(lanes, rows, vectors) for the processor that Numba compiles for, or what MINIGPT_TILE names: avx512, avx2, neon."""
+    """(lanes, rows, vectors) for the processor that Numba compiles for, or what MINIGPT_TILE names:
+    avx512, avx2, neon.
+    """
     name = os.environ.get("MINIGPT_TILE", "")
     if name and name not in TILES:
         raise ValueError(f"MINIGPT_TILE is {name!r}, but must be one of {', '.join(TILES)}")
@@ -38,7 +45,10 @@ def choose_tile() -> tuple[int, int, int]:
 
 
 def widest_vectors() -> str:
-    """Which registers the target has. We ask the compiler: it translates the sum of two 16-lane vectors, and we look."""
+    """Which registers the target has.
+
+    We ask the compiler: it translates the sum of two 16-lane vectors, and we look.
+    """
     from llvmlite import binding, ir
     from numba.core.registry import cpu_target
 
@@ -70,7 +80,21 @@ def _compiled_tile(by_rows: bool):
         return ir.Constant(index, n)
 
     def codegen(context, builder, signature, args):
-        a, a_at, a_stride, b, b_at, b_stride, start, start_at, start_stride, c, c_at, c_stride, depth = args
+        (
+            a,
+            a_at,
+            a_stride,
+            b,
+            b_at,
+            b_stride,
+            start,
+            start_at,
+            start_stride,
+            c,
+            c_at,
+            c_stride,
+            depth,
+        ) = args
 
         def pointer(i, offset):  # to element `offset` of the i-th argument, an array
             data = context.make_array(signature.args[i])(context, builder, args[i]).data
@@ -84,7 +108,9 @@ def _compiled_tile(by_rows: bool):
             return builder.load(builder.bitcast(place, vector.as_pointer()), align=4)
 
         def spread(scalar):  # one number in every lane
-            first = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, ir.Constant(ir.IntType(32), 0))
+            first = builder.insert_element(
+                ir.Constant(vector, ir.Undefined), scalar, ir.Constant(ir.IntType(32), 0)
+            )
             lanes = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
             return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), lanes)
 
@@ -102,8 +128,12 @@ def _compiled_tile(by_rows: bool):
         updated = []
         for r in range(ROWS):
             scalar = builder.load(at(a_rows[r], k) if by_rows else at(a_column, number(r)))
-            products = [builder.fmul(spread(scalar), b_vector, flags=contract) for b_vector in b_vectors]
-            updated.append([builder.fadd(sums[r][v], products[v], flags=contract) for v in range(VECTORS)])
+            products = [
+                builder.fmul(spread(scalar), b_vector, flags=contract) for b_vector in b_vectors
+            ]
+            updated.append(
+                [builder.fadd(sums[r][v], products[v], flags=contract) for v in range(VECTORS)]
+            )
         k_next = builder.add(k, number(1))
         k.add_incoming(number(0), entry)
         k.add_incoming(k_next, loop)
@@ -123,7 +153,22 @@ def _compiled_tile(by_rows: bool):
         return context.get_dummy_value()
 
     @intrinsic
-    def tile(typing, a, a_at, a_stride, b, b_at, b_stride, start, start_at, start_stride, c, c_at, c_stride, depth):
+    def tile(
+        typing,
+        a,
+        a_at,
+        a_stride,
+        b,
+        b_at,
+        b_stride,
+        start,
+        start_at,
+        start_stride,
+        c,
+        c_at,
+        c_stride,
+        depth,
+    ):
         i = types.intp
         return types.void(a, i, i, b, i, i, start, i, i, c, i, i, i), codegen
 
@@ -133,20 +178,39 @@ def _compiled_tile(by_rows: bool):
 def _plain_tile(by_rows: bool):
     """The same in Python, for a debugger (NUMBA_DISABLE_JIT=1)."""
 
-    def tile(a, a_at, a_stride, b, b_at, b_stride, start, start_at, start_stride, c, c_at, c_stride, depth):
+    def tile(
+        a,
+        a_at,
+        a_stride,
+        b,
+        b_at,
+        b_stride,
+        start,
+        start_at,
+        start_stride,
+        c,
+        c_at,
+        c_stride,
+        depth,
+    ):
         sums = np.zeros((ROWS, COLUMNS), np.float32)
         for k in range(depth):
             step, row_step = (1, a_stride) if by_rows else (a_stride, 1)
             a_column = np.array([a[a_at + r * row_step + k * step] for r in range(ROWS)])  # (ROWS,)
             sums = sums + a_column[:, None] * b[b_at + k * b_stride :][:COLUMNS]  # (ROWS, COLUMNS)
         for r in range(ROWS):
-            c[c_at + r * c_stride :][:COLUMNS] = sums[r] + start[start_at + r * start_stride :][:COLUMNS]
+            c[c_at + r * c_stride :][:COLUMNS] = (
+                sums[r] + start[start_at + r * start_stride :][:COLUMNS]
+            )
 
     return tile
 
 
 def _compiled_move():
-    """A tile from one place to another. (A loop over 32 numbers would be made a call of memcpy, which costs more than the move.)"""
+    """A tile from one place to another.
+
+    (A loop over 32 numbers would be made a call of memcpy, which costs more than the move.)
+    """
     from llvmlite import ir
     from numba import types
     from numba.extending import intrinsic
@@ -158,8 +222,12 @@ def _compiled_move():
 
         def vector_at(i, array, first, stride, r, v):
             data = context.make_array(signature.args[i])(context, builder, array).data
-            offset = builder.add(builder.mul(stride, ir.Constant(first.type, r)), ir.Constant(first.type, v * LANES))
-            return builder.bitcast(builder.gep(data, [builder.add(first, offset)]), vector.as_pointer())
+            offset = builder.add(
+                builder.mul(stride, ir.Constant(first.type, r)), ir.Constant(first.type, v * LANES)
+            )
+            return builder.bitcast(
+                builder.gep(data, [builder.add(first, offset)]), vector.as_pointer()
+            )
 
         for r in range(ROWS):
             for v in range(VECTORS):
@@ -177,7 +245,9 @@ def _compiled_move():
 
 def _plain_move(source, source_at, source_stride, target, target_at, target_stride):
     for r in range(ROWS):
-        target[target_at + r * target_stride :][:COLUMNS] = source[source_at + r * source_stride :][:COLUMNS]
+        target[target_at + r * target_stride :][:COLUMNS] = source[source_at + r * source_stride :][
+            :COLUMNS
+        ]
 
 
 tile_rows = (_plain_tile if DISABLED else _compiled_tile)(by_rows=True)

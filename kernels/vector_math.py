@@ -1,12 +1,15 @@
-"""exp, tanh and erf for one float32, written so that LLVM runs them for a whole vector of lanes at once.
+"""exp, tanh and erf for one float32, written so that LLVM runs them for a whole vector of lanes at
+once.
 
-np.exp inside a loop is a call for each number (2.3 ns). These are straight arithmetic, without a branch or a call:
+np.exp inside a loop is a call for each number (2.3 ns). These are straight arithmetic, without a
+branch or a call:
 
     exp(x) = 2^n e^r        n = round(x / ln 2), r = x - n ln 2, |r| <= ln(2) / 2: there a polynomial of degree 6 is exact
 
 2^n costs nothing: n + 127, shifted into place, is the exponent of a float32 (IEEE 754).
-Source: Cody and Waite 1980, "Software Manual for the Elementary Functions" (ln 2 in two parts, so that r is exact).
-Errors, measured over the whole range by tests/test_kernels.py: exp 1.2e-7 relative; tanh and erf 2e-7 absolute.
+Source: Cody and Waite 1980, "Software Manual for the Elementary Functions" (ln 2 in two parts, so
+that r is exact). Errors, measured over the whole range by tests/test_kernels.py: exp 1.2e-7
+relative; tanh and erf 2e-7 absolute.
 """
 
 import math
@@ -18,11 +21,14 @@ from minigpt.layers.gelu import _erfc_polynomial
 
 f = np.float32  # a Python float would make every product a float64
 ONE, HALF, TWO, ZERO = f(1.0), f(0.5), f(2.0), f(0.0)
-LOWEST, HIGHEST = f(-87.33654), f(88.72283)  # below, e^x is no normal float32 and 0 is returned; above, it is infinite
+# below, e^x is no normal float32 and 0 is returned; above, it is infinite
+LOWEST, HIGHEST = f(-87.33654), f(88.72283)
 PER_LN_2 = f(1.0 / math.log(2.0))
 LN_2_HIGH = f(0.693359375)  # 9 bits, so that n times it is exact
 LN_2_LOW = f(math.log(2.0) - 0.693359375)
-C2, C3, C4, C5, C6 = (f(c) for c in (0.49999994, 0.16666521, 0.041668389, 0.0083687175, 0.0013814596))
+C2, C3, C4, C5, C6 = (
+    f(c) for c in (0.49999994, 0.16666521, 0.041668389, 0.0083687175, 0.0013814596)
+)
 SQRT_2_OVER_PI, CUBIC, THREE_CUBIC = f(math.sqrt(2.0 / math.pi)), f(0.044715), f(3 * 0.044715)
 SQRT_HALF, BELL = f(math.sqrt(0.5)), f(1.0 / math.sqrt(2.0 * math.pi))
 TEN, SIX, FORTY = f(10.0), f(6.0), f(40.0)
@@ -43,11 +49,15 @@ else:
 
     @intrinsic
     def power_of_two(typing, n):
-        """2^n as a float32, for an int32 n in -126 .. 127: the bits of n + 127 are moved into the exponent."""
+        """2^n as a float32, for an int32 n in -126 .. 127: the bits of n + 127 are moved into the
+        exponent.
+        """
 
         def codegen(context, builder, signature, args):
             integer = ir.IntType(32)
-            bits = builder.shl(builder.add(args[0], ir.Constant(integer, 127)), ir.Constant(integer, 23))
+            bits = builder.shl(
+                builder.add(args[0], ir.Constant(integer, 127)), ir.Constant(integer, 23)
+            )
             return builder.bitcast(bits, ir.FloatType())
 
         return types.float32(types.int32), codegen
@@ -59,35 +69,45 @@ def exp(x):
     inside = min(max(x, LOWEST), HIGHEST)
     n = np.floor(inside * PER_LN_2 + HALF)
     r = (inside - n * LN_2_HIGH) - n * LN_2_LOW
-    q = (((C6 * r + C5) * r + C4) * r + C3) * r + C2  # (e^r - 1 - r) / r^2: a minimax fit, off by at most 3e-9
+    # (e^r - 1 - r) / r^2: a minimax fit, off by at most 3e-9
+    q = (((C6 * r + C5) * r + C4) * r + C3) * r + C2
     e_r = q * (r * r) + r + ONE
     # n may be 128, one above the exponents: 2^n in two halves
     half = np.int32(n) >> np.int32(1)
     e_x = e_r * power_of_two(half) * power_of_two(np.int32(n) - half)
-    return ZERO if x < LOWEST else e_x if x <= HIGHEST else x * x  # infinite above; NaN * NaN is NaN
+    # infinite above; NaN * NaN is NaN
+    return ZERO if x < LOWEST else e_x if x <= HIGHEST else x * x
 
 
 @exact
 def minus(a, b):
-    """a - b, as written: under `reassoc`, (x - m) - l would become x - (m + l), which forgets l beside a large m."""
+    """a - b, as written: under `reassoc`, (x - m) - l would become x - (m + l), which forgets l
+    beside a large m.
+    """
     return a - b
 
 
 @exact
 def softmax_weight(x, m, log_total):
-    """e^(x - m) / total: first the difference of two large numbers, which is exact, then the small one."""
+    """e^(x - m) / total: first the difference of two large numbers, which is exact, then the small
+    one.
+    """
     return exp((x - m) - log_total)
 
 
 @exact
 def one_over_root(x):
-    """1 / sqrt(x), by a root and a division: the processor's approximation of it is NaN at infinity."""
+    """1 / sqrt(x), by a root and a division: the processor's approximation of it is NaN at
+    infinity.
+    """
     return ONE / np.sqrt(x)
 
 
 @inner
 def sigmoid_of_gelu(x):
-    """sigmoid(2u), u = sqrt(2/pi) (x + 0.044715 x^3): what the tanh form multiplies x by, for (1 + tanh u) / 2 is that."""
+    """sigmoid(2u), u = sqrt(2/pi) (x + 0.044715 x^3): what the tanh form multiplies x by, for (1 +
+    tanh u) / 2 is that.
+    """
     z = min(max(x, -TEN), TEN)  # beyond, it is 0 or 1 to the last digit, and a cube could overflow
     s = ONE / (ONE + exp(-TWO * SQRT_2_OVER_PI * z * (ONE + CUBIC * (z * z))))
     return s if x > -TEN else ZERO
@@ -113,7 +133,9 @@ def erfc_and_bell(x):
     """erfc(|x| / sqrt(2)) and exp(-x^2 / 2), by the polynomial of minigpt/layers/gelu.py."""
     z = min(abs(x) * SQRT_HALF, SIX)
     t = (TWO / (TWO + z) - T_MIDDLE) * T_SCALE
-    series = (((((((E0 * t + E1) * t + E2) * t + E3) * t + E4) * t + E5) * t + E6) * t + E7) * t + E8
+    series = (
+        ((((((E0 * t + E1) * t + E2) * t + E3) * t + E4) * t + E5) * t + E6) * t + E7
+    ) * t + E8
     bell = exp(-z * z) if z < SIX else ZERO  # 2e-16 there already: it must not meet an x of 1e30
     return series * bell, bell
 

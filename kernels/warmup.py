@@ -1,6 +1,8 @@
-"""Compile every kernel, one after the other, so that the waiting is done once and where it can be seen.
+"""Compile every kernel, one after the other, so that the waiting is done once and where it can be
+seen.
 
-Numba compiles a kernel at its first call, and keeps it on disk. These are the smallest calls there are.
+Numba compiles a kernel at its first call, and keeps it on disk. These are the smallest calls there
+are.
 """
 
 import time
@@ -14,7 +16,11 @@ from minigpt.optim import adamw_init
 
 def training_calls() -> dict[str, Callable[[], object]]:
     """A call for each kernel that a training run needs."""
-    x, weight, bias = np.ones((1, 2, 6), np.float32), np.ones((6, 6), np.float32), np.ones(6, np.float32)
+    x, weight, bias = (
+        np.ones((1, 2, 6), np.float32),
+        np.ones((6, 6), np.float32),
+        np.ones(6, np.float32),
+    )
     ids, params = np.zeros((1, 2), np.int64), {"w": np.ones((2, 2), np.float32)}
     state = adamw_init(params)
 

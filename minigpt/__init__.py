@@ -3,7 +3,8 @@
 >>> from minigpt import GPT, GPTConfig
 >>> model = GPT(GPTConfig(vocab_size=65, block_size=64, n_layer=4, n_head=4, n_embd=128))
 
-Read minigpt/layers/ for the formulas, minigpt/model.py for how they make a GPT. Importing this needs NumPy and nothing else.
+Read minigpt/layers/ for the formulas, minigpt/model.py for how they make a GPT. Importing this
+needs NumPy and nothing else.
 """
 
 from minigpt.config import GPTConfig, published

@@ -1,11 +1,15 @@
-"""The formulas of a GPT by hand: plain loops over indices, in float64, as the papers write them. Slow, and the oracle.
+"""The formulas of a GPT by hand: plain loops over indices, in float64, as the papers write them.
 
-Where minigpt/layers/ is vectorised and simplified, this file is literal: the softmax's backward goes through the whole Jacobian
-p_i (1[i = j] - p_j), layer norm's through d xhat_i / d x_j, attention through single queries and keys. Two derivations that
-agree are worth more than one written twice. Sources: as in the file of the same name in minigpt/layers/.
+Slow, and the oracle.
 
-Left out: speed, and the checking of arguments (layers/ does it). Results are float64 whatever came in.
-A cache is a plain tuple of what the backward pass reads; random numbers are drawn as layers/dropout.py says.
+Where minigpt/layers/ is vectorised and simplified, this file is literal: the softmax's backward
+goes through the whole Jacobian p_i (1[i = j] - p_j), layer norm's through d xhat_i / d x_j,
+attention through single queries and keys. Two derivations that agree are worth more than one
+written twice. Sources: as in the file of the same name in minigpt/layers/.
+
+Left out: speed, and the checking of arguments (layers/ does it). Results are float64 whatever came
+in. A cache is a plain tuple of what the backward pass reads; random numbers are drawn as
+layers/dropout.py says.
 """
 
 import math
@@ -55,13 +59,17 @@ def softmax_forward(x: Array) -> Pair:
 def softmax_backward(dout: Array, cache: tuple) -> Array:
     (p,) = cache
     pairs = zip(rows(dout), rows(p), strict=True)
-    return np.array([softmax_row_backward(dp_row, p_row) for dp_row, p_row in pairs]).reshape(p.shape)
+    return np.array([softmax_row_backward(dp_row, p_row) for dp_row, p_row in pairs]).reshape(
+        p.shape
+    )
 
 
 # ---- cross-entropy: loss = -1/N sum_n log softmax(logits_n)[y_n], over the targets that count
 
 
-def cross_entropy_forward(logits: Array, targets: Array, ignore_index: int = -1) -> tuple[np.float64, tuple]:
+def cross_entropy_forward(
+    logits: Array, targets: Array, ignore_index: int = -1
+) -> tuple[np.float64, tuple]:
     total, N = 0.0, 0
     for z, y in zip(rows(logits), targets.reshape(-1), strict=True):
         if y == ignore_index:
@@ -161,14 +169,20 @@ def gelu(x: float, approximate: str) -> float:
 
 def gelu_slope(x: float, approximate: str) -> float:
     if approximate == "none":  # (x Phi(x))' = Phi(x) + x phi(x)
-        return 0.5 * (1.0 + math.erf(x / math.sqrt(2.0))) + x * math.exp(-(x**2) / 2.0) / math.sqrt(2.0 * math.pi)
+        return 0.5 * (1.0 + math.erf(x / math.sqrt(2.0))) + x * math.exp(-(x**2) / 2.0) / math.sqrt(
+            2.0 * math.pi
+        )
     t = math.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3))
-    return 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t**2) * math.sqrt(2.0 / math.pi) * (1.0 + 0.134145 * x**2)
+    return 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t**2) * math.sqrt(2.0 / math.pi) * (
+        1.0 + 0.134145 * x**2
+    )
 
 
 def each(function: Callable[[float], float], x: Array) -> Array:
     """One number after another."""
-    return np.array([function(float(value)) for value in x.reshape(-1)], dtype=np.float64).reshape(x.shape)
+    return np.array([function(float(value)) for value in x.reshape(-1)], dtype=np.float64).reshape(
+        x.shape
+    )
 
 
 def gelu_forward(x: Array, approximate: str = "tanh") -> Pair:
@@ -257,14 +271,22 @@ def attention_weights(q: Array, k: Array, causal: bool, window: int | None) -> A
     P = zeros(B, nh, Tq, Tk)
     for b, h, i in product(range(B), range(nh), range(Tq)):
         keys = visible_keys(i, Tq, Tk, causal, window)
-        scores = [sum(q[b, h, i, c] * k[b, h, j, c] for c in range(hs)) / math.sqrt(hs) for j in keys]
+        scores = [
+            sum(q[b, h, i, c] * k[b, h, j, c] for c in range(hs)) / math.sqrt(hs) for j in keys
+        ]
         for j, p in zip(keys, softmax_row(scores), strict=True):
             P[b, h, i, j] = p
     return P
 
 
 def attention_forward(
-    q: Array, k: Array, v: Array, causal: bool = True, window: int | None = None, dropout_p: float = 0.0, rng: Rng = None
+    q: Array,
+    k: Array,
+    v: Array,
+    causal: bool = True,
+    window: int | None = None,
+    dropout_p: float = 0.0,
+    rng: Rng = None,
 ) -> Pair:
     q, k, v = (np.asarray(x, dtype=np.float64) for x in (q, k, v))
     P = attention_weights(q, k, causal, window)
@@ -295,7 +317,12 @@ def attention_backward(dout: Array, cache: tuple) -> tuple:
 
 
 def multi_head_attention_forward(
-    qkv: Array, n_head: int, causal: bool = True, window: int | None = None, dropout_p: float = 0.0, rng: Rng = None
+    qkv: Array,
+    n_head: int,
+    causal: bool = True,
+    window: int | None = None,
+    dropout_p: float = 0.0,
+    rng: Rng = None,
 ) -> Pair:
     B, T, C = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
     hs = C // n_head
@@ -330,7 +357,14 @@ def multi_head_attention_backward(dout: Array, cache: tuple) -> Array:
 # ---- the MLP: linear, activation, linear
 
 
-def mlp_forward(x: Array, fc_weight: Array, fc_bias: Bias, proj_weight: Array, proj_bias: Bias, activation: str = "gelu") -> Pair:
+def mlp_forward(
+    x: Array,
+    fc_weight: Array,
+    fc_bias: Bias,
+    proj_weight: Array,
+    proj_bias: Bias,
+    activation: str = "gelu",
+) -> Pair:
     wide, fc_cache = linear_forward(x, fc_weight, fc_bias)
     if activation == "relu":
         bent, activation_cache = relu_forward(wide)

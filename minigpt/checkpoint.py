@@ -1,4 +1,5 @@
-"""Checkpoints of a training run: a directory for each, made under another name and renamed when it is whole.
+"""Checkpoints of a training run: a directory for each, made under another name and renamed when it
+is whole.
 
     runs/demo/step-000400/    config.json  model.safetensors      the model, in Hugging Face's layout (pretrained.py)
                               optimizer.safetensors               AdamW's m and v
@@ -6,8 +7,9 @@
                               char_tokenizer.json, or vocab.json and merges.txt
                               sha256.json                           a digest of each of these, written last
 
-A rename either happens or not, so a kill at any moment leaves the newest whole checkpoint or the one before. The random numbers and
-the place in the data need no file: they are functions of the seed and the step (randomness.py).
+A rename either happens or not, so a kill at any moment leaves the newest whole checkpoint or the
+one before. The random numbers and the place in the data need no file: they are functions of the
+seed and the step (randomness.py).
 """
 
 import re
@@ -56,9 +58,12 @@ class Checkpoint(NamedTuple):
 
 
 def save_checkpoint(out: Path, model: GPT, checkpoint: Checkpoint) -> Path:
-    """Write a checkpoint whole or not at all; the older ones stay, until drop_older. Returns its directory.
+    """Write a checkpoint whole or not at all; the older ones stay, until drop_older.
 
-    A checkpoint of the same step is left as it is: the same run at the same step is the same, bit for bit.
+    Returns its directory.
+
+    A checkpoint of the same step is left as it is: the same run at the same step is the same, bit
+    for bit.
     """
     final = out / f"step-{checkpoint.step:06d}"
     out.mkdir(parents=True, exist_ok=True)
@@ -93,11 +98,16 @@ def _write(directory: Path, model: GPT, checkpoint: Checkpoint) -> None:
     """
     save_pretrained(model, directory)
     m, v = checkpoint.optimizer
-    moments = {f"m.{name}": array for name, array in m.items()} | {f"v.{name}": array for name, array in v.items()}
+    moments = {f"m.{name}": array for name, array in m.items()} | {
+        f"v.{name}": array for name, array in v.items()
+    }
     write_tensors(directory / OPTIMIZER, moments)
     training = {name: getattr(checkpoint, name) for name in WRITTEN}
     versions = {"minigpt": minigpt.__version__, "numpy": np.__version__}
-    write_json(directory / TRAINING, training | {"settings": asdict(checkpoint.settings), "versions": versions})
+    write_json(
+        directory / TRAINING,
+        training | {"settings": asdict(checkpoint.settings), "versions": versions},
+    )
     checkpoint.tokenizer.save(directory)
     record_digests(directory, (OPTIMIZER, TRAINING))
 
@@ -179,7 +189,11 @@ def _read_moments(path: Path, params: dict[str, np.ndarray]) -> AdamWState:
 def checkpoints(out: str | Path) -> list[Path]:
     """The whole checkpoints of a run, oldest first."""
     out = Path(out)
-    found = [path for path in out.iterdir() if re.fullmatch(r"step-\d+", path.name)] if out.is_dir() else []
+    found = (
+        [path for path in out.iterdir() if re.fullmatch(r"step-\d+", path.name)]
+        if out.is_dir()
+        else []
+    )
     return sorted(found, key=step_of)
 
 
@@ -189,26 +203,39 @@ def step_of(directory: Path) -> int:
 
 
 def newest(out: str | Path) -> Path:
-    """A run's newest checkpoint; a directory that is a checkpoint itself is its own. Raises FileNotFoundError."""
+    """A run's newest checkpoint; a directory that is a checkpoint itself is its own.
+
+    Raises FileNotFoundError.
+    """
     out = Path(out)
     if (out / "config.json").is_file():
         return out
     found = checkpoints(out)
     if not found:
-        raise FileNotFoundError(f"{out}: holds no checkpoint; a run of `minigpt train --out {out}` leaves one there")
+        raise FileNotFoundError(
+            f"{out}: holds no checkpoint; a run of `minigpt train --out {out}` leaves one there"
+        )
     return found[-1]
 
 
 def find_model(run: str | Path | None) -> Path:
-    """The directory of a trained model: a run, a checkpoint, or, for "prose" and None, the model that ships here.
+    """The directory of a trained model: a run, a checkpoint, or, for "prose" and None, the model
+    that ships here.
 
     Raises FileNotFoundError.
     """
-    return shipped_model() if run is None or (str(run) == "prose" and not Path(run).exists()) else newest(run)
+    return (
+        shipped_model()
+        if run is None or (str(run) == "prose" and not Path(run).exists())
+        else newest(run)
+    )
 
 
 def open_model(run: str | Path | None, ops: object = "numpy") -> tuple[Path, GPT, Tokenizer]:
-    """A trained model with its tokenizer, and the directory they are in. Raises FileNotFoundError, ValueError."""
+    """A trained model with its tokenizer, and the directory they are in.
+
+    Raises FileNotFoundError, ValueError.
+    """
     directory = find_model(run)
     model, tokenizer = GPT.from_pretrained(directory, ops=ops), load_tokenizer(directory)
     if tokenizer.vocab_size != model.config.vocab_size:

@@ -1,10 +1,11 @@
 """GPTConfig: the numbers that fix a GPT's shape, and those of the published models.
 
-Sources: GPT-1: Radford et al. 2018, section 4.1. GPT-2: Radford et al. 2019, table 2. GPT-3: Brown et al. 2020, table 2.1.
-Two rows of GPT-3's table contradict themselves (heads times head size is not d_model) and are mended here: XL has 24 heads of
-128 in 2048 channels, which are 16; 13B has d_model 5140, where 40 heads of 128 are 5120.
-Left out: GPT-3's band width (its sparse layers are announced, their width is not published; alternating() says them); GPT-4, of
-whose architecture nothing is published.
+Sources: GPT-1: Radford et al. 2018, section 4.1. GPT-2: Radford et al. 2019, table 2. GPT-3: Brown
+et al. 2020, table 2.1. Two rows of GPT-3's table contradict themselves (heads times head size is
+not d_model) and are mended here: XL has 24 heads of 128 in 2048 channels, which are 16; 13B has
+d_model 5140, where 40 heads of 128 are 5120.
+Left out: GPT-3's band width (its sparse layers are announced, their width is not published;
+alternating() says them); GPT-4, of whose architecture nothing is published.
 """
 
 from dataclasses import dataclass, replace
@@ -15,47 +16,71 @@ from minigpt.layers.mlp import ACTIVATIONS
 
 @dataclass(frozen=True)
 class GPTConfig:
-    """The shape of a GPT. Names as in nanoGPT and Hugging Face; every wrong value raises ValueError or TypeError at once."""
+    """The shape of a GPT. Names as in nanoGPT and Hugging Face; every wrong value raises ValueError
+    or TypeError at once.
+    """
 
     vocab_size: int  # V: how many tokens there are
     block_size: int  # the longest text it can look at, in tokens
     n_layer: int  # how many blocks
     n_head: int  # nh: heads of attention in each block
     n_embd: int  # C: channels; each head has C / nh of them
-    dropout: float = 0.0  # after the embedding, on the attention weights, before each residual sum; in training only
+    # after the embedding, on the attention weights, before each residual sum; in training only
+    dropout: float = 0.0
     bias: bool = True  # biases in linear layers and layer norms
-    norm: str = "pre"  # "pre": x + f(LN(x)) and a last LN (GPT-2); "post": LN(x + f(x)) (Vaswani et al., GPT-1)
-    positions: str = "learned"  # "learned": a table wpe (GPT); "sinusoidal": sines and cosines (Vaswani et al.)
+    # "pre": x + f(LN(x)) and a last LN (GPT-2); "post": LN(x + f(x)) (Vaswani et al., GPT-1)
+    norm: str = "pre"
+    # "learned": a table wpe (GPT); "sinusoidal": sines and cosines (Vaswani et al.)
+    positions: str = "learned"
     activation: str = "gelu"  # "gelu": tanh form (GPT-2); "gelu_erf": exact form (nanoGPT); "relu"
-    windows: tuple[int | None, ...] | None = None  # for each layer, how many keys a query sees, or none for all, as in none,16
+    # for each layer, how many keys a query sees, or none for all, as in none,16
+    windows: tuple[int | None, ...] | None = None
     layer_norm_epsilon: float = 1e-5  # what keeps layer norm from dividing by 0
 
     def __post_init__(self):
         for name in ("vocab_size", "block_size", "n_layer", "n_head", "n_embd"):
-            object.__setattr__(self, name, expect.whole_number("GPTConfig", name, getattr(self, name)))
+            object.__setattr__(
+                self, name, expect.whole_number("GPTConfig", name, getattr(self, name))
+            )
         if self.n_embd % self.n_head:
-            raise ValueError(f"GPTConfig: n_embd is {self.n_embd}, but must be divisible by n_head = {self.n_head}")
+            raise ValueError(
+                f"GPTConfig: n_embd is {self.n_embd}, but must be divisible by n_head = {self.n_head}"
+            )
         if not 0.0 <= self.dropout < 1.0:
-            raise ValueError(f"GPTConfig: dropout is {self.dropout}, but must be at least 0 and below 1")
+            raise ValueError(
+                f"GPTConfig: dropout is {self.dropout}, but must be at least 0 and below 1"
+            )
         if not self.layer_norm_epsilon > 0:
-            raise ValueError(f"GPTConfig: layer_norm_epsilon is {self.layer_norm_epsilon}, but must be above 0")
+            raise ValueError(
+                f"GPTConfig: layer_norm_epsilon is {self.layer_norm_epsilon}, but must be above 0"
+            )
         expect.one_of("GPTConfig", "bias", self.bias, (True, False))
         expect.one_of("GPTConfig", "norm", self.norm, ("pre", "post"))
         expect.one_of("GPTConfig", "positions", self.positions, ("learned", "sinusoidal"))
         expect.one_of("GPTConfig", "activation", self.activation, ACTIVATIONS)
         if self.positions == "sinusoidal" and self.n_embd % 2:
-            raise ValueError(f"GPTConfig: n_embd is {self.n_embd}, but must be even where positions are sinusoidal")
+            raise ValueError(
+                f"GPTConfig: n_embd is {self.n_embd}, but must be even where positions are sinusoidal"
+            )
         self._check_windows()
 
     def _check_windows(self):
         if self.windows is None:
             return
         if not isinstance(self.windows, tuple | list):
-            raise TypeError(f"GPTConfig: windows is {self.windows!r}, but must be a tuple with an entry for each layer")
+            raise TypeError(
+                f"GPTConfig: windows is {self.windows!r}, but must be a tuple with an entry for each layer"
+            )
         if len(self.windows) != self.n_layer:
-            raise ValueError(f"GPTConfig: windows has {len(self.windows)} entries, but must have n_layer = {self.n_layer}")
-        windows = [None if w is None else expect.whole_number("GPTConfig", "windows", w) for w in self.windows]
-        object.__setattr__(self, "windows", tuple(windows))  # a list, as JSON gives it, becomes a tuple
+            raise ValueError(
+                f"GPTConfig: windows has {len(self.windows)} entries, but must have n_layer = {self.n_layer}"
+            )
+        windows = [
+            None if w is None else expect.whole_number("GPTConfig", "windows", w)
+            for w in self.windows
+        ]
+        # a list, as JSON gives it, becomes a tuple
+        object.__setattr__(self, "windows", tuple(windows))
 
     def window(self, layer: int) -> int | None:
         """How many keys a query of this layer sees; None: all."""
@@ -72,7 +97,15 @@ def alternating(n_layer: int, window: int) -> tuple[int | None, ...]:
 
 
 def _gpt1() -> GPTConfig:
-    return GPTConfig(vocab_size=40478, block_size=512, n_layer=12, n_head=12, n_embd=768, dropout=0.1, norm="post")
+    return GPTConfig(
+        vocab_size=40478,
+        block_size=512,
+        n_layer=12,
+        n_head=12,
+        n_embd=768,
+        dropout=0.1,
+        norm="post",
+    )
 
 
 def _gpt2(n_layer: int, n_embd: int, n_head: int) -> GPTConfig:
@@ -101,6 +134,9 @@ PUBLISHED = {
 
 
 def published(name: str) -> GPTConfig:
-    """The configuration of a published model, by name. Raises ValueError with the names there are."""
+    """The configuration of a published model, by name.
+
+    Raises ValueError with the names there are.
+    """
     expect.one_of("published", "name", name, tuple(PUBLISHED))
     return PUBLISHED[name]

@@ -5,7 +5,8 @@ An implementation is a module with these functions: the reference (minigpt/layer
 `X_backward(dout, cache) -> gradients` make a pair. Whoever needs to know which arguments have
 gradients, or which function is made of which others, reads it here.
 
-Letters, everywhere: B batch, T time (tokens), C channels, nh heads, hs head size (C / nh), V vocabulary, F the MLP's width.
+Letters, everywhere: B batch, T time (tokens), C channels, nh heads, hs head size (C / nh), V
+vocabulary, F the MLP's width.
 """
 
 from typing import NamedTuple
@@ -15,7 +16,8 @@ class Pair(NamedTuple):
     """A forward and its backward."""
 
     name: str
-    gradients: tuple[str, ...]  # the arguments that have gradients, in the order in which the backward returns them
+    # the arguments that have gradients, in the order in which the backward returns them
+    gradients: tuple[str, ...]
     made_of: tuple[str, ...] = ()  # the pairs whose functions it calls
 
     @property
@@ -39,16 +41,24 @@ PAIRS = (
     Pair("dropout", ("x",)),
     Pair("attention", ("q", "k", "v"), made_of=("softmax", "dropout")),
     Pair("multi_head_attention", ("qkv",), made_of=("attention",)),
-    Pair("mlp", ("x", "fc_weight", "fc_bias", "proj_weight", "proj_bias"), made_of=("linear", "gelu", "relu")),
+    Pair(
+        "mlp",
+        ("x", "fc_weight", "fc_bias", "proj_weight", "proj_bias"),
+        made_of=("linear", "gelu", "relu"),
+    ),
 )
-WITHOUT_BACKWARD = ("add", "sinusoidal_positions")  # a sum hands its gradient to both sides; a fixed table has none
+# a sum hands its gradient to both sides; a fixed table has none
+WITHOUT_BACKWARD = ("add", "sinusoidal_positions")
 FUNCTIONS = (*(name for pair in PAIRS for name in (pair.forward, pair.backward)), *WITHOUT_BACKWARD)
 
 _PAIR_OF = {name: pair for pair in PAIRS for name in (pair.forward, pair.backward)}
 
 
 def pair_of(function: str) -> Pair | None:
-    """The pair that a function belongs to: that of "gelu" for "gelu_backward". None for a function without a backward."""
+    """The pair that a function belongs to: that of "gelu" for "gelu_backward".
+
+    None for a function without a backward.
+    """
     return _PAIR_OF.get(function)
 
 

@@ -135,7 +135,10 @@ def writing(path: Path) -> Iterator[BinaryIO]:
 
 
 def expect_ours(path: Path, mark: bytes) -> None:
-    """The file is not there yet, or is one of ours: `mark` is in its first lines. Else ValueError: it is a person's."""
+    """The file is not there yet, or is one of ours: `mark` is in its first lines.
+
+    Else ValueError: it is a person's.
+    """
     if path.is_dir():
         raise ValueError(f"{path}: is a directory, but must be the name of a file to write")
     if path.exists():

@@ -2,7 +2,8 @@
 
     dL/dx = (f(x + h) - f(x - h)) / 2h,    f = sum(dout * forward(x)) for a call, the loss for a parameter
 
-in float64, with h = 6e-6: the error is about 1e-10 of the gradient (minigpt/checks/core.py says why).
+in float64, with h = 6e-6: the error is about 1e-10 of the gradient (minigpt/checks/core.py says
+why).
 """
 
 import copy
@@ -17,24 +18,37 @@ H = 6e-6
 
 
 def local_difference(step, gradient: str, at: tuple[int, ...]) -> float:
-    """A number of a backward call's gradient by central differences of its own forward. See trace.Step.difference."""
+    """A number of a backward call's gradient by central differences of its own forward.
+
+    See trace.Step.difference.
+    """
     if step.direction != "backward" or gradient not in step.outputs:
         raise ValueError(
             f"step {step.index} ({step.name}, {step.function}) has no gradient {gradient!r}: {', '.join(step.outputs)}"
         )
     if step.function == "add":
-        return float(sum(value[at] for value in step.inputs.values()))  # d(a + b) = da + db: nothing to differ
+        # d(a + b) = da + db: nothing to differ
+        return float(sum(value[at] for value in step.inputs.values()))
     if step.inputs.get("rng") is not None:
         raise ValueError(f"step {step.index} draws random numbers: a second call would draw others")
     forward = getattr(step.ops, pair_of(step.function).forward)
     names = list(step.inputs)
     dout = np.asarray(step.inputs[names[0]], dtype=np.float64)
     arguments = {name: _double(value) for name, value in step.inputs.items() if name != names[0]}
-    return _slope(lambda moved: float((dout * forward(**arguments | {gradient[1:]: moved})[0]).sum()), arguments[gradient[1:]], at)
+    return _slope(
+        lambda moved: float((dout * forward(**arguments | {gradient[1:]: moved})[0]).sum()),
+        arguments[gradient[1:]],
+        at,
+    )
 
 
-def loss_difference(model: GPT, ids: np.ndarray, targets: np.ndarray, name: str, at: tuple[int, ...]) -> float:
-    """d loss / d params[name][at] by central differences of the whole model, in float64. ids, targets: (B, T)."""
+def loss_difference(
+    model: GPT, ids: np.ndarray, targets: np.ndarray, name: str, at: tuple[int, ...]
+) -> float:
+    """d loss / d params[name][at] by central differences of the whole model, in float64.
+
+    ids, targets: (B, T).
+    """
     params = {key: array.astype(np.float64) for key, array in model.params.items()}
     double = copy.copy(model)  # of the model's own class
     double.ops = in_double(model.ops)
@@ -56,4 +70,8 @@ def _slope(f, x: np.ndarray, at: tuple[int, ...]) -> float:
 
 
 def _double(value: object) -> object:
-    return value.astype(np.float64) if isinstance(value, np.ndarray) and value.dtype.kind == "f" else value
+    return (
+        value.astype(np.float64)
+        if isinstance(value, np.ndarray) and value.dtype.kind == "f"
+        else value
+    )

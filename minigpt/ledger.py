@@ -1,9 +1,12 @@
-"""The ledger of a model: what it costs in numbers to learn, bytes to remember and multiplications to make.
+"""The ledger of a model: what it costs in numbers to learn, bytes to remember and multiplications
+to make.
 
-Parameters are counted from the shapes. Activations are what the caches of one forward pass hold for the backward pass, in the
-reference (minigpt/layers/). FLOPs are those of the matrix products, 2 m n k for (m, k) @ (k, n); the backward pass needs two
-products for each one of the forward pass. Nothing here is estimated: tests compare it with what is allocated and multiplied.
-Left out: temporary arrays, the optimizer's state (twice the parameters), what is not a matrix product.
+Parameters are counted from the shapes. Activations are what the caches of one forward pass hold for
+the backward pass, in the reference (minigpt/layers/). FLOPs are those of the matrix products, 2 m n
+k for (m, k) @ (k, n); the backward pass needs two products for each one of the forward pass.
+Nothing here is estimated: tests compare it with what is allocated and multiplied.
+Left out: temporary arrays, the optimizer's state (twice the parameters), what is not a matrix
+product.
 """
 
 from math import prod
@@ -27,7 +30,9 @@ class Entry(NamedTuple):
         return 3 * self.forward_flops
 
 
-def ledger(config: GPTConfig, B: int, T: int, training: bool = False, itemsize: int = 4) -> list[Entry]:
+def ledger(
+    config: GPTConfig, B: int, T: int, training: bool = False, itemsize: int = 4
+) -> list[Entry]:
     """A line for the embeddings, for each block, for the head, and the sum.
 
     B sequences of T tokens; training: with dropout; itemsize: bytes of a number (4 for float32).
@@ -36,7 +41,9 @@ def ledger(config: GPTConfig, B: int, T: int, training: bool = False, itemsize: 
     entries = [_embeddings(config, B, T, dropout)]
     entries += [_block(config, i, B, T, dropout, itemsize) for i in range(config.n_layer)]
     entries.append(_head(config, B, T, itemsize))
-    parameters, activation_bytes, flops = (sum(column) for column in list(zip(*entries, strict=True))[1:])
+    parameters, activation_bytes, flops = (
+        sum(column) for column in list(zip(*entries, strict=True))[1:]
+    )
     return entries + [Entry("sum", parameters, activation_bytes, flops)]
 
 
@@ -44,29 +51,44 @@ def _embeddings(config: GPTConfig, B: int, T: int, dropout: bool) -> Entry:
     ids = 8 * B * T  # int64
     positions = 8 * T if config.positions == "learned" else 0
     mask = B * T * config.n_embd if dropout else 0  # bool: one byte
-    return Entry("embeddings", _parameters(config, "wte") + _parameters(config, "wpe"), ids + positions + mask, 0)
+    return Entry(
+        "embeddings",
+        _parameters(config, "wte") + _parameters(config, "wpe"),
+        ids + positions + mask,
+        0,
+    )
 
 
 def _block(config: GPTConfig, i: int, B: int, T: int, dropout: bool, itemsize: int) -> Entry:
     tokens, C, nh = B * T, config.n_embd, config.n_head
     norms = 2 * (tokens * C + tokens)  # xhat and 1/std, twice
-    attention = tokens * C + 3 * tokens * C + B * nh * T * T + tokens * C  # c_attn's input, qkv, P, c_proj's input
+    # c_attn's input, qkv, P, c_proj's input
+    attention = tokens * C + 3 * tokens * C + B * nh * T * T + tokens * C
     relu = config.activation == "relu"
-    mlp = tokens * C + 4 * tokens * C * (1 if relu else 3)  # fc's input; GELU's input and half; proj's input
-    held = itemsize * (norms + attention + mlp) + (4 * tokens * C if relu else 0)  # ReLU keeps a mask instead
+    # fc's input; GELU's input and half; proj's input
+    mlp = tokens * C + 4 * tokens * C * (1 if relu else 3)
+    # ReLU keeps a mask instead
+    held = itemsize * (norms + attention + mlp) + (4 * tokens * C if relu else 0)
     if dropout:  # masks of one byte; and P once more, after its dropout
         held += 2 * tokens * C + B * nh * T * T * (1 + itemsize)
-    linear = 2 * tokens * (3 * C * C + C * C + 4 * C * C + 4 * C * C)  # c_attn, c_proj, c_fc, the MLP's c_proj
-    flops = linear + 2 * (2 * B * T * T * C)  # and q k^T, P v: the whole square, half of which is masked
+    # c_attn, c_proj, c_fc, the MLP's c_proj
+    linear = 2 * tokens * (3 * C * C + C * C + 4 * C * C + 4 * C * C)
+    # and q k^T, P v: the whole square, half of which is masked
+    flops = linear + 2 * (2 * B * T * T * C)
     return Entry(f"block {i}", _parameters(config, f"h.{i}"), held, flops)
 
 
 def _head(config: GPTConfig, B: int, T: int, itemsize: int) -> Entry:
     tokens, C, V = B * T, config.n_embd, config.vocab_size
     norm = tokens * C + tokens if config.norm == "pre" else 0
-    held = itemsize * (norm + tokens * C + tokens * V) + 8 * tokens + tokens  # head's input, p; targets, which of them count
+    # head's input, p; targets, which of them count
+    held = itemsize * (norm + tokens * C + tokens * V) + 8 * tokens + tokens
     return Entry("head and loss", _parameters(config, "ln_f"), held, 2 * tokens * C * V)
 
 
 def _parameters(config: GPTConfig, part: str) -> int:
-    return sum(prod(shape) for name, shape in parameter_shapes(config).items() if name.startswith(f"{part}."))
+    return sum(
+        prod(shape)
+        for name, shape in parameter_shapes(config).items()
+        if name.startswith(f"{part}.")
+    )

@@ -1,6 +1,9 @@
-"""One process in a directory at a time. The lock is the system's: it goes with the process, however that ends.
+"""One process in a directory at a time.
 
-The file .lock says who has it, so that a second process can say so too. The file stays, and means nothing without the lock.
+The lock is the system's: it goes with the process, however that ends.
+
+The file .lock says who has it, so that a second process can say so too. The file stays, and means
+nothing without the lock.
 """
 
 import json
@@ -22,7 +25,9 @@ def locked(directory: Path) -> Iterator[None]:
     path = directory / FILE
     with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "rb+", buffering=0) as stream:
         if not _take(stream):
-            raise BlockingIOError(f"{directory}: in use by {_holder(path)}; wait for it, stop it, or give another --out")
+            raise BlockingIOError(
+                f"{directory}: in use by {_holder(path)}; wait for it, stop it, or give another --out"
+            )
         _sign(stream, path)
         yield
 
@@ -32,7 +37,9 @@ def _sign(stream: FileIO, path: Path) -> None:
     now = datetime.now().isoformat(" ", "seconds")
     try:
         stream.truncate()
-        stream.write(json.dumps({"process": os.getpid(), "machine": platform.node(), "since": now}).encode())
+        stream.write(
+            json.dumps({"process": os.getpid(), "machine": platform.node(), "since": now}).encode()
+        )
     except OSError as error:  # a full disk: say where
         raise OSError(error.errno, error.strerror, str(path)) from error
 

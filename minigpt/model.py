@@ -1,4 +1,6 @@
-"""GPT: embeddings, n_layer blocks of attention and MLP around a residual stream, and a head. Composition, and nothing else.
+"""GPT: embeddings, n_layer blocks of attention and MLP around a residual stream, and a head.
+
+Composition, and nothing else.
 
     h_0 = wte[ids] + wpe[0 .. T-1]
     h_l = block(h_l-1)
@@ -7,9 +9,9 @@
     block, norm="pre"  (GPT-2):  x = x + attention(LN(x));   x = x + mlp(LN(x))
     block, norm="post" (GPT-1):  x = LN(x + attention(x));   x = LN(x + mlp(x))     and no LN before the head
 
-Source: Radford et al. 2018 (GPT-1), equation 2; Radford et al. 2019 (GPT-2), section 2.3; Vaswani et al. 2017, section 3.1.
-Every number is made by a function of `ops` (minigpt/layers/, the kernels, or your own), and each backward below undoes its
-forward line by line, from the last to the first.
+Source: Radford et al. 2018 (GPT-1), equation 2; Radford et al. 2019 (GPT-2), section 2.3; Vaswani
+et al. 2017, section 3.1. Every number is made by a function of `ops` (minigpt/layers/, the kernels,
+or your own), and each backward below undoes its forward line by line, from the last to the first.
 Left out: a cache of keys and values for generation.
 """
 
@@ -75,7 +77,11 @@ class LossCache(NamedTuple):
 
 
 class GPT:
-    """A GPT: a config, a dict of parameters under GPT-2's names, and the module whose functions it runs. No state that changes."""
+    """A GPT: a config, a dict of parameters under GPT-2's names, and the module whose functions it
+    runs.
+
+    No state that changes.
+    """
 
     def __init__(
         self,
@@ -85,9 +91,11 @@ class GPT:
         dtype: type = np.float32,
         params: dict[str, np.ndarray] | None = None,
     ):
-        """A freshly initialised model, or one with the given params (which it keeps and does not copy).
+        """A freshly initialised model, or one with the given params (which it keeps and does not
+        copy).
 
-        ops: "numpy", "numba", the path of a learner's file, or any module that exports functions of the contract.
+        ops: "numpy", "numba", the path of a learner's file, or any module that exports functions of
+        the contract.
         Raises ValueError if params are not those of the config.
         """
         self.config = config
@@ -98,10 +106,13 @@ class GPT:
 
     # ---- forward
 
-    def forward(self, ids: np.ndarray, rng: np.random.Generator | None = None) -> tuple[np.ndarray, ForwardCache]:
+    def forward(
+        self, ids: np.ndarray, rng: np.random.Generator | None = None
+    ) -> tuple[np.ndarray, ForwardCache]:
         """Logits of the next token at every position: (B, T) ints -> (B, T, V).
 
-        With rng, dropout is on (training); without, it is off. Raises ValueError (T longer than block_size), IndexError.
+        With rng, dropout is on (training); without, it is off. Raises ValueError (T longer than
+        block_size), IndexError.
         """
         x, embed_cache = self._embed_forward(ids, rng)  # (B, T, C)
         blocks = []
@@ -114,8 +125,12 @@ class GPT:
         logits, head_cache = self.ops.linear_forward(x, self.params["wte.weight"].T)  # (B, T, V)
         return logits, ForwardCache(embed_cache, blocks, ln_f_cache, head_cache)
 
-    def loss(self, ids: np.ndarray, targets: np.ndarray, rng: np.random.Generator | None = None) -> tuple[np.floating, LossCache]:
-        """The mean cross-entropy in nats of targets (B, T), each the token after the one in ids; -1 does not count."""
+    def loss(
+        self, ids: np.ndarray, targets: np.ndarray, rng: np.random.Generator | None = None
+    ) -> tuple[np.floating, LossCache]:
+        """The mean cross-entropy in nats of targets (B, T), each the token after the one in ids; -1
+        does not count.
+        """
         logits, forward_cache = self.forward(ids, rng)  # (B, T, V)
         loss, cross_entropy_cache = self.ops.cross_entropy_forward(logits, targets)
         return loss, LossCache(forward_cache, cross_entropy_cache)
@@ -125,17 +140,27 @@ class GPT:
         expect.rank("GPT", "ids", ids, "B T")
         T = ids.shape[1]
         if not 1 <= T <= self.config.block_size:
-            raise ValueError(f"GPT: ids has T = {T} tokens, but must have 1 .. {self.config.block_size}, the block_size")
-        tokens, tokens_cache = self.ops.embedding_forward(ids, self.params["wte.weight"])  # (B, T, C)
+            raise ValueError(
+                f"GPT: ids has T = {T} tokens, but must have 1 .. {self.config.block_size}, the block_size"
+            )
+        tokens, tokens_cache = self.ops.embedding_forward(
+            ids, self.params["wte.weight"]
+        )  # (B, T, C)
         if self.config.positions == "learned":
-            positions, positions_cache = self.ops.embedding_forward(np.arange(T), self.params["wpe.weight"])  # (T, C)
+            positions, positions_cache = self.ops.embedding_forward(
+                np.arange(T), self.params["wpe.weight"]
+            )  # (T, C)
         else:
-            positions = self.ops.sinusoidal_positions(T, self.config.n_embd).astype(tokens.dtype)  # (T, C)
+            positions = self.ops.sinusoidal_positions(T, self.config.n_embd).astype(
+                tokens.dtype
+            )  # (T, C)
             positions_cache = None
         x, dropout_cache = self._dropout_forward(self.ops.add(tokens, positions), rng)  # (B, T, C)
         return x, EmbedCache(tokens_cache, positions_cache, dropout_cache)
 
-    def block_forward(self, x: np.ndarray, i: int, rng: np.random.Generator | None = None) -> tuple[np.ndarray, BlockCache]:
+    def block_forward(
+        self, x: np.ndarray, i: int, rng: np.random.Generator | None = None
+    ) -> tuple[np.ndarray, BlockCache]:
         """Block i: (B, T, C) -> (B, T, C)."""
         if self.config.norm == "pre":
             normed, ln_1_cache = self._layer_norm_forward(x, f"h.{i}.ln_1")
@@ -168,7 +193,9 @@ class GPT:
         return out, MlpSublayerCache(mlp_cache, dropout_cache)
 
     def _linear_forward(self, x, name):
-        return self.ops.linear_forward(x, self.params[f"{name}.weight"], self.params.get(f"{name}.bias"))
+        return self.ops.linear_forward(
+            x, self.params[f"{name}.weight"], self.params.get(f"{name}.bias")
+        )
 
     def _layer_norm_forward(self, x, name):
         weight, bias = self.params[f"{name}.weight"], self.params.get(f"{name}.bias")
@@ -180,13 +207,21 @@ class GPT:
     # ---- backward: the same lines from last to first
 
     def backward(self, cache: LossCache, dloss: float = 1.0) -> dict[str, np.ndarray]:
-        """Gradient of dloss * loss for every parameter: same names, shapes and dtype as params. cache is from loss()."""
+        """Gradient of dloss * loss for every parameter: same names, shapes and dtype as params.
+
+        cache is from loss().
+        """
         # loss = cross_entropy(logits, targets)
         dlogits = self.ops.cross_entropy_backward(dloss, cache.cross_entropy)  # (B, T, V)
         return self.backward_from_logits(dlogits, cache.forward)
 
-    def backward_from_logits(self, dlogits: np.ndarray, cache: ForwardCache) -> dict[str, np.ndarray]:
-        """Gradients of the parameters, given the logits' gradient (B, T, V). cache is from forward()."""
+    def backward_from_logits(
+        self, dlogits: np.ndarray, cache: ForwardCache
+    ) -> dict[str, np.ndarray]:
+        """Gradients of the parameters, given the logits' gradient (B, T, V).
+
+        cache is from forward().
+        """
         grads: dict[str, np.ndarray] = {}
         # logits = linear(x, wte^T)
         dx, dhead, _ = self.ops.linear_backward(dlogits, cache.head)  # (B, T, C), (C, V)
@@ -196,25 +231,35 @@ class GPT:
         for i in reversed(range(self.config.n_layer)):
             dx = self.block_backward(dx, cache.blocks[i], i, grads)  # (B, T, C)
         self._embed_backward(dx, cache.embed, grads)
-        grads["wte.weight"] += dhead.T  # tied: wte is used twice, at both ends, and its gradient is the sum of both
+        # tied: wte is used twice, at both ends, and its gradient is the sum of both
+        grads["wte.weight"] += dhead.T
         return {name: grads[name] for name in self.params}
 
     def _embed_backward(self, dx, cache, grads):
-        # x = dropout(tokens + positions), the positions (T, C) being the same for every sequence of the batch
+        # x = dropout(tokens + positions), the positions (T, C) being the same for every sequence of
+        # the batch
         dsum = self.ops.dropout_backward(dx, cache.dropout)  # (B, T, C)
         grads["wte.weight"] = self.ops.embedding_backward(dsum, cache.tokens)  # (V, C)
         if cache.positions is not None:
-            grads["wpe.weight"] = self.ops.embedding_backward(dsum.sum(axis=0), cache.positions)  # (block_size, C)
+            grads["wpe.weight"] = self.ops.embedding_backward(
+                dsum.sum(axis=0), cache.positions
+            )  # (block_size, C)
 
-    def block_backward(self, dx: np.ndarray, cache: BlockCache, i: int, grads: dict[str, np.ndarray]) -> np.ndarray:
+    def block_backward(
+        self, dx: np.ndarray, cache: BlockCache, i: int, grads: dict[str, np.ndarray]
+    ) -> np.ndarray:
         """Gradient of block i's input (B, T, C); those of its parameters go into grads."""
         if self.config.norm == "pre":
             # x = x + mlp(layer_norm(x)): the gradient goes round the MLP as well as through it
             dnormed = self._mlp_backward(dx, cache.mlp, i, grads)
-            dx = self.ops.add(dx, self._layer_norm_backward(dnormed, cache.ln_2, f"h.{i}.ln_2", grads))
+            dx = self.ops.add(
+                dx, self._layer_norm_backward(dnormed, cache.ln_2, f"h.{i}.ln_2", grads)
+            )
             # x = x + attention(layer_norm(x))
             dnormed = self._attention_backward(dx, cache.attn, i, grads)
-            return self.ops.add(dx, self._layer_norm_backward(dnormed, cache.ln_1, f"h.{i}.ln_1", grads))
+            return self.ops.add(
+                dx, self._layer_norm_backward(dnormed, cache.ln_1, f"h.{i}.ln_1", grads)
+            )
         # x = layer_norm(x + mlp(x))
         dsum = self._layer_norm_backward(dx, cache.ln_2, f"h.{i}.ln_2", grads)
         dx = self.ops.add(dsum, self._mlp_backward(dsum, cache.mlp, i, grads))
@@ -225,7 +270,9 @@ class GPT:
     def _attention_backward(self, dout, cache, i, grads):
         # out = dropout(c_proj(heads(c_attn(x))))
         dprojected = self.ops.dropout_backward(dout, cache.dropout)  # (B, T, C)
-        dheads = self._linear_backward(dprojected, cache.c_proj, f"h.{i}.attn.c_proj", grads)  # (B, T, C)
+        dheads = self._linear_backward(
+            dprojected, cache.c_proj, f"h.{i}.attn.c_proj", grads
+        )  # (B, T, C)
         dqkv = self.ops.multi_head_attention_backward(dheads, cache.heads)  # (B, T, 3C)
         return self._linear_backward(dqkv, cache.c_attn, f"h.{i}.attn.c_attn", grads)  # (B, T, C)
 
@@ -252,7 +299,10 @@ class GPT:
     # ---- what other files do with a model
 
     def generate(self, ids: np.ndarray, max_new_tokens: int, **options) -> np.ndarray:
-        """Prompt and new tokens, (B, T + new). The options are those of minigpt.generate.generate."""
+        """Prompt and new tokens, (B, T + new).
+
+        The options are those of minigpt.generate.generate.
+        """
         from minigpt.generate import generate
 
         return generate(self, ids, max_new_tokens, **options)
@@ -264,7 +314,9 @@ class GPT:
         save_pretrained(self, directory)
 
     @classmethod
-    def from_pretrained(cls, directory: str | Path, ops: str | Path | ModuleType = "numpy") -> "GPT":
+    def from_pretrained(
+        cls, directory: str | Path, ops: str | Path | ModuleType = "numpy"
+    ) -> "GPT":
         """Read what save_pretrained, or Hugging Face's GPT-2, wrote."""
         from minigpt.pretrained import load_pretrained
 

@@ -1,18 +1,21 @@
-"""Muon: AdamW for tables and vectors, and for the blocks' matrices a step of which every singular value is about 1.
+"""Muon: AdamW for tables and vectors, and for the blocks' matrices a step of which every singular
+value is about 1.
 
     M = mu M + G                       momentum, (in, out)
     U = G + mu M                       Nesterov's look ahead
     O = orthogonalize(U)               U = A S B^T (its singular value decomposition)  ->  about A B^T
     W = W (1 - lr wd) - lr sqrt(max(1, out / in)) O
 
-A gradient of a matrix is mostly a few large singular values; the rest, small but not less worth learning, hardly move under SGD
-or Adam. O moves all of them alike. No decomposition is computed: an odd polynomial of U does to each singular value what it does
-to a number, and five rounds of a quintic bring every number of 0.003 .. 1 to within 0.7 .. 1.2:
+A gradient of a matrix is mostly a few large singular values; the rest, small but not less worth
+learning, hardly move under SGD or Adam. O moves all of them alike. No decomposition is computed: an
+odd polynomial of U does to each singular value what it does to a number, and five rounds of a
+quintic bring every number of 0.003 .. 1 to within 0.7 .. 1.2:
 
     X = a X + b (X X^T) X + c (X X^T)^2 X        a, b, c = 3.4445, -4.7750, 2.0315
 
-Source: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks" (kellerjordan.github.io/posts/muon);
-Bernstein and Newhouse 2024, "Old Optimizer, New Norm: An Anthology". Left out: momentum's own warm-up, distribution.
+Source: Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks"
+(kellerjordan.github.io/posts/muon); Bernstein and Newhouse 2024, "Old Optimizer, New Norm: An
+Anthology". Left out: momentum's own warm-up, distribution.
 """
 
 import math
@@ -28,14 +31,20 @@ ROUNDS = 5
 
 
 def is_hidden(name: str, theta: np.ndarray) -> bool:
-    """The blocks' matrices take Muon's step; the embeddings, of which few rows have a gradient, and vectors take AdamW's."""
+    """The blocks' matrices take Muon's step; the embeddings, of which few rows have a gradient, and
+    vectors take AdamW's.
+    """
     return name.startswith("h.") and theta.ndim == 2
 
 
-def orthogonalize(u: np.ndarray, linear_forward: Callable = layers.linear_forward, rounds: int = ROUNDS) -> np.ndarray:
-    """U = A S B^T -> A phi(S) B^T, phi being `rounds` rounds of the quintic: every singular value comes to about 1.
+def orthogonalize(
+    u: np.ndarray, linear_forward: Callable = layers.linear_forward, rounds: int = ROUNDS
+) -> np.ndarray:
+    """U = A S B^T -> A phi(S) B^T, phi being `rounds` rounds of the quintic: every singular value
+    comes to about 1.
 
-    u: (in, out) float. linear_forward makes the products: the kernels' keeps BLAS out. Returns a new array of u's dtype.
+    u: (in, out) float. linear_forward makes the products: the kernels' keeps BLAS out. Returns a
+    new array of u's dtype.
     """
 
     def product(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -67,15 +76,29 @@ def muon_step(
     grad_scale: float = 1.0,
     ops: object = None,
 ) -> None:
-    """One step, in place: params and state change, grads do not. state is AdamW's; a hidden matrix uses its m and not its v.
+    """One step, in place: params and state change, grads do not.
 
-    lr: AdamW's rate; muon_lr: that of the hidden matrices. ops: whose linear_forward and adamw_step run (default: the reference).
+    state is AdamW's; a hidden matrix uses its m and not its v.
+
+    lr: AdamW's rate; muon_lr: that of the hidden matrices. ops: whose linear_forward and adamw_step
+    run (default: the reference).
     Raises ValueError if t is below 1 or grads lacks a parameter.
     """
     expect_adamw(params, grads, state, t)
     rest = {name: theta for name, theta in params.items() if not is_hidden(name, theta)}
     step = getattr(ops, "adamw_step", adamw_step)
-    step(rest, {name: grads[name] for name in rest}, state, t, lr, beta1, beta2, eps, weight_decay, grad_scale)
+    step(
+        rest,
+        {name: grads[name] for name in rest},
+        state,
+        t,
+        lr,
+        beta1,
+        beta2,
+        eps,
+        weight_decay,
+        grad_scale,
+    )
     for name in params.keys() - rest.keys():
         theta, m, g = params[name], state.m[name], grads[name] * float(grad_scale)
         m *= momentum

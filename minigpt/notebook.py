@@ -1,4 +1,5 @@
-"""What the notebooks use: show code and pictures, compare numbers, and check an exercise with the project's own checks.
+"""What the notebooks use: show code and pictures, compare numbers, and check an exercise with the
+project's own checks.
 
     source(layers.softmax_forward)         the code as it is in the package, with its path
     show(figure)                           a picture
@@ -21,10 +22,17 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def source(*functions: Callable):
-    """The code of functions, classes or modules, as it is in the package, with its path: for the end of a cell."""
+    """The code of functions, classes or modules, as it is in the package, with its path: for the
+    end of a cell.
+    """
     from IPython.display import Markdown
 
-    return Markdown("\n\n".join(_listing(inspect.unwrap(getattr(function, "py_func", function))) for function in functions))
+    return Markdown(
+        "\n\n".join(
+            _listing(inspect.unwrap(getattr(function, "py_func", function)))
+            for function in functions
+        )
+    )
 
 
 def _listing(function: object) -> str:
@@ -43,7 +51,10 @@ def show(figure):
 
 
 def same(name: str, got: object, want: object, tolerance: float = 1e-9) -> None:
-    """Print the largest difference of two arrays. Raises AssertionError if it is above the tolerance, with its place."""
+    """Print the largest difference of two arrays.
+
+    Raises AssertionError if it is above the tolerance, with its place.
+    """
     got, want = np.asarray(got, dtype=np.float64), np.asarray(want, dtype=np.float64)
     if got.shape != want.shape:
         raise AssertionError(f"{name}: has shape {got.shape}, but must have {want.shape}")
@@ -51,45 +62,71 @@ def same(name: str, got: object, want: object, tolerance: float = 1e-9) -> None:
     worst = np.unravel_index(errors.argmax(), errors.shape) if errors.size else ()
     error = float(errors[worst]) if errors.size else 0.0
     if not error <= tolerance:
-        raise AssertionError(f"{name}{list(map(int, worst))}: is {got[worst]:.9g}, but must be {want[worst]:.9g}")
+        raise AssertionError(
+            f"{name}{list(map(int, worst))}: is {got[worst]:.9g}, but must be {want[worst]:.9g}"
+        )
     print(f"{name}: equal, largest difference below {tolerance:.0e}")
 
 
 def check(**functions: Callable) -> None:
-    """Run the checks of some functions on yours, laid over the reference; print what came out, the first failure alone.
+    """Run the checks of some functions on yours, laid over the reference; print what came out, the
+    first failure alone.
 
-    functions: by their names in the contract or in the library, such as softmax_backward=mine, adamw_step=mine. A stub that raises
-    NotImplementedError is said to be not written yet, and is no error. Where the numbers are those of a known mistake, it is named.
+    functions: by their names in the contract or in the library, such as softmax_backward=mine,
+    adamw_step=mine. A stub that raises NotImplementedError is said to be not written yet, and is no
+    error. Where the numbers are those of a known mistake, it is named.
     """
     from minigpt import checks
     from minigpt.course.diagnosis import likely
 
     calls: Counter[str] = Counter()
-    subject = _laid_over({name: _counted(name, function, calls) for name, function in functions.items()})
-    chosen = [one for one in checks.checks_of(functions, checks.ALL_CHECKS) if not one.name.endswith((".bad_input", ".bad_dout"))]
+    subject = _laid_over(
+        {name: _counted(name, function, calls) for name, function in functions.items()}
+    )
+    chosen = [
+        one
+        for one in checks.checks_of(functions, checks.ALL_CHECKS)
+        if not one.name.endswith((".bad_input", ".bad_dout"))
+    ]
     if not chosen:
-        raise ValueError(f"check: {', '.join(functions)}: no check asks for that; give functions by their names in the package")
+        raise ValueError(
+            f"check: {', '.join(functions)}: no check asks for that; give functions by their names in the package"
+        )
     for one in chosen:
         report = checks.perform(one, subject)
         failing = next((line for line in report.lines if line.problem), None)
         if failing and failing.problem.startswith("NotImplementedError"):
-            return print(f"not written yet: {failing.problem.removeprefix('NotImplementedError: ').partition(' (')[0]}")
+            return print(
+                f"not written yet: {failing.problem.removeprefix('NotImplementedError: ').partition(' (')[0]}"
+            )
         if failing:
-            tensor = "" if failing.problem.startswith(failing.tensor) or failing.tensor == "call" else f"{failing.tensor} "
+            tensor = (
+                ""
+                if failing.problem.startswith(failing.tensor) or failing.tensor == "call"
+                else f"{failing.tensor} "
+            )
             print(f"{one.name}: {one.about}\n    {tensor}{failing.problem}")
             for mistake in likely([report]):
                 print(f"    this is what you get when {mistake}")
-            return print(f"    more, with yours in a file of its own: minigpt check {one.name} --ops your_file.py")
-    print(f"{', '.join(functions)}: {len(chosen)} checks passed, yours was called {sum(calls.values())} times")
+            return print(
+                f"    more, with yours in a file of its own: minigpt check {one.name} --ops your_file.py"
+            )
+    print(
+        f"{', '.join(functions)}: {len(chosen)} checks passed, yours was called {sum(calls.values())} times"
+    )
 
 
 def _laid_over(functions: dict[str, Callable]):
-    """The whole library with these functions in place of its own: those of the layers also inside the model."""
+    """The whole library with these functions in place of its own: those of the layers also inside
+    the model.
+    """
     from minigpt import checks
     from minigpt.contract import FUNCTIONS
     from minigpt.ops import overlay
 
-    subject = checks.library(overlay({name: function for name, function in functions.items() if name in FUNCTIONS}))
+    subject = checks.library(
+        overlay({name: function for name, function in functions.items() if name in FUNCTIONS})
+    )
     vars(subject).update(functions)
     return subject
 
@@ -103,12 +140,19 @@ def _counted(name: str, function: Callable, calls: Counter) -> Callable:
     return called
 
 
-def answer(name: str, got: object, want: object, mistakes: dict | None = None, tolerance: float = 1e-3) -> None:
-    """Say whether an answer is right. got: None while there is none. mistakes: a wrong answer -> what leads to it."""
+def answer(
+    name: str, got: object, want: object, mistakes: dict | None = None, tolerance: float = 1e-3
+) -> None:
+    """Say whether an answer is right.
+
+    got: None while there is none. mistakes: a wrong answer -> what leads to it.
+    """
     if got is None:
         return print(f"{name}: no answer yet")
     if not _is_numeric(got):
-        return print(f"{name}: not yet. {got!r} is no number; give a number, or an expression that gives one")
+        return print(
+            f"{name}: not yet. {got!r} is no number; give a number, or an expression that gives one"
+        )
     if _close(got, want, tolerance):
         return print(f"{name}: right")
     for wrong, story in (mistakes or {}).items():
@@ -125,4 +169,6 @@ def _is_numeric(got: object) -> bool:
 
 
 def _close(got: object, want: object, tolerance: float) -> bool:
-    return np.shape(got) == np.shape(want) and np.allclose(got, want, rtol=tolerance, atol=tolerance)
+    return np.shape(got) == np.shape(want) and np.allclose(
+        got, want, rtol=tolerance, atol=tolerance
+    )

@@ -1,8 +1,10 @@
-"""Which functions the model runs: the reference, the kernels, or a learner's own file laid over the reference.
+"""Which functions the model runs: the reference, the kernels, or a learner's own file laid over the
+reference.
 
-An implementation is a module that exports the contract's functions (contract.py). One that exports only some is
-laid over the reference: its functions stand in for the reference's everywhere, also inside the functions that are made of
-others (attention calls softmax, the MLP calls linear and GELU). `came_from(ops)` tells which function came from where.
+An implementation is a module that exports the contract's functions (contract.py). One that exports
+only some is laid over the reference: its functions stand in for the reference's everywhere, also
+inside the functions that are made of others (attention calls softmax, the MLP calls linear and
+GELU). `came_from(ops)` tells which function came from where.
 """
 
 import difflib
@@ -17,16 +19,18 @@ from minigpt import contract, layers
 
 CONTRACT = contract.FUNCTIONS
 NAMES = ("numpy", "numba", "by_hand")  # the implementations that are ours
-SOURCES: dict[str, str] = {}  # file -> its text, where it was read beforehand (minigpt/course/beforehand.py)
 AGAIN = "uninstall any other `kernels`, then install minigpt again"
 CURES = {"numba": "upgrade it (pip install --upgrade numba)", "kernels": AGAIN}
 
 
 def load_ops(ops: str | Path | ModuleType | SimpleNamespace) -> ModuleType | SimpleNamespace:
-    """The functions to run. ops: "numpy", "by_hand", "numba", the path of a file or folder of a learner's, or any module.
+    """The functions to run.
 
-    A function that a module only imports from the reference is the reference's. Raises ValueError (no function of the contract
-    in it, a misspelt one), FileNotFoundError, ImportError (Numba or `kernels` is missing or broken).
+    ops: "numpy", "by_hand", "numba", the path of a file or folder of a learner's, or any module.
+
+    A function that a module only imports from the reference is the reference's. Raises ValueError
+    (no function of the contract in it, a misspelt one), FileNotFoundError, ImportError (Numba or
+    `kernels` is missing or broken).
     """
     if ops == "numpy":
         return layers
@@ -38,7 +42,11 @@ def load_ops(ops: str | Path | ModuleType | SimpleNamespace) -> ModuleType | Sim
         return overlay(functions_at(Path(ops)))
     if ops is layers or hasattr(ops, "own"):  # the reference, or laid over it already
         return ops
-    own = {name: getattr(ops, name) for name in CONTRACT if getattr(ops, name, None) not in (None, getattr(layers, name))}
+    own = {
+        name: getattr(ops, name)
+        for name in CONTRACT
+        if getattr(ops, name, None) not in (None, getattr(layers, name))
+    }
     if len(own) == len(CONTRACT):
         return ops
     _expect_some(own, getattr(ops, "__dict__", {}), getattr(ops, "__name__", repr(ops)))
@@ -93,17 +101,26 @@ def default_ops() -> str:
 
 
 def optimizer(ops: ModuleType | SimpleNamespace) -> ModuleType:
-    """The module whose adamw_step and grad_norm go with these functions: the kernels have their own."""
+    """The module whose adamw_step and grad_norm go with these functions: the kernels have their
+    own.
+    """
     return ops if hasattr(ops, "adamw_step") else importlib.import_module("minigpt.optim")
 
 
 def overlay(own: dict[str, Callable]) -> SimpleNamespace:
-    """The reference with some functions replaced, also where the reference's own functions call them."""
-    return SimpleNamespace(**composed({name: getattr(layers, name) for name in CONTRACT} | own), own=tuple(own))
+    """The reference with some functions replaced, also where the reference's own functions call
+    them.
+    """
+    return SimpleNamespace(
+        **composed({name: getattr(layers, name) for name in CONTRACT} | own), own=tuple(own)
+    )
 
 
-def composed(functions: dict[str, Callable], wrap: Callable[[str, Callable], Callable] | None = None) -> dict[str, Callable]:
-    """All functions of the contract, those of the reference that are made of others calling the others given here.
+def composed(
+    functions: dict[str, Callable], wrap: Callable[[str, Callable], Callable] | None = None
+) -> dict[str, Callable]:
+    """All functions of the contract, those of the reference that are made of others calling the
+    others given here.
 
     wrap(name, function), if given, returns what stands for each function, inside the others too.
     """
@@ -122,24 +139,21 @@ def _is_references(name: str, function: Callable) -> bool:
 
 
 def calling(function: Callable, others: dict[str, Callable]) -> Callable:
-    """The same function, its code unchanged, for which the names in `others` mean these other functions."""
-    new = FunctionType(function.__code__, function.__globals__ | others, function.__name__, function.__defaults__)
+    """The same function, its code unchanged, for which the names in `others` mean these other
+    functions.
+    """
+    new = FunctionType(
+        function.__code__, function.__globals__ | others, function.__name__, function.__defaults__
+    )
     new.__doc__ = function.__doc__
     return new
 
 
 def in_double(ops: ModuleType | SimpleNamespace) -> ModuleType | SimpleNamespace:
-    """The functions to take central differences of: these, or the reference's where these know float32 alone."""
+    """The functions to take central differences of: these, or the reference's where these know
+    float32 alone.
+    """
     return layers if getattr(ops, "DTYPE", "") == "float32" else ops
-
-
-def copied(module: ModuleType, edit: Callable[[str], str] = lambda source: source) -> ModuleType:
-    """A second, independent copy of a module, run from its source; `edit` may change the source first."""
-    copy = ModuleType(module.__name__)
-    copy.__file__ = module.__file__
-    source = edit(SOURCES.get(module.__file__) or Path(module.__file__).read_text(encoding="utf-8"))
-    exec(compile(source, module.__file__, "exec"), vars(copy))  # our own source, from our own package
-    return copy
 
 
 def came_from(ops: ModuleType | SimpleNamespace) -> list[str]:
@@ -155,7 +169,9 @@ def came_from(ops: ModuleType | SimpleNamespace) -> list[str]:
 def half_pairs(ops: ModuleType | SimpleNamespace) -> list[str]:
     """Of which pairs a learner has written the forward and not the backward: "gelu", ..."""
     own = getattr(ops, "own", ())
-    return [pair.name for pair in contract.PAIRS if pair.forward in own and pair.backward not in own]
+    return [
+        pair.name for pair in contract.PAIRS if pair.forward in own and pair.backward not in own
+    ]
 
 
 def where(function: Callable) -> str:
@@ -181,9 +197,12 @@ def functions_at(path: Path) -> dict[str, Callable]:
     for file in files:
         module = _import_file(file)
         for name, value in vars(module).items():
-            if name in CONTRACT and getattr(layers, name) is not value:  # what a file only imports is not its own
+            # what a file only imports is not its own
+            if name in CONTRACT and getattr(layers, name) is not value:
                 if name in own:
-                    raise ValueError(f"ops {path}: {name} is defined twice, in {where(own[name])} and in {where(value)}")
+                    raise ValueError(
+                        f"ops {path}: {name} is defined twice, in {where(own[name])} and in {where(value)}"
+                    )
                 own[name] = value
         defined |= vars(module)
     _expect_some(own, defined, str(path))
@@ -215,10 +234,16 @@ def _line_in(file: Path, error: Exception) -> int | str:
 
 
 def _expect_some(own: dict[str, Callable], defined: dict[str, object], source: str) -> None:
-    """At least one function of the contract, and none misspelt: a misspelt one would silently not be run."""
+    """At least one function of the contract, and none misspelt: a misspelt one would silently not
+    be run.
+    """
     for name in defined:
         near = difflib.get_close_matches(name, CONTRACT, n=1, cutoff=0.85)
         if near and name not in CONTRACT and callable(defined[name]) and near[0] not in own:
-            raise ValueError(f"ops {source}: {name} is not in the contract; did you mean {near[0]}?")
+            raise ValueError(
+                f"ops {source}: {name} is not in the contract; did you mean {near[0]}?"
+            )
     if not own:
-        raise ValueError(f"ops {source}: holds none of the contract's functions, which are {', '.join(CONTRACT)}")
+        raise ValueError(
+            f"ops {source}: holds none of the contract's functions, which are {', '.join(CONTRACT)}"
+        )

@@ -5,9 +5,10 @@
     mhat = m / (1 - beta1^t),  vhat = v / (1 - beta2^t)      t = 1 at the first step: both start from 0, and are too small
     theta = theta - lr wd theta - lr mhat / (sqrt(vhat) + eps)
 
-Source: Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2019, algorithm 2, with the decay as PyTorch has it: multiplied by
-the learning rate (the paper's lambda is lr times this one's). Decay pulls on matrices alone (GPT-1: "on all non bias or gain
-weights"), embeddings among them, as in nanoGPT.
+Source: Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2019, algorithm 2, with the decay as
+PyTorch has it: multiplied by the learning rate (the paper's lambda is lr times this one's). Decay
+pulls on matrices alone (GPT-1: "on all non bias or gain weights"), embeddings among them, as in
+nanoGPT.
 Left out: AMSGrad, Nesterov momentum.
 """
 
@@ -48,10 +49,13 @@ def adamw_step(
     weight_decay: float = 0.0,
     grad_scale: float = 1.0,
 ) -> None:
-    """One step of AdamW, in place: params and state change, grads do not. t counts the steps, from 1.
+    """One step of AdamW, in place: params and state change, grads do not.
+
+    t counts the steps, from 1.
 
     grad_scale multiplies every gradient as it is read (clip_scale).
-    Raises ValueError if t is below 1, or grads or state lack a parameter; TypeError for another dtype.
+    Raises ValueError if t is below 1, or grads or state lack a parameter; TypeError for another
+    dtype.
     """
     expect_adamw(params, grads, state, t)
     for name, theta in params.items():
@@ -74,7 +78,9 @@ def expect_adamw(params: Arrays, grads: Arrays, state: AdamWState, t: int) -> No
     for of, arrays in (("grads", grads), ("state.m", m), ("state.v", v)):
         missing = params.keys() - arrays.keys()
         if missing:
-            raise ValueError(f"adamw_step: {of} has no {sorted(missing)[0]}, but must have every parameter")
+            raise ValueError(
+                f"adamw_step: {of} has no {sorted(missing)[0]}, but must have every parameter"
+            )
         for name, theta in params.items():
             expect.like("adamw_step", of, name, arrays[name], theta)
 
@@ -90,10 +96,13 @@ def grad_norm(grads: Arrays) -> float:
 
 
 def clip_grad_norm(grads: Arrays, max_norm: float) -> tuple[Arrays, float]:
-    """All gradients scaled by one factor where their common norm exceeds max_norm, and the norm before.
+    """All gradients scaled by one factor where their common norm exceeds max_norm, and the norm
+    before.
 
-    Source: Pascanu, Mikolov and Bengio 2013, algorithm 1. One factor keeps the direction; a factor for each tensor would not.
-    Returns new arrays where it clips, the same ones where it does not. max_norm = 0 turns clipping off.
+    Source: Pascanu, Mikolov and Bengio 2013, algorithm 1. One factor keeps the direction; a factor
+    for each tensor would not.
+    Returns new arrays where it clips, the same ones where it does not. max_norm = 0 turns clipping
+    off.
     """
     norm = grad_norm(grads)
     scale = clip_scale(norm, max_norm)
@@ -101,15 +110,21 @@ def clip_grad_norm(grads: Arrays, max_norm: float) -> tuple[Arrays, float]:
 
 
 def clip_scale(norm: float, max_norm: float) -> float:
-    """The one factor that clip_grad_norm applies: adamw_step can apply it as it reads, and no array is copied."""
+    """The one factor that clip_grad_norm applies: adamw_step can apply it as it reads, and no array
+    is copied.
+    """
     return 1.0 if max_norm == 0 or norm <= max_norm else float(max_norm) / norm
 
 
-def learning_rate(step: int, max_lr: float, min_lr: float, warmup_iters: int, lr_decay_iters: int) -> float:
-    """Linear warm-up to max_lr, then half a cosine down to min_lr at lr_decay_iters, then min_lr. step counts from 0.
+def learning_rate(
+    step: int, max_lr: float, min_lr: float, warmup_iters: int, lr_decay_iters: int
+) -> float:
+    """Linear warm-up to max_lr, then half a cosine down to min_lr at lr_decay_iters, then min_lr.
 
-    Source: Radford et al. 2018 (GPT-1), section 4.1; Loshchilov and Hutter 2017 (cosine); the +1s are nanoGPT's: without them the
-    first step would have a rate of 0 and be lost.
+    step counts from 0.
+
+    Source: Radford et al. 2018 (GPT-1), section 4.1; Loshchilov and Hutter 2017 (cosine); the +1s
+    are nanoGPT's: without them the first step would have a rate of 0 and be lost.
     """
     if step < warmup_iters:
         return max_lr * (step + 1) / (warmup_iters + 1)

@@ -1,14 +1,14 @@
 """The parameters of a GPT: their names, their shapes, and the numbers that they start from.
 
-Names and layout are those of GPT-2's own checkpoint: a linear weight is (in, out), and the head has none of its own: it is
-wte transposed (tied). Counting needs no array:
+Names and layout are those of GPT-2's own checkpoint: a linear weight is (in, out), and the head has
+none of its own: it is wte transposed (tied). Counting needs no array:
 
 >>> from minigpt.config import published
 >>> parameter_count(published("gpt2"))
 124439808
 
-Source of the start: Radford et al. 2019, section 2.3 (residual projections scaled by 1/sqrt(N), N residual layers: two for each
-block); the 0.02 is GPT-1's, Radford et al. 2018, section 4.1.
+Source of the start: Radford et al. 2019, section 2.3 (residual projections scaled by 1/sqrt(N), N
+residual layers: two for each block); the 0.02 is GPT-1's, Radford et al. 2018, section 4.1.
 """
 
 import math
@@ -41,7 +41,9 @@ def parameter_shapes(config: GPTConfig) -> dict[str, tuple[int, ...]]:
         }
     if config.norm == "pre":  # post-LN blocks end in a layer norm already
         shapes |= {"ln_f.weight": (C,), "ln_f.bias": (C,)}
-    return {name: shape for name, shape in shapes.items() if config.bias or not name.endswith(".bias")}
+    return {
+        name: shape for name, shape in shapes.items() if config.bias or not name.endswith(".bias")
+    }
 
 
 def parameter_count(config: GPTConfig) -> int:
@@ -49,10 +51,14 @@ def parameter_count(config: GPTConfig) -> int:
     return sum(math.prod(shape) for shape in parameter_shapes(config).values())
 
 
-def initial_parameters(config: GPTConfig, seed: int, dtype: type = np.float32) -> dict[str, np.ndarray]:
-    """Gains 1, biases 0, matrices N(0, 0.02), and the projections into the residual stream N(0, 0.02 / sqrt(2 n_layer)).
+def initial_parameters(
+    config: GPTConfig, seed: int, dtype: type = np.float32
+) -> dict[str, np.ndarray]:
+    """Gains 1, biases 0, matrices N(0, 0.02), and the projections into the residual stream N(0,
+    0.02 / sqrt(2 n_layer)).
 
-    Each of the 2 n_layer projections adds to the stream; scaled so, the sum's variance does not grow with the depth.
+    Each of the 2 n_layer projections adds to the stream; scaled so, the sum's variance does not
+    grow with the depth.
     """
     rng = np.random.default_rng(seed)
     params = {}
@@ -74,7 +80,11 @@ def expect_parameters(params: dict[str, np.ndarray], config: GPTConfig) -> None:
         if name not in params:
             raise ValueError(f"GPT: params has no {name}, but must have it: {shape}")
         if params[name].shape != shape:
-            raise ValueError(f"GPT: params has {name} of shape {params[name].shape}, but must have {shape}")
+            raise ValueError(
+                f"GPT: params has {name} of shape {params[name].shape}, but must have {shape}"
+            )
     extra = params.keys() - shapes.keys()
     if extra:
-        raise ValueError(f"GPT: params has {sorted(extra)[0]}, but a model of this config has no such parameter")
+        raise ValueError(
+            f"GPT: params has {sorted(extra)[0]}, but a model of this config has no such parameter"
+        )

@@ -1,7 +1,9 @@
-"""A model as a directory in Hugging Face's layout: config.json and model.safetensors, under GPT-2's names.
+"""A model as a directory in Hugging Face's layout: config.json and model.safetensors, under GPT-2's
+names.
 
-A GPT-2 that Hugging Face saved is read by reading it: same names, same layout, nothing to transpose. What Hugging Face's GPT-2 has
-no word for (no biases, post-LN, sinusoidal positions, windows) is written under names of ours, and model_type says "minigpt".
+A GPT-2 that Hugging Face saved is read by reading it: same names, same layout, nothing to
+transpose. What Hugging Face's GPT-2 has no word for (no biases, post-LN, sinusoidal positions,
+windows) is written under names of ours, and model_type says "minigpt".
 Left out: sharded weights, .bin files (pickle runs code when read), download by name.
 """
 
@@ -25,15 +27,25 @@ from minigpt.parameters import parameter_shapes
 
 SHIPPED = "data/prose"  # where a clone of the repository has its small trained model
 INSTALLED = "prose_model"  # where a wheel has it, inside the package minigpt (setup.py)
-ACTIVATION_NAMES = {"gelu": "gelu_new", "gelu_erf": "gelu", "relu": "relu"}  # ours -> Hugging Face's
-OUR_FIELDS = {"bias": True, "norm": "pre", "positions": "learned", "windows": None}  # and what GPT-2 has
+# ours -> Hugging Face's
+ACTIVATION_NAMES = {"gelu": "gelu_new", "gelu_erf": "gelu", "relu": "relu"}
+OUR_FIELDS = {
+    "bias": True,
+    "norm": "pre",
+    "positions": "learned",
+    "windows": None,
+}  # and what GPT-2 has
 
 # The sizes in config.json and the largest of each that is believed. GPT-3 has 96 layers.
 MOST = 2**40
 SIZES = {"vocab_size": MOST, "n_positions": MOST, "n_layer": 10_000, "n_head": MOST, "n_embd": MOST}
 
 # what other GPT-2 checkpoints may ask for, and the only value that this model computes
-UNSUPPORTED = {"scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False, "tie_word_embeddings": True}
+UNSUPPORTED = {
+    "scale_attn_weights": True,
+    "scale_attn_by_inverse_layer_idx": False,
+    "tie_word_embeddings": True,
+}
 
 
 def save_pretrained(model: GPT, directory: str | Path) -> None:
@@ -58,7 +70,9 @@ def load_pretrained(directory: str | Path) -> tuple[GPTConfig, dict[str, np.ndar
 def read_model(directory: Path) -> tuple[GPTConfig, dict[str, np.ndarray]]:
     """As load_pretrained, without the digests."""
     if not directory.is_dir():
-        raise FileNotFoundError(f"{directory}: no such directory; give one that holds {CONFIG} and {WEIGHTS}")
+        raise FileNotFoundError(
+            f"{directory}: no such directory; give one that holds {CONFIG} and {WEIGHTS}"
+        )
     config = config_from_json(read_json(directory / CONFIG), directory / CONFIG)
     tensors = _plain_names(read_tensors(directory / WEIGHTS), directory / WEIGHTS)
     _expect_layers(config, tensors, directory / WEIGHTS)
@@ -116,19 +130,28 @@ def config_to_json(config: GPTConfig) -> dict:
 
 
 def config_from_json(content: dict, path: Path) -> GPTConfig:
-    """The config that config_to_json, or Hugging Face's GPT2Config, wrote. Raises ValueError with the file and the field."""
+    """The config that config_to_json, or Hugging Face's GPT2Config, wrote.
+
+    Raises ValueError with the file and the field.
+    """
     if content.get("model_type") not in ("gpt2", "minigpt"):
-        raise ValueError(f"{path}: model_type is {content.get('model_type')!r}, but must be 'gpt2' or 'minigpt'")
+        raise ValueError(
+            f"{path}: model_type is {content.get('model_type')!r}, but must be 'gpt2' or 'minigpt'"
+        )
     _expect_types(content, path)
     if content.get("n_inner") not in (None, 4 * content["n_embd"]):
-        raise ValueError(f"{path}: n_inner is {content['n_inner']}, but must be 4 * n_embd = {4 * content['n_embd']}")
+        raise ValueError(
+            f"{path}: n_inner is {content['n_inner']}, but must be 4 * n_embd = {4 * content['n_embd']}"
+        )
     for name, wanted in UNSUPPORTED.items():
         if content.get(name, wanted) != wanted:
             raise ValueError(f"{path}: {name} is {content[name]}, but only {wanted} is supported")
     activations = {theirs: ours for ours, theirs in ACTIVATION_NAMES.items()}
     activation = content.get("activation_function", "gelu_new")
     if activation not in list(activations):
-        raise ValueError(f"{path}: activation_function is {activation!r}, but must be one of {', '.join(activations)}")
+        raise ValueError(
+            f"{path}: activation_function is {activation!r}, but must be one of {', '.join(activations)}"
+        )
     ours = {name: content.get(name, default) for name, default in OUR_FIELDS.items()}
     try:
         return GPTConfig(
@@ -163,19 +186,27 @@ def _expect_types(content: dict, path: Path) -> None:
 
 
 def _plain_names(tensors: dict[str, np.ndarray], path: Path) -> dict[str, np.ndarray]:
-    """Hugging Face's language model says transformer.wte.weight; its masks (attn.bias) and its tied head are no parameters."""
+    """Hugging Face's language model says transformer.wte.weight; its masks (attn.bias) and its tied
+    head are no parameters.
+    """
     plain = {name.removeprefix("transformer."): array for name, array in tensors.items()}
     head = plain.pop("lm_head.weight", None)
     if head is not None and not np.array_equal(head, plain.get("wte.weight")):
         raise ValueError(f"{path}: lm_head.weight is not wte.weight; only a tied head is supported")
-    return {name: array for name, array in plain.items() if not name.endswith((".attn.bias", ".attn.masked_bias"))}
+    return {
+        name: array
+        for name, array in plain.items()
+        if not name.endswith((".attn.bias", ".attn.masked_bias"))
+    }
 
 
 def expect_tensors(tensors: dict[str, np.ndarray], shapes: dict[str, tuple], path: Path) -> None:
     """The file holds what the config says, name by name and shape by shape. Else ValueError."""
     for name, shape in shapes.items():
         if name not in tensors:
-            raise ValueError(f"{path}: has no tensor {name}, which {CONFIG} asks for; the two are of different models")
+            raise ValueError(
+                f"{path}: has no tensor {name}, which {CONFIG} asks for; the two are of different models"
+            )
         if tensors[name].shape != shape:
             raise ValueError(
                 f"{path}: {name} has shape {tensors[name].shape}, but {CONFIG} says {shape}; they are of different models"
@@ -184,4 +215,6 @@ def expect_tensors(tensors: dict[str, np.ndarray], shapes: dict[str, tuple], pat
             raise ValueError(f"{path}: {name} has dtype {tensors[name].dtype}, but must be floats")
     extra = tensors.keys() - shapes.keys()
     if extra:
-        raise ValueError(f"{path}: has a tensor {sorted(extra)[0]}, which {CONFIG} knows nothing of; they are of different models")
+        raise ValueError(
+            f"{path}: has a tensor {sorted(extra)[0]}, which {CONFIG} knows nothing of; they are of different models"
+        )

@@ -1,8 +1,9 @@
 """The recorder behind a trace: a copy of a model whose functions write down each call.
 
-A model calls ops.<name> for every number that it makes, so the recorder is one more module of functions: each does what the wrapped
-one does, and writes down what went in and came out. With each cache it hands out the forward that made it; that is how a backward
-knows which forward it belongs to.
+A model calls ops.<name> for every number that it makes, so the recorder is one more module of
+functions: each does what the wrapped one does, and writes down what went in and came out. With each
+cache it hands out the forward that made it; that is how a backward knows which forward it belongs
+to.
 Left out: calls inside a kernel; the optimizer's step.
 """
 
@@ -26,7 +27,11 @@ SUMS = {
 }
 
 
-SUMMANDS = {"embed": ("tokens", "positions"), "forward": ("x", "added"), "backward": ("dout", "through")}
+SUMMANDS = {
+    "embed": ("tokens", "positions"),
+    "forward": ("x", "added"),
+    "backward": ("dout", "through"),
+}
 
 
 class Step(NamedTuple):
@@ -45,10 +50,16 @@ class Step(NamedTuple):
 
     @property
     def formulas(self) -> list:
-        """The formulas (minigpt.formulas.Formula) that the function claims to be; none for a residual sum."""
+        """The formulas (minigpt.formulas.Formula) that the function claims to be; none for a
+        residual sum.
+        """
         from minigpt.formulas import formulas_of
 
-        return [] if self.function == "add" else formulas_of(self.function, self.inputs.get("approximate", "tanh"))
+        return (
+            []
+            if self.function == "add"
+            else formulas_of(self.function, self.inputs.get("approximate", "tanh"))
+        )
 
     @property
     def formula(self) -> str:
@@ -61,9 +72,11 @@ class Step(NamedTuple):
         return next(iter(self.outputs.values()))
 
     def difference(self, gradient: str, at: tuple[int, ...]) -> float:
-        """The number of a gradient by central differences: of sum(dout * forward), in float64, at one index of one argument.
+        """The number of a gradient by central differences: of sum(dout * forward), in float64, at
+        one index of one argument.
 
-        gradient: a name in outputs, such as "dx". Raises ValueError if this step is no backward call, or draws random numbers.
+        gradient: a name in outputs, such as "dx". Raises ValueError if this step is no backward
+        call, or draws random numbers.
         """
         from minigpt.gradients import local_difference
 
@@ -92,14 +105,19 @@ class Step(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """A cache as the recorder hands it out: the backward that is given it then brings its forward along."""
+    """A cache as the recorder hands it out: the backward that is given it then brings its forward
+    along.
+    """
 
     forward: Step
     cache: object
 
 
 class Recorder:
-    """A copy of a model whose functions write down each call in `steps`. Nothing of the model is replaced but its `ops`."""
+    """A copy of a model whose functions write down each call in `steps`.
+
+    Nothing of the model is replaced but its `ops`.
+    """
 
     def __init__(self, model: GPT, ops: ModuleType | SimpleNamespace, targets: np.ndarray):
         self.steps: list[Step] = []
@@ -108,17 +126,27 @@ class Recorder:
         self.last, self.direction = "", "forward"  # of the last call that the model made itself
         self.double = in_double(ops)
         self.model = copy.copy(model)  # of the model's own class
-        self.model.params = {name: np.array(array) for name, array in model.params.items()}  # as now: training changes them
-        self.model.ops = SimpleNamespace(**composed({name: getattr(ops, name) for name in FUNCTIONS}, self.recorded), own=FUNCTIONS)
+        # as now: training changes them
+        self.model.params = {name: np.array(array) for name, array in model.params.items()}
+        self.model.ops = SimpleNamespace(
+            **composed({name: getattr(ops, name) for name in FUNCTIONS}, self.recorded),
+            own=FUNCTIONS,
+        )
 
     def recorded(self, name: str, function: Callable) -> Callable:
         """A function that does what `function` does, and writes it down."""
-        signature = inspect.signature(getattr(layers, name))  # the contract's names, whatever a learner calls them
+        # the contract's names, whatever a learner calls them
+        signature = inspect.signature(getattr(layers, name))
 
         @wraps(function)
         def called(*args, **kwargs):
-            kept = next((value for value in (*args, *kwargs.values()) if isinstance(value, Kept)), None)
-            args, kwargs = [_own(value) for value in args], {key: _own(value) for key, value in kwargs.items()}
+            kept = next(
+                (value for value in (*args, *kwargs.values()) if isinstance(value, Kept)), None
+            )
+            args, kwargs = (
+                [_own(value) for value in args],
+                {key: _own(value) for key, value in kwargs.items()},
+            )
             given = signature.bind(*args, **kwargs)
             given.apply_defaults()
             if _is_off(name, given.arguments, kept):
@@ -139,10 +167,27 @@ class Recorder:
         if not self.open:
             self.last = name
         if function == "add":
-            inputs = dict(zip(SUMMANDS.get(name, SUMMANDS[self.direction]), map(_copy, inputs.values()), strict=True))
+            inputs = dict(
+                zip(
+                    SUMMANDS.get(name, SUMMANDS[self.direction]),
+                    map(_copy, inputs.values()),
+                    strict=True,
+                )
+            )
         direction = self.direction if function == "add" else "backward" if forward else "forward"
         cache = forward.cache if forward else {}
-        step = Step(len(self.steps), direction, name, function, len(self.open), inputs, {}, cache, self.focus, self.double)
+        step = Step(
+            len(self.steps),
+            direction,
+            name,
+            function,
+            len(self.open),
+            inputs,
+            {},
+            cache,
+            self.focus,
+            self.double,
+        )
         self.steps.append(step)
         self.open.append(step)
         return step
@@ -152,7 +197,9 @@ class Recorder:
         self.open.pop()
         pair = pair_of(step.function)
         if pair is None:
-            self.steps[step.index] = step._replace(outputs={"dx" if step.direction == "backward" else "out": _copy(result)})
+            self.steps[step.index] = step._replace(
+                outputs={"dx" if step.direction == "backward" else "out": _copy(result)}
+            )
             return result
         if is_forward(step.function):
             out, cache = result
@@ -160,7 +207,10 @@ class Recorder:
             self.steps[step.index] = step
             return out, Kept(step, cache)
         results = result if isinstance(result, tuple) else (result,)
-        outputs = {f"d{name}": _copy(gradient) for name, gradient in zip(pair.gradients, results, strict=True)}
+        outputs = {
+            f"d{name}": _copy(gradient)
+            for name, gradient in zip(pair.gradients, results, strict=True)
+        }
         self.steps[step.index] = step._replace(outputs=outputs)
         return result
 
@@ -174,40 +224,70 @@ class Recorder:
         owner = self._owner(inputs)
         if owner:
             part = owner.rpartition(".")[0]
-            return "head" if (what, part) == ("linear", "wte") else part.rpartition(".")[0] if what == "mlp" else part
+            return (
+                "head"
+                if (what, part) == ("linear", "wte")
+                else part.rpartition(".")[0]
+                if what == "mlp"
+                else part
+            )
         if what == "add":
             return _sum_after(self.last)
         part = self.last.removesuffix(".c_attn").removesuffix(".c_proj")
-        named = {"cross_entropy": "loss", "sinusoidal_positions": "wpe", "multi_head_attention": f"{part}.heads"}
+        named = {
+            "cross_entropy": "loss",
+            "sinusoidal_positions": "wpe",
+            "multi_head_attention": f"{part}.heads",
+        }
         return named.get(what, f"{part}.{what}")
 
     def _weight_of_the_caller(self, inputs: dict) -> str:
         """For a linear layer inside the MLP, which of the MLP's weights it is given: "c_fc"."""
         weight = inputs.get("weight")
-        names = [name for name, value in self.open[-1].inputs.items() if value is weight and weight is not None]
+        names = [
+            name
+            for name, value in self.open[-1].inputs.items()
+            if value is weight and weight is not None
+        ]
         return f"c_{names[0].removesuffix('_weight')}" if names else ""
 
     def _owner(self, inputs: dict) -> str | None:
         """The name of the first parameter among the inputs; the head's is a transposed view of one."""
         for name, array in self.model.params.items():
-            if any(value is array or getattr(value, "base", None) is array for value in inputs.values()):
+            if any(
+                value is array or getattr(value, "base", None) is array for value in inputs.values()
+            ):
                 return name
         return None
 
 
-SUM_AFTER = {"attn": "sum_1", "ln_1": "sum_1", "sum_1": "sum_1", "mlp": "sum_2", "ln_2": "sum_2", "sum_2": "sum_2"}
+SUM_AFTER = {
+    "attn": "sum_1",
+    "ln_1": "sum_1",
+    "sum_1": "sum_1",
+    "mlp": "sum_2",
+    "ln_2": "sum_2",
+    "sum_2": "sum_2",
+}
 
 
 def _sum_after(last: str) -> str:
-    """The name of a sum, by what was computed last: "h.0.sum_1" after "h.0.attn.c_proj", "embed" after "wpe"."""
+    """The name of a sum, by what was computed last: "h.0.sum_1" after "h.0.attn.c_proj", "embed"
+    after "wpe".
+    """
     block, _, rest = last.partition(".")[2].partition(".")
     which = SUM_AFTER.get(rest.partition(".")[0])
     return f"h.{block}.{which}" if which else "embed"
 
 
 def _is_off(function: str, arguments: dict, kept: Kept | None) -> bool:
-    """Dropout with p = 0 hands its argument on. Its backward is then given a cache that nothing was recorded of."""
-    return (function == "dropout_forward" and not arguments["p"]) or (function == "dropout_backward" and kept is None)
+    """Dropout with p = 0 hands its argument on.
+
+    Its backward is then given a cache that nothing was recorded of.
+    """
+    return (function == "dropout_forward" and not arguments["p"]) or (
+        function == "dropout_backward" and kept is None
+    )
 
 
 def _own(value: object) -> object:

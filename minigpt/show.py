@@ -1,4 +1,6 @@
-"""A trace as text, as markdown and as pictures. Tables have at most six numbers a row, of the last token that has a target.
+"""A trace as text, as markdown and as pictures.
+
+Tables have at most six numbers a row, of the last token that has a target.
 
 Left out: HTML, which is page/.
 """
@@ -13,13 +15,22 @@ WRONG = 1e-4  # a gradient this far from its central difference is wrong, not fl
 
 
 def row(array: object, focus: tuple[int, int], most: int = MOST) -> str:
-    """The first numbers of one row, three digits after the point: the focused token's, or the first of what has no tokens."""
+    """The first numbers of one row, three digits after the point: the focused token's, or the first
+    of what has no tokens.
+    """
     if array is None:
         return "-"
     array, (T, token) = np.asarray(array), focus
     of_tokens = array.ndim > 1 and array.shape[-2] == T
-    one = array.reshape(-1) if array.ndim < 2 else array.reshape(-1, *array.shape[-2:])[0, token if of_tokens else 0]
-    numbers = [f"{number:d}" if array.dtype.kind in "iub" else f"{number:z.3f}" for number in one[:most].tolist()]
+    one = (
+        array.reshape(-1)
+        if array.ndim < 2
+        else array.reshape(-1, *array.shape[-2:])[0, token if of_tokens else 0]
+    )
+    numbers = [
+        f"{number:d}" if array.dtype.kind in "iub" else f"{number:z.3f}"
+        for number in one[:most].tolist()
+    ]
     return " ".join(numbers) + (" ..." if one.size > most else "")
 
 
@@ -28,30 +39,49 @@ def shape(array: object) -> str:
 
 
 def compared(step: Step) -> list[tuple[str, tuple, float, float]]:
-    """For each gradient of a backward step: its name, an index, the number there, the same by central differences.
+    """For each gradient of a backward step: its name, an index, the number there, the same by
+    central differences.
 
     The largest number and four others are compared. Shown is the largest, or the one that is wrong.
     """
     if step.direction == "forward" or step.function == "add" or step.inputs.get("rng") is not None:
         return []
-    return [_compared(step, name) for name, gradient in step.outputs.items() if gradient is not None]
+    return [
+        _compared(step, name) for name, gradient in step.outputs.items() if gradient is not None
+    ]
 
 
 def _compared(step: Step, name: str) -> tuple[str, tuple, float, float]:
     gradient = step.outputs[name]
     others = np.linspace(0, gradient.size - 1, 4).astype(int)
-    places = [step.largest(name), *(tuple(int(i) for i in np.unravel_index(n, gradient.shape)) for n in others)]
+    places = [
+        step.largest(name),
+        *(tuple(int(i) for i in np.unravel_index(n, gradient.shape)) for n in others),
+    ]
     rows = [(name, at, float(gradient[at]), step.difference(name, at)) for at in places]
     errors = [abs(got - want) for _, _, got, want in rows]
-    return rows[0] if max(errors) <= WRONG * (1 + abs(rows[0][2])) else rows[errors.index(max(errors))]
+    return (
+        rows[0] if max(errors) <= WRONG * (1 + abs(rows[0][2])) else rows[errors.index(max(errors))]
+    )
 
 
 def step_text(step: Step) -> str:
     arrays = [(name, value) for name, value in step.inputs.items() if isinstance(value, np.ndarray)]
-    lines = [f"step {step.index}: {step.name}, {step.function} ({step.direction})", f"    {step.formula}"]
-    lines += [f"    in   {name:14s} {shape(value):14s} {row(value, step.focus)}" for name, value in arrays]
-    lines += [f"    out  {name:14s} {shape(value):14s} {row(value, step.focus)}" for name, value in step.outputs.items()]
-    lines += [f"    kept {name:14s} {shape(value):14s} {row(value, step.focus)}" for name, value in step.cache.items()]
+    lines = [
+        f"step {step.index}: {step.name}, {step.function} ({step.direction})",
+        f"    {step.formula}",
+    ]
+    lines += [
+        f"    in   {name:14s} {shape(value):14s} {row(value, step.focus)}" for name, value in arrays
+    ]
+    lines += [
+        f"    out  {name:14s} {shape(value):14s} {row(value, step.focus)}"
+        for name, value in step.outputs.items()
+    ]
+    lines += [
+        f"    kept {name:14s} {shape(value):14s} {row(value, step.focus)}"
+        for name, value in step.cache.items()
+    ]
     lines += [
         f"    {name}[{', '.join(map(str, at))}] = {got:.9f}, by central differences {want:.9f}"
         for name, at, got, want in compared(step)
@@ -63,15 +93,24 @@ def step_markdown(step: Step) -> str:
     arrays = [(name, value) for name, value in step.inputs.items() if isinstance(value, np.ndarray)]
     kinds = [("in", arrays), ("out", step.outputs.items()), ("kept", step.cache.items())]
     written = [f"$${formula.latex}$$" for formula in step.formulas] or [f"`{step.formula}`"]
-    lines = [f"**{step.index}. {step.name}**, `{step.function}`, {step.direction}", "", *written, ""]
+    lines = [
+        f"**{step.index}. {step.name}**, `{step.function}`, {step.direction}",
+        "",
+        *written,
+        "",
+    ]
     lines += ["| | name | shape | one row |", "|---|---|---|---|"]
     lines += [
-        f"| {kind} | {name} | {shape(value)} | {row(value, step.focus)} |" for kind, values in kinds for name, value in values
+        f"| {kind} | {name} | {shape(value)} | {row(value, step.focus)} |"
+        for kind, values in kinds
+        for name, value in values
     ]
     checked = compared(step)
     if checked:
         lines += ["", "| gradient | at | backward | central difference |", "|---|---|---|---|"]
-        lines += [f"| {name} | {list(at)} | {got:.9f} | {want:.9f} |" for name, at, got, want in checked]
+        lines += [
+            f"| {name} | {list(at)} | {got:.9f} | {want:.9f} |" for name, at, got, want in checked
+        ]
     return "\n".join(lines)
 
 
@@ -80,20 +119,33 @@ def trace_text(trace: Trace) -> str:
     for step in trace:
         where = "  " * step.depth + step.name
         arrow = ">" if step.direction == "forward" else "<"
-        lines.append(f"{step.index:4d} {arrow} {where:36s} {step.function:30s} {shape(step.out):12s} {row(step.out, step.focus)}")
+        lines.append(
+            f"{step.index:4d} {arrow} {where:36s} {step.function:30s} {shape(step.out):12s} {row(step.out, step.focus)}"
+        )
     if broken := trace.broken:
-        lines.append(f"step {broken.index} ({broken.name}) is the first whose output holds NaN or infinity")
+        lines.append(
+            f"step {broken.index} ({broken.name}) is the first whose output holds NaN or infinity"
+        )
     return "\n".join(lines)
 
 
 def trace_markdown(trace: Trace) -> str:
     tested = any(step.direction == "backward" for step in trace)
-    titles = ["step", "", "where", "formula", "shape", "one row"] + ["off the central difference by"] * tested
+    titles = ["step", "", "where", "formula", "shape", "one row"] + [
+        "off the central difference by"
+    ] * tested
     lines = [titles, ["---"] * len(titles)]
     for step in trace:
         error = max((abs(got - want) for _, _, got, want in compared(step)), default=None)
         formula = step.formula.replace("|", "\\|")
-        cells = [step.index, step.direction, step.name, f"`{formula}`", shape(step.out), row(step.out, step.focus)]
+        cells = [
+            step.index,
+            step.direction,
+            step.name,
+            f"`{formula}`",
+            shape(step.out),
+            row(step.out, step.focus),
+        ]
         lines.append(cells + ["" if error is None else f"{error:.1e}"] * tested)
     return "\n".join(f"| {' | '.join(map(str, cells))} |" for cells in lines)
 
@@ -101,8 +153,14 @@ def trace_markdown(trace: Trace) -> str:
 def step_figure(step: Step):
     from minigpt.plots import heatmaps
 
-    arrays = [(name, value) for name, value in {**step.inputs, **step.outputs}.items() if isinstance(value, np.ndarray)]
-    return heatmaps([(f"{name} {shape(value)}", _matrix(value)) for name, value in arrays if value.ndim])
+    arrays = [
+        (name, value)
+        for name, value in {**step.inputs, **step.outputs}.items()
+        if isinstance(value, np.ndarray)
+    ]
+    return heatmaps(
+        [(f"{name} {shape(value)}", _matrix(value)) for name, value in arrays if value.ndim]
+    )
 
 
 def _matrix(array: np.ndarray) -> np.ndarray:

@@ -1,4 +1,5 @@
-"""Where texts come from: three that every installation brings along, one by download with a checksum, and your own files.
+"""Where texts come from: three that every installation brings along, one by download with a
+checksum, and your own files.
 
 Left out: any format but plain text in UTF-8. Sizes and licences: data/README.md.
 """
@@ -40,7 +41,10 @@ DOWNLOADS = {"shakespeare": SHAKESPEARE}
 
 
 def read_source(spec: str) -> str:
-    """The text of a named source, of a file, or of all text files in a folder. Raises ValueError, FileNotFoundError."""
+    """The text of a named source, of a file, or of all text files in a folder.
+
+    Raises ValueError, FileNotFoundError.
+    """
     if spec in SOURCES:
         return SOURCES[spec].read()
     path = Path(spec)
@@ -50,12 +54,17 @@ def read_source(spec: str) -> str:
 
 
 def read_text(path: Path) -> str:
-    """A text file in UTF-8, its line ends made "\\n". Raises ValueError for an empty or binary file, with the cure."""
+    """A text file in UTF-8, its line ends made "\\n".
+
+    Raises ValueError for an empty or binary file, with the cure.
+    """
     content = path.read_bytes()
     if not content.strip():
         raise ValueError(f"{path}: the file is empty; give a file with text in it")
     if b"\0" in content[:100_000]:
-        raise ValueError(f"{path}: this is a binary file{_kind(content)}, not text; give a plain text file in UTF-8")
+        raise ValueError(
+            f"{path}: this is a binary file{_kind(content)}, not text; give a plain text file in UTF-8"
+        )
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -67,16 +76,30 @@ def read_text(path: Path) -> str:
 
 
 def _kind(content: bytes) -> str:
-    starts = {b"\x89PNG": "a PNG image", b"\xff\xd8": "a JPEG image", b"%PDF": "a PDF", b"PK": "a ZIP archive or Office document"}
+    starts = {
+        b"\x89PNG": "a PNG image",
+        b"\xff\xd8": "a JPEG image",
+        b"%PDF": "a PDF",
+        b"PK": "a ZIP archive or Office document",
+    }
     return next((f" ({kind})" for start, kind in starts.items() if content.startswith(start)), "")
 
 
 def _read_folder(folder: Path) -> str:
-    """Every .txt, .md, .rst and .py file below a folder, in the order of their names, an empty line between two."""
-    files = sorted(file for file in folder.rglob("*") if file.suffix in (".txt", ".md", ".rst", ".py") and file.is_file())
+    """Every .txt, .md, .rst and .py file below a folder, in the order of their names, an empty line
+    between two.
+    """
+    files = sorted(
+        file
+        for file in folder.rglob("*")
+        if file.suffix in (".txt", ".md", ".rst", ".py") and file.is_file()
+    )
     if not files:
-        raise ValueError(f"{folder}: holds no .txt, .md, .rst or .py file; give a folder with text in it")
-    texts = [read_text(file) for file in files if file.read_bytes().strip()]  # an empty __init__.py is no mistake
+        raise ValueError(
+            f"{folder}: holds no .txt, .md, .rst or .py file; give a folder with text in it"
+        )
+    # an empty __init__.py is no mistake
+    texts = [read_text(file) for file in files if file.read_bytes().strip()]
     if not texts:
         raise ValueError(f"{folder}: its text files are all empty; give a folder with text in it")
     return "\n\n".join(texts)
@@ -94,8 +117,12 @@ def _python_source() -> str:
     folder = Path(sysconfig.get_paths()["stdlib"])
     contents = [file.read_bytes() for file in sorted(folder.glob("*.py"))]
     if not contents:
-        raise FileNotFoundError(f"data python-source: {folder} holds no .py file; this Python came without its library's source")
-    return "\n\n".join(content.decode("ascii").replace("\r\n", "\n") for content in contents if content.isascii())
+        raise FileNotFoundError(
+            f"data python-source: {folder} holds no .py file; this Python came without its library's source"
+        )
+    return "\n\n".join(
+        content.decode("ascii").replace("\r\n", "\n") for content in contents if content.isascii()
+    )
 
 
 def cache_folder() -> Path:
@@ -111,9 +138,11 @@ def _downloaded(name: str) -> Callable[[], str]:
 
 
 def get(name: str, tries: int = 3, pause: float = 1.0) -> Path:
-    """The file of a download, fetched where it is not in the cache yet, its checksum checked either way.
+    """The file of a download, fetched where it is not in the cache yet, its checksum checked either
+    way.
 
-    Raises ConnectionError after `tries`, with where to put the file by hand; ValueError for a file that is not the right one.
+    Raises ConnectionError after `tries`, with where to put the file by hand; ValueError for a file
+    that is not the right one.
     """
     download = DOWNLOADS[name]
     path = cache_folder() / f"{name}.txt"
@@ -152,8 +181,13 @@ def _sha256(content: bytes) -> str:
 
 
 SOURCES = {
-    "python-docs": Source("CPython's reference text, 0.5 MB of English, on every Python", _python_docs),
-    "python-prose": Source("the sentences of that and of the docstrings of Python and NumPy, 2 MB of English", python_prose),
+    "python-docs": Source(
+        "CPython's reference text, 0.5 MB of English, on every Python", _python_docs
+    ),
+    "python-prose": Source(
+        "the sentences of that and of the docstrings of Python and NumPy, 2 MB of English",
+        python_prose,
+    ),
     "python-source": Source("the standard library's source, 4 MB, on every Python", _python_source),
     "shakespeare": Source("tinyshakespeare, 1.1 MB, by download", _downloaded("shakespeare")),
 }

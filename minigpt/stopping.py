@@ -1,4 +1,5 @@
-"""Ctrl-C and SIGTERM in a training run: obeyed at once where nothing is lost by it, and at the next such place otherwise.
+"""Ctrl-C and SIGTERM in a training run: obeyed at once where nothing is lost by it, and at the next
+such place otherwise.
 
     with stops() as stop:
         with stop.interruptible():      an evaluation, a forward and backward pass: whatever has changed nothing yet
@@ -16,7 +17,10 @@ from types import FrameType
 
 
 class Stopped(BaseException):
-    """A stop was asked for in a place that can be left. Not an Exception: a learner's `except Exception` does not catch it."""
+    """A stop was asked for in a place that can be left.
+
+    Not an Exception: a learner's `except Exception` does not catch it.
+    """
 
 
 class Stop:
@@ -28,7 +32,10 @@ class Stop:
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """A part that may be left at any line. Raises Stopped if a stop is asked for in it, or was before."""
+        """A part that may be left at any line.
+
+        Raises Stopped if a stop is asked for in it, or was before.
+        """
         self._interruptible = True
         try:
             if self.asked:
@@ -50,7 +57,8 @@ class Stop:
 def stops() -> Iterator[Stop]:
     """Ctrl-C and SIGTERM ask for a stop while it lasts."""
     stop = Stop()
-    if threading.current_thread() is not threading.main_thread():  # signals belong to the main thread
+    # signals belong to the main thread
+    if threading.current_thread() is not threading.main_thread():
         yield stop
         return
     before = {number: signal.signal(number, stop.ask) for number in (signal.SIGINT, signal.SIGTERM)}

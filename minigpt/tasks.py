@@ -1,11 +1,12 @@
-"""Generated tasks that test attention: each is solved by looking at the right place, and cannot be solved without looking.
+"""Generated tasks that test attention: each is solved by looking at the right place, and cannot be
+solved without looking.
 
     reverse   72615384=48351627       the digits backwards
     sort      72615384=12345678       the digits in order
     add       0472+0913=5831          the sum of two numbers, all written with the last digit first, so that carries run forwards
 
-Only what comes after "=" counts in the loss. A prompt belongs to training or to validation by a checksum of its digits, so that
-validation holds only prompts that training can never have seen.
+Only what comes after "=" counts in the loss. A prompt belongs to training or to validation by a
+checksum of its digits, so that validation holds only prompts that training can never have seen.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +17,8 @@ import numpy as np
 from minigpt.layers import expect
 from minigpt.tokenizer import CharTokenizer
 
-SYMBOLS = "+0123456789="  # in the order of their code points, as CharTokenizer numbers them: the id of digit d is d + 1
+# in the order of their code points, as CharTokenizer numbers them: the id of digit d is d + 1
+SYMBOLS = "+0123456789="
 PLUS, EQUALS = -1, 10  # so that id = value + 1 holds for the two signs too
 Batch = tuple[np.ndarray, np.ndarray]  # two arrays with a row for each example
 
@@ -26,7 +28,8 @@ class Task(NamedTuple):
 
     about: str
     default_length: int
-    solve: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # digits -> prompt, answer: ints (N, .)
+    # digits -> prompt, answer: ints (N, .)
+    solve: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def _reverse(digits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -38,7 +41,9 @@ def _sort(digits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _add(digits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The first half of the digits plus the second half, last digit first; the sum has one digit more."""
+    """The first half of the digits plus the second half, last digit first; the sum has one digit
+    more.
+    """
     n = digits.shape[1] // 2
     a, b = digits[:, :n], digits[:, n:]  # each (N, n)
     answer = np.zeros((len(digits), n + 1), dtype=digits.dtype)
@@ -53,7 +58,11 @@ def _add(digits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 TASKS = {
     "reverse": Task("digits backwards; reverse:12 for 12 of them", 8, _reverse),
     "sort": Task("digits in order; sort:12 for 12 of them", 8, _sort),
-    "add": Task("two numbers of two digits and their sum, last digit first; add:6 for three digits, in 2500 steps", 4, _add),
+    "add": Task(
+        "two numbers of two digits and their sum, last digit first; add:6 for three digits, in 2500 steps",
+        4,
+        _add,
+    ),
 }
 
 
@@ -88,14 +97,19 @@ class TaskData:
         prompt, answer = self.task.solve(digits[:n])
         return np.concatenate([prompt, np.full((n, 1), EQUALS)], axis=1) + 1, answer + 1
 
-    def batch(self, split: str, rng: np.random.Generator, batch_size: int, block_size: int) -> Batch:
-        """Examples as ids (B, T) and targets (B, T), T = an example's length - 1; targets in the prompt are -1 (not counted)."""
+    def batch(
+        self, split: str, rng: np.random.Generator, batch_size: int, block_size: int
+    ) -> Batch:
+        """Examples as ids (B, T) and targets (B, T), T = an example's length - 1; targets in the
+        prompt are -1 (not counted).
+        """
         expect.one_of("batch", "split", split, ("train", "val"))
         self.expect_block(block_size)
         prompt, answer = self.examples(split, rng, batch_size)
         sequence = np.concatenate([prompt, answer], axis=1)  # (B, T + 1)
         targets = sequence[:, 1:].copy()  # (B, T)
-        targets[:, : self.prompt_length - 1] = -1  # a prompt is random: there is nothing to learn in guessing it
+        # a prompt is random: there is nothing to learn in guessing it
+        targets[:, : self.prompt_length - 1] = -1
         return sequence[:, :-1], targets
 
     def whole(self, split: str, batch_size: int, block_size: int) -> Iterator[Batch]:
@@ -106,7 +120,9 @@ class TaskData:
 
 
 def is_held_out(digits: np.ndarray) -> np.ndarray:
-    """(N, length) digits -> (N,) bool: a tenth of all prompts, chosen by a checksum, is kept for validation."""
+    """(N, length) digits -> (N,) bool: a tenth of all prompts, chosen by a checksum, is kept for
+    validation.
+    """
     weights = np.array([pow(31, place, 1009) for place in range(digits.shape[1])])  # (length,)
     return (digits @ weights) % 1009 % 10 == 0
 
@@ -117,7 +133,9 @@ def load_task(spec: str) -> TaskData:
     expect.one_of("data", "task", name, tuple(TASKS))
     task = TASKS[name]
     if colon and not length.isdecimal():
-        raise ValueError(f"data {spec}: the length is {length!r}, but must be a whole number, as in {name}:{task.default_length}")
+        raise ValueError(
+            f"data {spec}: the length is {length!r}, but must be a whole number, as in {name}:{task.default_length}"
+        )
     n = int(length) if colon else task.default_length
     if not 2 <= n <= 64 or (name == "add" and n % 2):
         even = ", and even: half the digits are the first number" if name == "add" else ""

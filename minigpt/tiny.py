@@ -1,7 +1,9 @@
-"""The running example of the notebooks: a GPT so small that every number can be seen, on the word "transformer".
+"""The running example of the notebooks: a GPT so small that every number can be seen, on the word
+"transformer".
 
-Five letters, T = 5: "trans"; the vocabulary is the nine letters of the word, V = 9; C = 4 channels in nh = 2 heads of hs = 2; one
-block. Every parameter has two digits, drawn from one seed; gains and biases are random too, so that none is forgotten unseen.
+Five letters, T = 5: "trans"; the vocabulary is the nine letters of the word, V = 9; C = 4 channels
+in nh = 2 heads of hs = 2; one block. Every parameter has two digits, drawn from one seed; gains and
+biases are random too, so that none is forgotten unseen.
 """
 
 import numpy as np
@@ -21,7 +23,10 @@ def tiny_tokenizer() -> CharTokenizer:
 
 
 def tiny_model(ops: object = "numpy") -> GPT:
-    """The model, in float64: 1 block, 2 heads, 4 channels. Parameters of two digits, always the same."""
+    """The model, in float64: 1 block, 2 heads, 4 channels.
+
+    Parameters of two digits, always the same.
+    """
     rng = np.random.default_rng(9)
     params = {}
     for name, array in initial_parameters(CONFIG, 0, np.float64).items():

@@ -1,4 +1,5 @@
-"""Tracing: every call that a model makes, forward and backward, with its formula, shapes and numbers.
+"""Tracing: every call that a model makes, forward and backward, with its formula, shapes and
+numbers.
 
     trace = minigpt.trace(model, "trans")      runs the model forward and backward on a text
     trace[17], trace["h.0.attn"]               one step; the steps of one part
@@ -7,8 +8,9 @@
     trace.plot(), trace.html("walk.html")      pictures; the whole walk as one page
     trace.broken                               the first step that gave NaN or infinity; None, as it should be
 
-The calls are written down by recorder.py. The reference's functions that are made of others (attention calls softmax, the MLP
-calls linear and GELU) show what is inside them too. Tables and pictures are made by show.py, the page by page/.
+The calls are written down by recorder.py. The reference's functions that are made of others
+(attention calls softmax, the MLP calls linear and GELU) show what is inside them too. Tables and
+pictures are made by show.py, the page by page/.
 Left out: calls inside a kernel; the optimizer's step.
 """
 
@@ -28,8 +30,22 @@ __all__ = ["Step", "Trace", "trace"]
 class Trace:
     """The steps of one run, and what it ran on."""
 
-    def __init__(self, model: GPT, tokens: list[str], ids: np.ndarray, targets: np.ndarray, steps: list[Step], tokenizer: object):
-        self.model, self.tokens, self.ids, self.targets, self.steps = model, tokens, ids, targets, steps
+    def __init__(
+        self,
+        model: GPT,
+        tokens: list[str],
+        ids: np.ndarray,
+        targets: np.ndarray,
+        steps: list[Step],
+        tokenizer: object,
+    ):
+        self.model, self.tokens, self.ids, self.targets, self.steps = (
+            model,
+            tokens,
+            ids,
+            targets,
+            steps,
+        )
         self.tokenizer = tokenizer  # None if ids were given without one
         self.at = 0  # where step() is
 
@@ -40,11 +56,20 @@ class Trace:
         return iter(self.steps)
 
     def __getitem__(self, which: int | slice | str) -> "Step | Trace":
-        """A step by its index; the steps of a part by its name, "h.0.attn" (both passes); a slice. Raises KeyError, IndexError."""
+        """A step by its index; the steps of a part by its name, "h.0.attn" (both passes); a slice.
+
+        Raises KeyError, IndexError.
+        """
         if isinstance(which, str):
-            steps = [step for step in self.steps if step.name == which or step.name.startswith(f"{which}.")]
+            steps = [
+                step
+                for step in self.steps
+                if step.name == which or step.name.startswith(f"{which}.")
+            ]
             if not steps:
-                raise KeyError(f"no step {which!r}; there are {', '.join(dict.fromkeys(step.name for step in self.steps))}")
+                raise KeyError(
+                    f"no step {which!r}; there are {', '.join(dict.fromkeys(step.name for step in self.steps))}"
+                )
             return self._part(steps)
         return self._part(self.steps[which]) if isinstance(which, slice) else self.steps[which]
 
@@ -60,7 +85,10 @@ class Trace:
         return self._part([step for step in self.steps if step.direction == "backward"])
 
     def find(self, name: str, function: str) -> Step:
-        """The one step of this name and function: find("h.0.mlp", "mlp_backward"). Raises KeyError."""
+        """The one step of this name and function: find("h.0.mlp", "mlp_backward").
+
+        Raises KeyError.
+        """
         for step in self.steps:
             if (step.name, step.function) == (name, function):
                 return step
@@ -69,7 +97,9 @@ class Trace:
     def step(self) -> Step:
         """The next step. Raises IndexError after the last; rewind() starts again."""
         if self.at >= len(self.steps):
-            raise IndexError(f"the trace has {len(self.steps)} steps, and this was the last; trace.rewind() goes back to the first")
+            raise IndexError(
+                f"the trace has {len(self.steps)} steps, and this was the last; trace.rewind() goes back to the first"
+            )
         self.at += 1
         return self.steps[self.at - 1]
 
@@ -89,7 +119,8 @@ class Trace:
 
     @property
     def broken(self) -> Step | None:
-        """The first step whose output holds NaN or infinity: where to look when a loss is NaN. None if all are numbers.
+        """The first step whose output holds NaN or infinity: where to look when a loss is NaN. None
+        if all are numbers.
 
         Of a call and those inside it, the innermost: it was the first to be done.
         """
@@ -97,7 +128,9 @@ class Trace:
         for step in self.steps:
             if first and step.depth <= first.depth:
                 break
-            if not all(value is None or np.isfinite(value).all() for value in step.outputs.values()):
+            if not all(
+                value is None or np.isfinite(value).all() for value in step.outputs.values()
+            ):
                 first = step
         return first
 
@@ -112,13 +145,18 @@ class Trace:
         return trace_markdown(self)
 
     def plot(self):
-        """The residual stream's size from part to part, and the gradient's on its way back: a matplotlib figure."""
+        """The residual stream's size from part to part, and the gradient's on its way back: a
+        matplotlib figure.
+        """
         from minigpt.show import trace_figure
 
         return trace_figure(self)
 
     def html(self, path: str | Path | None = None) -> str:
-        """The walk as one self-contained page; written to path where one is given. Returns the page."""
+        """The walk as one self-contained page; written to path where one is given.
+
+        Returns the page.
+        """
         from minigpt.page import write_page
 
         return write_page(self, path)
@@ -134,9 +172,11 @@ def trace(
 ) -> Trace:
     """Run a model forward and backward on a text, and record every step.
 
-    model: a GPT, the directory of one, or "prose", the one that ships. text: a string, or ids (T,). tokenizer: what makes ids of a
-    string; where not given, the one beside the model's weights. targets: the token after each, as text is given; where not given,
-    each token is the target of the one before it, and the last has none. ops: whose functions run; where not given, the model's.
+    model: a GPT, the directory of one, or "prose", the one that ships. text: a string, or ids (T,).
+    tokenizer: what makes ids of a string; where not given, the one beside the model's weights.
+    targets: the token after each, as text is given; where not given, each token is the target of
+    the one before it, and the last has none. ops: whose functions run; where not given, the
+    model's.
     rng: with it, dropout is on.
     Raises ValueError, TypeError.
     """
@@ -147,10 +187,16 @@ def trace(
     tokenizer = tokenizer or _tokenizer_of(model)
     ids = _encoded("text", text, tokenizer)  # (T,)
     if not 2 <= len(ids) <= model.config.block_size:
-        raise ValueError(f"trace: the text has {len(ids)} tokens, but must have 2 .. {model.config.block_size}, the block_size")
-    following = np.append(ids[1:], -1) if targets is None else _encoded("targets", targets, tokenizer)  # (T,)
+        raise ValueError(
+            f"trace: the text has {len(ids)} tokens, but must have 2 .. {model.config.block_size}, the block_size"
+        )
+    following = (
+        np.append(ids[1:], -1) if targets is None else _encoded("targets", targets, tokenizer)
+    )  # (T,)
     if len(following) != len(ids):
-        raise ValueError(f"trace: the targets have {len(following)} tokens, but must have {len(ids)}, as the text")
+        raise ValueError(
+            f"trace: the targets have {len(following)} tokens, but must have {len(ids)}, as the text"
+        )
     recorder = Recorder(model, load_ops(ops) if ops is not None else model.ops, following)
     _, cache = recorder.model.loss(ids[None], following[None], rng)
     recorder.model.backward(cache)
@@ -171,9 +217,13 @@ def _encoded(name: str, text: str | np.ndarray, tokenizer: object) -> np.ndarray
     """(T,) ids of a string, or the ids that were given."""
     if isinstance(text, str):
         if tokenizer is None:
-            raise ValueError(f"trace: {name} is a string, but this model came without a tokenizer; give tokenizer=..., or ids")
+            raise ValueError(
+                f"trace: {name} is a string, but this model came without a tokenizer; give tokenizer=..., or ids"
+            )
         text = tokenizer.encode(text)
     ids = np.asarray(text)
     if ids.ndim != 1 or ids.dtype.kind not in "iu":
-        raise TypeError(f"trace: {name} is {ids.dtype} of shape {ids.shape}, but must be a string, or ids of shape (T,)")
+        raise TypeError(
+            f"trace: {name} is {ids.dtype} of shape {ids.shape}, but must be a string, or ids of shape (T,)"
+        )
     return ids

@@ -1,4 +1,5 @@
-"""Training: batches in, gradients, a clipped step of AdamW, again; with evaluations, samples, checkpoints and a log on the way.
+"""Training: batches in, gradients, a clipped step of AdamW, again; with evaluations, samples,
+checkpoints and a log on the way.
 
     out/log.jsonl        one line per step: loss (nats), learning rate, gradient norm; one per evaluation: both losses, a sample
     out/loss.png         both curves, with the line ln V of a model that knows nothing
@@ -16,7 +17,15 @@ from pathlib import Path
 
 import numpy as np
 
-from minigpt.checkpoint import Checkpoint, checkpoints, drop, drop_older, load_checkpoint, save_checkpoint, step_of
+from minigpt.checkpoint import (
+    Checkpoint,
+    checkpoints,
+    drop,
+    drop_older,
+    load_checkpoint,
+    save_checkpoint,
+    step_of,
+)
 from minigpt.config import GPTConfig
 from minigpt.data import TextData, load_data
 from minigpt.files import parse_json, write_text
@@ -36,7 +45,9 @@ LOG = "log.jsonl"
 
 @dataclass
 class Run:
-    """A training run: everything that changes while it trains is in model.params, optimizer and step."""
+    """A training run: everything that changes while it trains is in model.params, optimizer and
+    step.
+    """
 
     out: Path
     model: GPT
@@ -47,8 +58,17 @@ class Run:
     ops: str = "numpy"  # whose functions run: what --ops said
 
 
-def new_run(out: str | Path, data: TextData | TaskData, model: dict, settings: TrainSettings, ops: object = "numpy") -> Run:
-    """A run from step 0. model: the fields of GPTConfig but vocab_size, which the data's tokenizer gives."""
+def new_run(
+    out: str | Path,
+    data: TextData | TaskData,
+    model: dict,
+    settings: TrainSettings,
+    ops: object = "numpy",
+) -> Run:
+    """A run from step 0.
+
+    model: the fields of GPTConfig but vocab_size, which the data's tokenizer gives.
+    """
     config = GPTConfig(vocab_size=data.tokenizer.vocab_size, **model)
     data.expect_block(config.block_size)
     gpt = GPT(config, seed=settings.seed, ops=ops)
@@ -56,7 +76,9 @@ def new_run(out: str | Path, data: TextData | TaskData, model: dict, settings: T
 
 
 def _ops_name(ops: object) -> str:
-    """What --ops would have to say: a learner's file by its whole path; a module that was handed over by its name."""
+    """What --ops would have to say: a learner's file by its whole path; a module that was handed
+    over by its name.
+    """
     if isinstance(ops, str | Path):
         return str(Path(ops).resolve()) if Path(ops).exists() else str(ops)
     name = getattr(ops, "__name__", type(ops).__name__)
@@ -66,8 +88,8 @@ def _ops_name(ops: object) -> str:
 def resume_run(out: str | Path, ops: object = None) -> Run:
     """A run from its newest checkpoint. ops: None for those that it ran with, where they are ours.
 
-    Raises ValueError if the data has changed, or if the run's functions are a file's: a file runs only when a person names it, not
-    because a checkpoint does.
+    Raises ValueError if the data has changed, or if the run's functions are a file's: a file runs
+    only when a person names it, not because a checkpoint does.
     """
     saved = load_checkpoint(out)
     if ops is None and saved.ops not in NAMES:
@@ -78,21 +100,29 @@ def resume_run(out: str | Path, ops: object = None) -> Run:
     try:
         data = load_data(saved.data, saved.tokenizer)
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"the text that {out} was trained on is gone; put it back ({error})") from None
+        raise FileNotFoundError(
+            f"the text that {out} was trained on is gone; put it back ({error})"
+        ) from None
     if data.fingerprint != saved.fingerprint:
-        raise ValueError(f"data {saved.data}: has changed since {out} was begun; put it back, or begin a new run in another --out")
+        raise ValueError(
+            f"data {saved.data}: has changed since {out} was begun; put it back, or begin a new run in another --out"
+        )
     model = GPT(saved.config, ops=ops, params=saved.params)
     return Run(Path(out), model, data, saved.settings, saved.optimizer, saved.step, _ops_name(ops))
 
 
 def train(run: Run, max_seconds: float | None = None, show: bool = True) -> bool:
-    """Train to the end, to max_seconds, or to Ctrl-C or SIGTERM; save in each case. Returns whether the end was reached.
+    """Train to the end, to max_seconds, or to Ctrl-C or SIGTERM; save in each case.
 
-    Raises FloatingPointError if the loss is no longer finite; the last checkpoint of before stays. Raises ValueError if
-    `out` holds a checkpoint of a later step, which is another run's; BlockingIOError if another process trains there.
+    Returns whether the end was reached.
+
+    Raises FloatingPointError if the loss is no longer finite; the last checkpoint of before stays.
+    Raises ValueError if `out` holds a checkpoint of a later step, which is another run's;
+    BlockingIOError if another process trains there.
     """
     begun = time.monotonic()
-    quiet = np.errstate(over="ignore", invalid="ignore")  # a loss that is not finite is an error of its own
+    # a loss that is not finite is an error of its own
+    quiet = np.errstate(over="ignore", invalid="ignore")
     with locked(run.out), quiet, stops() as stop:
         if any(step_of(path) > run.step for path in checkpoints(run.out)):
             raise ValueError(
@@ -111,7 +141,10 @@ def train(run: Run, max_seconds: float | None = None, show: bool = True) -> bool
 
 
 def _evaluated(run: Run, stop: Stop, log: "_Log", bar: object) -> bool:
-    """Evaluate and log it, if it is time to. Returns False if a stop came first: who resumes begins with this evaluation."""
+    """Evaluate and log it, if it is time to.
+
+    Returns False if a stop came first: who resumes begins with this evaluation.
+    """
     if run.step < run.settings.max_iters and run.step % run.settings.eval_interval:
         return True
     try:
@@ -133,7 +166,8 @@ def _stepped(run: Run, stop: Stop, log: "_Log", bar: object) -> None:
     except Stopped:
         return
     line = apply(run, loss, grads)
-    drop_older(run.out, run.step - 1)  # only now: the weights of that checkpoint are known to give a finite loss
+    # only now: the weights of that checkpoint are known to give a finite loss
+    drop_older(run.out, run.step - 1)
     log.write(line)
     tokens = run.settings.batch_size * run.settings.grad_accumulation * run.model.config.block_size
     speed = tokens / (time.monotonic() - before)
@@ -142,26 +176,38 @@ def _stepped(run: Run, stop: Stop, log: "_Log", bar: object) -> None:
 
 
 def train_step(run: Run) -> dict:
-    """One step of the optimizer. Returns the log's line. Raises FloatingPointError if the loss is not finite."""
+    """One step of the optimizer.
+
+    Returns the log's line. Raises FloatingPointError if the loss is not finite.
+    """
     return apply(run, *gradients(run))
 
 
 def gradients(run: Run) -> tuple[float, dict[str, np.ndarray]]:
-    """The loss and the gradients of a step, means over grad_accumulation batches. Nothing of the run changes."""
+    """The loss and the gradients of a step, means over grad_accumulation batches.
+
+    Nothing of the run changes.
+    """
     s = run.settings
     losses, total = [], None
     for micro in range(s.grad_accumulation):
         n = run.step * s.grad_accumulation + micro  # the number of this batch in the whole run
-        ids, targets = run.data.batch("train", generator(s.seed, "batch", n), s.batch_size, run.model.config.block_size)
+        ids, targets = run.data.batch(
+            "train", generator(s.seed, "batch", n), s.batch_size, run.model.config.block_size
+        )
         loss, cache = run.model.loss(ids, targets, generator(s.seed, "dropout", n))
-        grads = run.model.backward(cache, 1.0 / s.grad_accumulation)  # the mean over batches, not their sum
+        # the mean over batches, not their sum
+        grads = run.model.backward(cache, 1.0 / s.grad_accumulation)
         total = grads if total is None else {name: total[name] + g for name, g in grads.items()}
         losses.append(float(loss))
     return sum(losses) / len(losses), total
 
 
 def apply(run: Run, loss: float, grads: dict[str, np.ndarray]) -> dict:
-    """Make the step that these gradients ask for. Returns the log's line. Raises FloatingPointError if they are not finite."""
+    """Make the step that these gradients ask for.
+
+    Returns the log's line. Raises FloatingPointError if they are not finite.
+    """
     s = run.settings
     norm = optimizer(run.model.ops).grad_norm(grads)
     if not (math.isfinite(loss) and math.isfinite(norm)):
@@ -175,16 +221,27 @@ def apply(run: Run, loss: float, grads: dict[str, np.ndarray]) -> dict:
 def update(run: Run, grads: dict[str, np.ndarray], lr: float, scale: float) -> None:
     """The optimizer's step. scale: of the gradients, where they are clipped."""
     s, ops = run.settings, run.model.ops
-    usual = {"beta1": s.beta1, "beta2": s.beta2, "eps": 1e-8, "weight_decay": s.weight_decay, "grad_scale": scale}
+    usual = {
+        "beta1": s.beta1,
+        "beta2": s.beta2,
+        "eps": 1e-8,
+        "weight_decay": s.weight_decay,
+        "grad_scale": scale,
+    }
     step = (run.model.params, grads, run.optimizer, run.step + 1, lr)
     if s.optimizer == "muon":
-        muon_step(*step, s.muon_learning_rate * lr / s.learning_rate, s.muon_momentum, **usual, ops=ops)
+        muon_step(
+            *step, s.muon_learning_rate * lr / s.learning_rate, s.muon_momentum, **usual, ops=ops
+        )
     else:
         optimizer(ops).adamw_step(*step, **usual)
 
 
 def diverged(run: Run, what: str) -> FloatingPointError:
-    """The error of a run that cannot go on. Delete the diverged checkpoint if an earlier one exists."""
+    """The error of a run that cannot go on.
+
+    Delete the diverged checkpoint if an earlier one exists.
+    """
     saved = checkpoints(run.out)
     if len(saved) > 1 and step_of(saved[-1]) == run.step:
         drop(saved[-1])
@@ -195,9 +252,16 @@ def diverged(run: Run, what: str) -> FloatingPointError:
 
 
 def evaluation(run: Run) -> dict:
-    """Train and val loss, each on its own fixed batches, and a sample. Returns the log's line. Raises FloatingPointError."""
+    """Train and val loss, each on its own fixed batches, and a sample.
+
+    Returns the log's line. Raises FloatingPointError.
+    """
     s = run.settings
-    line = {"step": run.step, "train_loss": estimate_loss(run, "train"), "val_loss": estimate_loss(run, "val")}
+    line = {
+        "step": run.step,
+        "train_loss": estimate_loss(run, "train"),
+        "val_loss": estimate_loss(run, "val"),
+    }
     if not math.isfinite(line["train_loss"] + line["val_loss"]):
         raise diverged(run, f"the losses are {line['train_loss']} and {line['val_loss']}")
     if s.sample_length:
@@ -209,17 +273,23 @@ def estimate_loss(run: Run, split: str) -> float:
     """The mean loss in nats on eval_batches batches, the same ones at every step."""
     s = run.settings
     rngs = (generator(s.seed, "evaluation", i) for i in range(s.eval_batches))
-    batches = (run.data.batch(split, rng, s.batch_size, run.model.config.block_size) for rng in rngs)
+    batches = (
+        run.data.batch(split, rng, s.batch_size, run.model.config.block_size) for rng in rngs
+    )
     return mean_loss(run.model, batches)
 
 
 def whole_loss(model: GPT, data: TextData | TaskData, split: str, batch_size: int = 64) -> float:
-    """The mean loss in nats over a whole split, every counted target once, in contexts of block_size that do not overlap."""
+    """The mean loss in nats over a whole split, every counted target once, in contexts of
+    block_size that do not overlap.
+    """
     return mean_loss(model, data.whole(split, batch_size, model.config.block_size))
 
 
 def mean_loss(model: GPT, batches: Iterator[tuple[np.ndarray, np.ndarray]]) -> float:
-    """The mean over all counted targets of some batches (not the mean of the batches' means: the last may be shorter)."""
+    """The mean over all counted targets of some batches (not the mean of the batches' means: the
+    last may be shorter).
+    """
     total, counted = 0.0, 0
     for ids, targets in batches:
         n = int((targets != -1).sum())
@@ -239,16 +309,24 @@ def byte_loss(loss: float, data: TextData | TaskData, split: str) -> float:
 
 
 def training_sample(run: Run) -> str:
-    """What the model writes at this point, begun as the validation text begins, or a task's example."""
+    """What the model writes at this point, begun as the validation text begins, or a task's
+    example.
+    """
     rng = generator(run.settings.seed, "sample", run.step)
     seed = int(rng.integers(2**31))
     if isinstance(run.data, TaskData):
         prompt, answer = run.data.examples("val", rng, 1)
         ids = generate(run.model, prompt, answer.shape[1])
-        right = "right" if (ids[0, prompt.shape[1] :] == answer[0]).all() else f"wrong: {run.data.tokenizer.decode(answer[0])}"
+        right = (
+            "right"
+            if (ids[0, prompt.shape[1] :] == answer[0]).all()
+            else f"wrong: {run.data.tokenizer.decode(answer[0])}"
+        )
         return f"{run.data.tokenizer.decode(ids[0])}  {right}"
     prompt = run.data.tokens["val"][None, :1]
-    ids = generate(run.model, prompt, run.settings.sample_length, do_sample=True, temperature=0.8, seed=seed)
+    ids = generate(
+        run.model, prompt, run.settings.sample_length, do_sample=True, temperature=0.8, seed=seed
+    )
     return run.data.tokenizer.decode(ids[0, 1:])
 
 
@@ -256,18 +334,31 @@ def save(run: Run) -> Path:
     """Write a checkpoint."""
     data, model = run.data, run.model
     checkpoint = Checkpoint(
-        model.config, model.params, run.optimizer, run.step, run.settings, data.name, data.fingerprint, data.tokenizer, run.ops
+        model.config,
+        model.params,
+        run.optimizer,
+        run.step,
+        run.settings,
+        data.name,
+        data.fingerprint,
+        data.tokenizer,
+        run.ops,
     )
     return save_checkpoint(run.out, model, checkpoint)
 
 
 class _Log:
-    """JSON lines. What an earlier process wrote at or after the step where this one begins is dropped: it will come again."""
+    """JSON lines.
+
+    What an earlier process wrote at or after the step where this one begins is dropped: it will
+    come again.
+    """
 
     def __init__(self, path: Path, step: int):
         kept = [line for line in read_log(path) if line["step"] < step]
         write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
-        self.path, self.stream = path, path.open("ab", buffering=0)  # nothing is held back, to fail once more at the end
+        # nothing is held back, to fail once more at the end
+        self.path, self.stream = path, path.open("ab", buffering=0)
 
     def write(self, line: dict) -> None:
         try:
@@ -285,7 +376,10 @@ class _Log:
 
 
 def read_log(path: Path) -> list[dict]:
-    """The lines of a log; a last line that a kill cut off is left out. Raises ValueError with the file and line."""
+    """The lines of a log; a last line that a kill cut off is left out.
+
+    Raises ValueError with the file and line.
+    """
     lines = []
     content = path.read_bytes() if path.exists() else b""
     whole = content.split(b"\n")[:-1]  # what follows the last line end is empty, or cut off
@@ -295,18 +389,32 @@ def read_log(path: Path) -> list[dict]:
             if type(lines[-1]["step"]) is not int:
                 raise TypeError("step must be a whole number")
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path}, line {number}: not a line of a log ({error}); delete the line") from None
+            raise ValueError(
+                f"{path}, line {number}: not a line of a log ({error}); delete the line"
+            ) from None
     return lines
 
 
 def _progress(run: Run, show: bool):
-    """A bar with the time left; none where the output is no terminal, or show is False. Its write() works all the same."""
+    """A bar with the time left; none where the output is no terminal, or show is False.
+
+    Its write() works all the same.
+    """
     from tqdm import tqdm
 
     off = None if show else True  # None: off where stderr is no terminal
-    return tqdm(total=run.settings.max_iters, initial=run.step, unit=" step", ascii=" #", dynamic_ncols=True, disable=off)
+    return tqdm(
+        total=run.settings.max_iters,
+        initial=run.step,
+        unit=" step",
+        ascii=" #",
+        dynamic_ncols=True,
+        disable=off,
+    )
 
 
 def _describe(line: dict) -> str:
-    text = f"step {line['step']:5d}  train {line['train_loss']:.4f}  val {line['val_loss']:.4f} nats"
+    text = (
+        f"step {line['step']:5d}  train {line['train_loss']:.4f}  val {line['val_loss']:.4f} nats"
+    )
     return text if "sample" not in line else f"{text}  | {ascii(line['sample'])[1:-1]}"

@@ -3,11 +3,14 @@
 #
 # *What happens between a text and the next letter?*
 #
-# A GPT reads a text and says, for every token (a letter, or a piece of a word) that could come next, how likely it is. That is all it does. This tour goes once from a text
-# to those numbers and back again, in ten minutes, with every number in sight; the eighteen notebooks after it take one step each, and take it
-# slowly. You need to know what a matrix product is, and what a derivative is.
+# A GPT reads a text and says, for every token (a letter, or a piece of a word) that could come
+# next, how likely it is. That is all it does. This tour goes once from a text to those numbers and
+# back again, in ten minutes, with every number in sight; the eighteen notebooks after it take one
+# step each, and take it slowly. You need to know what a matrix product is, and what a derivative
+# is.
 #
-# Run the cells from top to bottom (Shift-Enter). Here and there it says *predict before you run*: do, it is where the learning is.
+# Run the cells from top to bottom (Shift-Enter). Here and there it says *predict before you run*:
+# do, it is where the learning is.
 
 # %%
 import numpy as np
@@ -25,8 +28,9 @@ np.set_printoptions(precision=3, suppress=True)
 # %% [markdown]
 # ## A model that writes
 #
-# A small trained model ships with the project. It has read two megabytes of documentation, and was made by `python data/make_prose.py` in a
-# few minutes. *Predict:* what does a model of less than a million numbers write?
+# A small trained model ships with the project. It has read two megabytes of documentation, and was
+# made by `python data/make_prose.py` in a few minutes. *Predict:* what does a model of less than a
+# million numbers write?
 
 # %%
 model = GPT.from_pretrained(shipped_model())
@@ -36,8 +40,8 @@ new = model.generate(ids, max_new_tokens=40, do_sample=True, temperature=0.6, se
 print(tokenizer.decode(new[0]))
 
 # %% [markdown]
-# Words, and something like sentences. It does not know what it says; it knows what tends to come next. How that is stored in its numbers,
-# and how they were found, is what the notebooks are about.
+# Words, and something like sentences. It does not know what it says; it knows what tends to come
+# next. How that is stored in its numbers, and how they were found, is what the notebooks are about.
 #
 # ## From a text to numbers
 #
@@ -52,8 +56,9 @@ for i in ids:
 # %% [markdown]
 # ## A model that you can see whole
 #
-# From here on we use a model so small that every number fits on a page: it reads the five letters "trans" of "transformer", has a
-# vocabulary of nine letters, four numbers for each letter, and one block. It is not trained. The same five letters go through all notebooks.
+# From here on we use a model so small that every number fits on a page: it reads the five letters
+# "trans" of "transformer", has a vocabulary of nine letters, four numbers for each letter, and one
+# block. It is not trained. The same five letters go through all notebooks.
 
 # %%
 tiny, letters = tiny_model(), tiny_tokenizer()
@@ -61,12 +66,14 @@ trace = minigpt.trace(tiny, "trans", letters, targets="ransf")
 print(trace.forward)
 
 # %% [markdown]
-# This is a **trace**: everything the model did, a line for each step. `>` is forward; then where in the model (`h.0` is block 0), the function,
-# the shape of what came out (texts x letters x channels; or texts x heads x letters x ...), and the numbers of the last letter, of the first
-# head; of a table, its first row. `...` means that there are more. That is a whole GPT. Larger ones have longer rows, and repeat the lines
-# that begin with `h.0`, 12 times or 96.
+# This is a **trace**: everything the model did, a line for each step. `>` is forward; then where in
+# the model (`h.0` is block 0), the function, the shape of what came out (texts x letters x
+# channels; or texts x heads x letters x ...), and the numbers of the last letter, of the first
+# head; of a table, its first row. `...` means that there are more. That is a whole GPT. Larger ones
+# have longer rows, and repeat the lines that begin with `h.0`, 12 times or 96.
 #
-# **Embedding** (02). Each letter's id picks a row from one table, its place (0 to 4) picks a row from another, and the two are added.
+# **Embedding** (02). Each letter's id picks a row from one table, its place (0 to 4) picks a row
+# from another, and the two are added.
 
 # %%
 embed = trace.find("embed", "add")
@@ -83,11 +90,13 @@ show(
 )
 
 # %% [markdown]
-# Rows are letters, columns are the four channels. *Predict:* the letters of "trans" are all different. If one came twice, which of the
-# three pictures would have two equal rows? (The first alone: the places differ, and so do the sums.)
+# Rows are letters, columns are the four channels. *Predict:* the letters of "trans" are all
+# different. If one came twice, which of the three pictures would have two equal rows? (The first
+# alone: the places differ, and so do the sums.)
 #
-# **Attention** (05, 06). Each letter looks at itself and at those before it, and takes a weighted mean of what they have to give. The weights
-# come from the letters themselves. Row: who looks; column: at whom.
+# **Attention** (05, 06). Each letter looks at itself and at those before it, and takes a weighted
+# mean of what they have to give. The weights come from the letters themselves. Row: who looks;
+# column: at whom.
 
 # %%
 P = trace.find("h.0.attn.heads.attention.softmax", "softmax_forward").out[0]  # (nh, T, T)
@@ -96,11 +105,11 @@ show(plots.attention_heads(P, list("trans")))
 # %% [markdown]
 # Hatched is the future, which nobody may look at.
 #
-# **The rest of a block**: layer norm (07) brings every letter's numbers to one size, the MLP (08) works on each letter by itself, and both
-# parts *add* to what was there (09).
+# **The rest of a block**: layer norm (07) brings every letter's numbers to one size, the MLP (08)
+# works on each letter by itself, and both parts *add* to what was there (09).
 #
-# **Logits and probabilities** (03). At the end, each letter has a score for each of the nine letters that could come next, and softmax makes
-# probabilities of them.
+# **Logits and probabilities** (03). At the end, each letter has a score for each of the nine
+# letters that could come next, and softmax makes probabilities of them.
 
 # %%
 p, _ = layers.softmax_forward(trace.logits)  # (T, V)
@@ -112,7 +121,8 @@ plots.draw_matrix(
 show(figure)
 
 # %% [markdown]
-# **Loss** (03). The right answers are "r a n s f". The loss is how surprised the model was, on average: $-\ln p$ of the right letter.
+# **Loss** (03). The right answers are "r a n s f". The loss is how surprised the model was, on
+# average: $-\ln p$ of the right letter.
 
 # %%
 ids, targets = tiny_batch()  # (1, 5) each
@@ -128,22 +138,25 @@ print(
 #
 # ## Backward
 #
-# Learning means: change each number a little, in the direction in which the loss falls. The **gradient** says which direction that is. It is
-# found by going back through the same steps from the last to the first (04, and then every notebook).
+# Learning means: change each number a little, in the direction in which the loss falls. The
+# **gradient** says which direction that is. It is found by going back through the same steps from
+# the last to the first (04, and then every notebook).
 
 # %%
 print(trace.backward)
 
 # %% [markdown]
-# How does one know that such a gradient is right? By measuring. Move one number a little up and down, and look at the loss. Every gradient in
-# these notebooks is tested this way. Do not read the formula of this step yet (07 derives it), nor what was "kept" (by the forward, for the backward).
+# How does one know that such a gradient is right? By measuring. Move one number a little up and
+# down, and look at the loss. Every gradient in these notebooks is tested this way. Do not read the
+# formula of this step yet (07 derives it), nor what was "kept" (by the forward, for the backward).
 # Read the last table: the largest number of each gradient as computed, and as measured.
 
 # %%
 trace.find("h.0.ln_1", "layer_norm_backward")
 
 # %% [markdown]
-# And a step against the gradient lowers the loss. *Predict:* by how much, if every number moves by 0.1 times its gradient?
+# And a step against the gradient lowers the loss. *Predict:* by how much, if every number moves by
+# 0.1 times its gradient?
 
 # %%
 for step in range(5):
@@ -154,7 +167,8 @@ for step in range(5):
         tiny.params[name] -= 0.1 * gradient
 
 # %% [markdown]
-# By how much? A step of $-0.1\,g$ changes the loss by about $g \cdot (-0.1\,g) = -0.1 \sum g^2$, for the first step:
+# By how much? A step of $-0.1\,g$ changes the loss by about $g \cdot (-0.1\,g) = -0.1 \sum g^2$,
+# for the first step:
 
 # %%
 _, cache = tiny_model().loss(ids, targets)  # the model as it was
@@ -162,18 +176,21 @@ total = sum((gradient**2).sum() for gradient in tiny_model().backward(cache).val
 print(f"expected: the loss falls by about {0.1 * total:.3f}")
 
 # %% [markdown]
-# That is training. The rest is doing it well: AdamW (11), batches, schedules and reading the curve (12).
+# That is training. The rest is doing it well: AdamW (11), batches, schedules and reading the curve
+# (12).
 #
 # ## One formula, several implementations
 #
-# Every function exists in Python loops that follow the paper index by index, in NumPy, and as a compiled kernel that is faster than PyTorch on
-# the same machine (14, 15). They must agree, and so must numbers worked out elsewhere. This table is how the notebooks show a formula:
+# Every function exists in Python loops that follow the paper index by index, in NumPy, and as a
+# compiled kernel that is faster than PyTorch on the same machine (14, 15). They must agree, and so
+# must numbers worked out elsewhere. This table is how the notebooks show a formula:
 
 # %%
 formula("softmax.forward")
 
 # %% [markdown]
-# There are many, each with its source. And some that circulate are wrong (18). Those are shown with the number that refutes them:
+# There are many, each with its source. And some that circulate are wrong (18). Those are shown with
+# the number that refutes them:
 
 # %%
 print(len(FORMULAS), "formulas,", len(REFUTED), "wrong ones")
@@ -182,8 +199,9 @@ refutation("gelu.sigmoid_of_x_tanh")
 # %% [markdown]
 # ## Step through it
 #
-# `trace.step()` gives one step after the other (`trace.rewind()` goes back to the first), `trace["h.0.attn"]` the steps of a part. In a terminal, `minigpt trace "your text" --html walk.html`
-# writes a page on which you can point at any number and see what it was made of.
+# `trace.step()` gives one step after the other (`trace.rewind()` goes back to the first),
+# `trace["h.0.attn"]` the steps of a part. In a terminal, `minigpt trace "your text" --html
+# walk.html` writes a page on which you can point at any number and see what it was made of.
 
 # %%
 trace.rewind()
@@ -195,8 +213,9 @@ trace["h.0.mlp"].forward
 # %% [markdown]
 # ## Exercises
 #
-# Every notebook ends with two, and they check themselves. Together, once. ReLU gives $\max(0, x)$; its backward passes the gradient on where $x$
-# was above 0. A function gives back its output and a **cache**: whatever the backward will need.
+# Every notebook ends with two, and they check themselves. Together, once. ReLU gives $\max(0, x)$;
+# its backward passes the gradient on where $x$ was above 0. A function gives back its output and a
+# **cache**: whatever the backward will need.
 
 
 # %%
@@ -211,10 +230,11 @@ def relu_backward(dout, cache):
 check(relu_forward=relu_forward, relu_backward=relu_backward)
 
 # %% [markdown]
-# **1.** Change `x > 0` to `x >= 0` above, and run the cell again. The check says which number is wrong and what it should be. Change it back.
+# **1.** Change `x > 0` to `x >= 0` above, and run the cell again. The check says which number is
+# wrong and what it should be. Change it back.
 #
-# **2.** A model that knows nothing gives each of $V$ tokens the same probability. What is its loss for $V = 1024$, in nats, to three
-# digits?
+# **2.** A model that knows nothing gives each of $V$ tokens the same probability. What is its loss
+# for $V = 1024$, in nats, to three digits?
 
 # %%
 loss = None  # a number
@@ -229,9 +249,12 @@ answer(
 # %% [markdown]
 # ## In three lines
 #
-# * A GPT turns ids into vectors, lets them look at those before them, and scores every token that could come next.
-# * The loss is the surprise at what really came; the gradient says how to lower it, and is found by going back through the same steps.
-# * Nothing here is taken on trust: formulas against loops, NumPy, kernels and golden numbers; gradients against measured differences.
+# * A GPT turns ids into vectors, lets them look at those before them, and scores every token that
+#   could come next.
+# * The loss is the surprise at what really came; the gradient says how to lower it, and is found by
+#   going back through the same steps.
+# * Nothing here is taken on trust: formulas against loops, NumPy, kernels and golden numbers;
+#   gradients against measured differences.
 #
-# **Where it is:** the model in `minigpt/model.py`, its functions in `minigpt/layers/`, the trace in `minigpt/trace.py`, the formulas in
-# `minigpt/formulas/`. Next: 01, from text to tokens.
+# **Where it is:** the model in `minigpt/model.py`, its functions in `minigpt/layers/`, the trace in
+# `minigpt/trace.py`, the formulas in `minigpt/formulas/`. Next: 01, from text to tokens.

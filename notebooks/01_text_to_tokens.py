@@ -3,9 +3,10 @@
 #
 # *What does a model read, if not letters?*
 #
-# A model computes with numbers, so a text must become a row of them, and the model's answer a text again. Which pieces get a number of their own
-# is decided before any training, and is never changed after: it fixes how long a text is for the model, what it can say at all,
-# and which mistakes it cannot help making.
+# A model computes with numbers, so a text must become a row of them, and the model's answer a text
+# again. Which pieces get a number of their own is decided before any training, and is never changed
+# after: it fixes how long a text is for the model, what it can say at all, and which mistakes it
+# cannot help making.
 #
 # | letter | meaning | here |
 # |---|---|---|
@@ -30,7 +31,8 @@ from minigpt.tokenizer.split import split
 # %% [markdown]
 # ## Make it hurt: one token a letter
 #
-# The simplest way: number the letters that occur. The running example does that, with the nine letters of "transformer".
+# The simplest way: number the letters that occur. The running example does that, with the nine
+# letters of "transformer".
 
 # %%
 letters = tiny_tokenizer()
@@ -47,12 +49,14 @@ except ValueError as error:
     print(error)
 
 # %% [markdown]
-# There is no row for it in any table. And if the alphabet were that of all scripts, it would have 150,000 rows, of which nearly all would never be seen.
+# There is no row for it in any table. And if the alphabet were that of all scripts, it would have
+# 150,000 rows, of which nearly all would never be seen.
 #
 # ## Bytes
 #
-# Computers have solved this before. UTF-8 writes every character as one to four **bytes**, and there are only 256 of those. English letters are one
-# byte each, and the Chinese character 你 ("you") is three.
+# Computers have solved this before. UTF-8 writes every character as one to four **bytes**, and
+# there are only 256 of those. English letters are one byte each, and the Chinese character 你
+# ("you") is three.
 
 # %%
 for character in "a", "é", "你":
@@ -62,15 +66,17 @@ for character in "a", "é", "你":
 show(plots.bytes_of("caf\u00e9 \u4f60"))
 
 # %% [markdown]
-# With 256 tokens every text can be written, and none is unknown. But a text gets long: each English letter costs a whole step of the model, and each
-# Chinese character three. Attention's work grows with the square of the length.
+# With 256 tokens every text can be written, and none is unknown. But a text gets long: each English
+# letter costs a whole step of the model, and each Chinese character three. Attention's work grows
+# with the square of the length.
 #
 # ## Byte-level BPE: join what often stands together
 #
-# Byte pair encoding (Sennrich et al. 2016, algorithm 1) begins with the characters of words, counts all pairs of neighbours, joins the most
-# frequent pair into a new token, and starts again. GPT-2 (Radford et al. 2019, section 2.2) begins with bytes. On paper: `low low lower lowest`. The
-# pair `l o` is there four times, and so is `o w`. (A space belongs to the word after it.) Of equals, we take the first in the order of bytes; the papers
-# do not say which.
+# Byte pair encoding (Sennrich et al. 2016, algorithm 1) begins with the characters of words, counts
+# all pairs of neighbours, joins the most frequent pair into a new token, and starts again. GPT-2
+# (Radford et al. 2019, section 2.2) begins with bytes. On paper: `low low lower lowest`. The pair
+# `l o` is there four times, and so is `o w`. (A space belongs to the word after it.) Of equals, we
+# take the first in the order of bytes; the papers do not say which.
 
 # %%
 text = "low low lower lowest"
@@ -91,8 +97,8 @@ for merge in textbook_merges(text, 5):
 source(textbook_merges)
 
 # %% [markdown]
-# The one that trains the shipped tokenizer looks again only at the pieces that a merge has changed. It is longer, and must find the same. On a
-# real text:
+# The one that trains the shipped tokenizer looks again only at the pieces that a merge has changed.
+# It is longer, and must find the same. On a real text:
 
 # %%
 prose = read_source("python-docs")[:30_000]
@@ -102,8 +108,9 @@ print("the same 100 merges:", slow == fast)
 # %% [markdown]
 # ## Encoding: the lowest rank first
 #
-# A new text is cut by the same merges, in the order in which they were found. Not from left to right: that cuts the text in a way the
-# model has never seen. Here are four merges in which it matters, trained on a text made for that.
+# A new text is cut by the same merges, in the order in which they were found. Not from left to
+# right: that cuts the text in a way the model has never seen. Here are four merges in which it
+# matters, trained on a text made for that.
 
 # %%
 made = "bcd.bcd.bcd.bc.bc.ab.ab.ab.ab.cd.cd"
@@ -114,9 +121,11 @@ for step in tokenizer.steps("abcd"):
     print(f"rank {step.rank} joins {step.pair[0]} and {step.pair[1]}: {step.parts}")
 
 # %% [markdown]
-# From left to right it would have joined `a b` first, then `c d`, and ended with `ab cd`. Here `b c` came first, and `a b` was gone.
+# From left to right it would have joined `a b` first, then `c d`, and ended with `ab cd`. Here `b
+# c` came first, and `a b` was gone.
 #
-# Every token of a vocabulary is such a tree. This is the shipped tokenizer, with 1,024 tokens, on one word:
+# Every token of a vocabulary is such a tree. This is the shipped tokenizer, with 1,024 tokens, on
+# one word:
 
 # %%
 shipped = load_tokenizer(shipped_model())
@@ -130,8 +139,10 @@ show(plots.merge_tree(steps))
 # %% [markdown]
 # ## What is never joined
 #
-# Left alone, BPE would make tokens such as `dog.` and `dog!` and ` of the`. GPT-2 cuts the text into pieces first, and no merge crosses a cut: a word
-# with the one space before it, a number, a run of other signs, the endings of contractions, and white space, whose last space goes with the word
+# Left alone, BPE would make tokens such as `dog.` and `dog!` and ` of the`. GPT-2 cuts the text
+# into pieces first, and no merge crosses a cut: a word with the one space before it, a number, a
+# run of other signs, the endings of contractions, and white space, whose last space goes with the
+# word
 # after it: so of the two spaces below one is left alone.
 
 # %%
@@ -139,11 +150,13 @@ print(split("We'll see:  3 of 10!"))
 print(split("I'M I'm"))
 
 # %% [markdown]
-# The second line shows an accident that stayed: only lower-case endings were thought of. A model reads `I'M` in another way than `I'm`.
+# The second line shows an accident that stayed: only lower-case endings were thought of. A model
+# reads `I'M` in another way than `I'm`.
 #
 # ## Round trip
 #
-# Whatever is encoded must come back, for every text. That is a property, and it is tested as one, on thousands of random strings; here on five.
+# Whatever is encoded must come back, for every text. That is a property, and it is tested as one,
+# on thousands of random strings; here on five.
 
 # %%
 for example in ("plain", "  two spaces\n\ttab", "naïve café", "你好", "\U0001f600 and \x00"):
@@ -152,7 +165,8 @@ for example in ("plain", "  two spaces\n\ttab", "naïve café", "你好", "\U000
     print(f"{example!a:32s} {len(example):2d} characters {len(ids):2d} tokens")
 
 # %% [markdown]
-# The tokenizer was trained on English, so English is short. A Chinese character is three tokens, one for each byte.
+# The tokenizer was trained on English, so English is short. A Chinese character is three tokens,
+# one for each byte.
 #
 # *Predict:* what does one of these three tokens look like as text, by itself?
 
@@ -161,8 +175,8 @@ for i in shipped.encode("你"):
     print(i, shipped.symbol(int(i)), ascii(shipped.decode([i])))
 
 # %% [markdown]
-# U+FFFD, the sign for "this is no character". A model writes one token at a time, so text must not be decoded token by token. A stream decoder
-# holds back what is not whole yet:
+# U+FFFD, the sign for "this is no character". A model writes one token at a time, so text must not
+# be decoded token by token. A stream decoder holds back what is not whole yet:
 
 # %%
 decoder = StreamDecoder(shipped)
@@ -172,8 +186,8 @@ for i in shipped.encode("a 你!"):
 # %% [markdown]
 # ## How many tokens?
 #
-# More merges make texts shorter and tables longer, and each token is seen less often. One merge, and three sizes, trained on the first 90 % of a
-# text and measured on the rest:
+# More merges make texts shorter and tables longer, and each token is seen less often. One merge,
+# and three sizes, trained on the first 90 % of a text and measured on the rest:
 
 # %%
 docs = read_source("python-docs")
@@ -185,12 +199,14 @@ for size in sizes:
     print(f"V = {size:4d}: {len(docs[cut:].encode()) / n:.2f} bytes a token")
 
 # %% [markdown]
-# Each doubling brings a little less. GPT-2 has 50,257: 256 bytes, 50,000 merges, and one token for the end of a text.
+# Each doubling brings a little less. GPT-2 has 50,257: 256 bytes, 50,000 merges, and one token for
+# the end of a text.
 #
 # ## Comparing losses
 #
-# A loss is in nats *per token* (notebook 03). Longer tokens are harder to guess, so a loss of 3 with long tokens may be better than one
-# of 1.8 with letters. Divided by the bytes of a token, losses can be compared. A bit is $\ln 2$ nats.
+# A loss is in nats *per token* (notebook 03). Longer tokens are harder to guess, so a loss of 3
+# with long tokens may be better than one of 1.8 with letters. Divided by the bytes of a token,
+# losses can be compared. A bit is $\ln 2$ nats.
 
 # %%
 formula("loss.bits_per_byte")
@@ -203,7 +219,8 @@ print(f"{per_byte:.2f} nats a byte = {per_byte / math.log(2):.2f} bits a byte")
 # %% [markdown]
 # ## What goes wrong
 #
-# *Break it:* the merges in another order. The tokens are the same, and the text comes back, but it is cut as it never was in training.
+# *Break it:* the merges in another order. The tokens are the same, and the text comes back, but it
+# is cut as it never was in training.
 
 # %%
 reverse = BPETokenizer([merges[1], merges[0], merges[2], merges[3]])
@@ -212,12 +229,13 @@ for name, one in (("as trained", tokenizer), ("two merges exchanged", reverse)):
     print(f"{name:22s} {[one.symbol(int(i)) for i in ids]}  comes back: {one.decode(ids)}")
 
 # %% [markdown]
-# No error, no lost letter, another text for the model. Only a comparison with the original tokenizer finds it; ours is compared with
-# GPT-2's own on 10,000 random strings.
+# No error, no lost letter, another text for the model. Only a comparison with the original
+# tokenizer finds it; ours is compared with GPT-2's own on 10,000 random strings.
 #
 # ## Exercises
 #
-# **1.** How many tokens does GPT-2's rule make of `aaaa`, if the only merges are `a a` (rank 0) and `aa aa` (rank 1)? And of `aaa`?
+# **1.** How many tokens does GPT-2's rule make of `aaaa`, if the only merges are `a a` (rank 0) and
+# `aa aa` (rank 1)? And of `aaa`?
 
 # %%
 four, three = None, None
@@ -226,8 +244,8 @@ answer("aaaa", four, 1, {2: "the second merge is forgotten", 4: "no merge is mad
 answer("aaa", three, 2, {1: "no merge joins aa and a", 3: "no merge is made"})
 
 # %% [markdown]
-# **2.** Write the step of training: the most frequent pair of neighbours. `words` maps a tuple of parts to how often it occurs; of pairs seen equally
-# often, the smallest.
+# **2.** Write the step of training: the most frequent pair of neighbours. `words` maps a tuple of
+# parts to how often it occurs; of pairs seen equally often, the smallest.
 
 
 # %%
@@ -249,9 +267,11 @@ print("not yet" if mine is None else "right" if mine == want else f"not yet. {mi
 # %% [markdown]
 # ## In three lines
 #
-# * Bytes can write every text; byte-level BPE joins those that often stand together, until there are $V$ tokens.
+# * Bytes can write every text; byte-level BPE joins those that often stand together, until there
+#   are $V$ tokens.
 # * Encoding applies the merges in the order in which they were found: the lowest rank first.
 # * Tokens are not characters: decode all bytes together, and compare losses by the byte.
 #
-# **Where it is:** `minigpt/tokenizer/bpe_train.py` (training), `minigpt/tokenizer/bpe.py` (encoding), `minigpt/tokenizer/split.py`,
-# `minigpt/tokenizer/stream.py`, `minigpt/tokenizer/chars.py`. Before: 00, the tour. Next: 02, embeddings and positions.
+# **Where it is:** `minigpt/tokenizer/bpe_train.py` (training), `minigpt/tokenizer/bpe.py`
+# (encoding), `minigpt/tokenizer/split.py`, `minigpt/tokenizer/stream.py`,
+# `minigpt/tokenizer/chars.py`. Before: 00, the tour. Next: 02, embeddings and positions.

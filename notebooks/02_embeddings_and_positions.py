@@ -3,8 +3,9 @@
 #
 # *How does a number become a vector that knows its place?*
 #
-# Tokens have ids (notebook 01), and an id is only a name: id 8 is not twice id 4. A model needs something that it can compare, add and bend. So
-# every token gets a vector of its own, and every place in the text another, and their sum enters the first block.
+# Tokens have ids (notebook 01), and an id is only a name: id 8 is not twice id 4. A model needs
+# something that it can compare, add and bend. So every token gets a vector of its own, and every
+# place in the text another, and their sum enters the first block.
 #
 # | letter | meaning | in the running example |
 # |---|---|---|
@@ -31,8 +32,9 @@ np.set_printoptions(precision=3, suppress=True)
 # %% [markdown]
 # ## Make it hurt
 #
-# Feed the ids themselves to a linear model that is to tell vowels from consonants among "a e f m n o r s t" (ids 0 to 8). It has one
-# weight and one bias: a line. *Predict before you run: how many of the nine can the best line get right, and how many a table?*
+# Feed the ids themselves to a linear model that is to tell vowels from consonants among "a e f m n
+# o r s t" (ids 0 to 8). It has one weight and one bias: a line. *Predict before you run: how many
+# of the nine can the best line get right, and how many a table?*
 
 # %%
 is_vowel = np.array([1, 1, 0, 0, 0, 1, 0, 0, 0])  # a e f m n o r s t
@@ -41,7 +43,8 @@ print("the best line:", max(int((line == is_vowel).sum()) for line in lines), "o
 print("a table of one number for each letter:", int((is_vowel == is_vowel).sum()), "of 9")
 
 # %% [markdown]
-# The order of the ids means nothing, and a line can use nothing else. A table has a row for each id, free of its neighbours.
+# The order of the ids means nothing, and a line can use nothing else. A table has a row for each
+# id, free of its neighbours.
 #
 # ## The formula
 #
@@ -51,8 +54,8 @@ print("a table of one number for each letter:", int((is_vowel == is_vowel).sum()
 formula("embedding.forward")
 
 # %% [markdown]
-# The "written out" row says it another way: a row of zeros with a single 1 at the id (one-hot), times the table. That product picks the row. It is
-# the same mathematics, with $V$ times the work.
+# The "written out" row says it another way: a row of zeros with a single 1 at the id (one-hot),
+# times the table. That product picks the row. It is the same mathematics, with $V$ times the work.
 
 # %%
 source(by_hand.embedding_forward, layers.embedding_forward)
@@ -75,7 +78,8 @@ same("out", step.out[0], np.eye(9)[ids] @ E)  # (T, V) @ (V, C) -> (T, C)
 # %% [markdown]
 # ## The gradient, line by line
 #
-# Forward: $x_t = E_{\mathrm{id}_t}$, or $x_{tc} = \sum_v 1[\mathrm{id}_t = v]\, E_{vc}$, where $1[\ldots]$ is 1 if it is true and else 0. With $g = \partial L / \partial x$, $(T, C)$:
+# Forward: $x_t = E_{\mathrm{id}_t}$, or $x_{tc} = \sum_v 1[\mathrm{id}_t = v]\, E_{vc}$, where
+# $1[\ldots]$ is 1 if it is true and else 0. With $g = \partial L / \partial x$, $(T, C)$:
 #
 # $$\frac{\partial L}{\partial E_{vc}} = \sum_t \sum_{c'} g_{tc'} \frac{\partial x_{tc'}}{\partial E_{vc}} = \sum_t 1[\mathrm{id}_t = v]\; g_{tc}
 # \qquad (V, C)$$
@@ -91,8 +95,8 @@ formula("embedding.backward")
 # %% [markdown]
 # ## The proof, and what goes wrong
 #
-# Take a text in which a letter comes twice, id 2 at places 0 and 2. A gradient is that of one number, so let $L = \sum g \odot x$: its gradient to $x$ is
-# $g$.
+# Take a text in which a letter comes twice, id 2 at places 0 and 2. A gradient is that of one
+# number, so let $L = \sum g \odot x$: its gradient to $x$ is $g$.
 
 # %%
 rng = np.random.default_rng(0)
@@ -102,27 +106,32 @@ got = layers.embedding_backward(g, cache)  # (V, C)
 same("dE", got, numerical_gradient(lambda E: float((g * E[ids2]).sum()), table), 1e-8)
 
 # %% [markdown]
-# In NumPy it is tempting to write `dE[ids] += g`. *Predict:* what happens to the first of the two places?
+# In NumPy it is tempting to write `dE[ids] += g`. *Predict:* what happens to the first of the two
+# places?
 
 # %%
 refutation("embedding.fancy_index")
 
 # %% [markdown]
-# It is lost: NumPy reads the row, adds, and writes, for each place at once, and the last write stays.
+# It is lost: NumPy reads the row, adds, and writes, for each place at once, and the last write
+# stays.
 #
 # ## Places: why they are needed
 #
-# Attention (05) compares tokens with tokens. If nothing in a vector says where it stands, "dog bites man" and "man bites dog" are the same set of vectors.
-# *Predict:* exchange two tokens before attention without a mask. What happens to the output, apart from the exchange?
+# Attention (05) compares tokens with tokens. If nothing in a vector says where it stands, "dog
+# bites man" and "man bites dog" are the same set of vectors. *Predict:* exchange two tokens before
+# attention without a mask. What happens to the output, apart from the exchange?
 
 # %%
 refutation("positions.after_attention")
 
 # %% [markdown]
-# Nothing: 0. With places added *before* attention, it changes. Adding them to the result, as some articles have it, comes too late. (GPT's mask gives a
-# little order away, because the fifth token sees five tokens and the second only two. The places say it outright.)
+# Nothing: 0. With places added *before* attention, it changes. Adding them to the result, as some
+# articles have it, comes too late. (GPT's mask gives a little order away, because the fifth token
+# sees five tokens and the second only two. The places say it outright.)
 #
-# GPT learns its places: a second table, $W_p$, looked up by $0, 1, 2, \ldots$, and trained like the first.
+# GPT learns its places: a second table, $W_p$, looked up by $0, 1, 2, \ldots$, and trained like the
+# first.
 
 # %%
 embed = trace.find("embed", "add")
@@ -136,13 +145,15 @@ same("x", embed.out[0], tokens + places)
 # %% [markdown]
 # Remember that row: notebook 07 normalizes it.
 #
-# The batch has one table of places for all its $B$ texts, so backward the gradients of all texts are summed, with $b$ the number of the text:
+# The batch has one table of places for all its $B$ texts, so backward the gradients of all texts
+# are summed, with $b$ the number of the text:
 #
 # $$\frac{\partial L}{\partial W_p[t]} = \sum_b g_{bt}$$
 #
 # ## Places without a table: sines and cosines
 #
-# Vaswani et al. 2017 computed them. Channels come in pairs $i$; each pair is the hand of a clock, and each clock runs slower than the one before.
+# Vaswani et al. 2017 computed them. Channels come in pairs $i$; each pair is the hand of a clock,
+# and each clock runs slower than the one before.
 
 # %%
 formula("positions.sinusoidal")
@@ -151,16 +162,19 @@ formula("positions.sinusoidal")
 show(plots.positions(48, 32))
 
 # %% [markdown]
-# Top left, rows are places and columns are channels: the first channels change at every step, the last hardly at all, as the digits of a number do; beside
-# it four of the sines. Top right, the matrix that leads one place on, blocks of 2 by 2; it multiplies rows from the right, so it is the transpose of the one derived below. Below are
-# the products of all pairs of places, with cosines, where the distance alone decides, and without; and their lengths. Two
-# facts make this a good code. Every place has the same length, because $\sin^2 + \cos^2 = 1$, $C/2$ times:
+# Top left, rows are places and columns are channels: the first channels change at every step, the
+# last hardly at all, as the digits of a number do; beside it four of the sines. Top right, the
+# matrix that leads one place on, blocks of 2 by 2; it multiplies rows from the right, so it is the
+# transpose of the one derived below. Below are the products of all pairs of places, with cosines,
+# where the distance alone decides, and without; and their lengths. Two facts make this a good code.
+# Every place has the same length, because $\sin^2 + \cos^2 = 1$, $C/2$ times:
 
 # %%
 formula("positions.norm")
 
 # %% [markdown]
-# And "three places further on" is the same operation everywhere. For one pair with the speed $w = 10000^{-2i/C}$, by the addition theorems,
+# And "three places further on" is the same operation everywhere. For one pair with the speed $w =
+# 10000^{-2i/C}$, by the addition theorems,
 #
 # $$\begin{pmatrix} \sin w(p + k) \\ \cos w(p + k) \end{pmatrix} =
 # \begin{pmatrix} \cos wk & \sin wk \\ -\sin wk & \cos wk \end{pmatrix} \begin{pmatrix} \sin wp \\ \cos wp \end{pmatrix}$$
@@ -173,14 +187,16 @@ formula("positions.shift")
 # %% [markdown]
 # ## Break it
 #
-# Two codes that circulate lack one of these. Without cosines, the product of two places depends on where they are, not on their distance alone:
+# Two codes that circulate lack one of these. Without cosines, the product of two places depends on
+# where they are, not on their distance alone:
 
 # %%
 refutation("positions.sine_only")
 
 # %% [markdown]
-# And a position that is divided by the length of the text is another one as soon as a letter is added. What was computed
-# for the beginning of a text would have to be computed again for each new letter:
+# And a position that is divided by the length of the text is another one as soon as a letter is
+# added. What was computed for the beginning of a text would have to be computed again for each new
+# letter:
 
 # %%
 refutation("positions.normalised")
@@ -194,9 +210,11 @@ refutation("positions.longest_wavelength")
 # %% [markdown]
 # ## Dropout
 #
-# In training, GPT-1 set a tenth of these numbers to 0 (Radford et al. 2018, section 4.1; what GPT-2 did is not published, the configuration at Hugging Face
-# says the same), others at every step, so that the model relies on none alone. Each is dropped with the probability $p = 0.1$ (no longer a place). What is
-# kept is scaled up by $1/(1 - p)$, so that the mean stays; when the model writes, dropout is off and nothing needs to be changed.
+# In training, GPT-1 set a tenth of these numbers to 0 (Radford et al. 2018, section 4.1; what GPT-2
+# did is not published, the configuration at Hugging Face says the same), others at every step, so
+# that the model relies on none alone. Each is dropped with the probability $p = 0.1$ (no longer a
+# place). What is kept is scaled up by $1/(1 - p)$, so that the mean stays; when the model writes,
+# dropout is off and nothing needs to be changed.
 
 # %%
 formula("dropout.forward")
@@ -207,7 +225,8 @@ y, cache = layers.dropout_forward(x, 0.1, np.random.default_rng(0))
 print(f"kept {np.mean(y > 0):.3f}, each as {y.max():.3f}, mean {y.mean():.2f}")
 
 # %% [markdown]
-# Backward, the same numbers are hidden: a number that was not used has no gradient. So the mask is in the cache.
+# Backward, the same numbers are hidden: a number that was not used has no gradient. So the mask is
+# in the cache.
 
 # %%
 formula("dropout.backward")
@@ -218,8 +237,8 @@ source(layers.dropout_forward, layers.dropout_backward)
 # %% [markdown]
 # ## Exercises
 #
-# **1.** A text of 1000 tokens, in which the word "the" occurs 60 times. Every place has the gradient $[0.01, 0, \ldots]$. What is the first number of the gradient
-# of the row of "the"?
+# **1.** A text of 1000 tokens, in which the word "the" occurs 60 times. Every place has the
+# gradient $[0.01, 0, \ldots]$. What is the first number of the gradient of the row of "the"?
 
 # %%
 number = None
@@ -237,7 +256,8 @@ answer(
 )
 
 # %% [markdown]
-# **2.** Write the backward. `cache` has the fields `ids` $(B, T)$ and `weight` $(V, C)$, the table; `np.add.at(table, ids, g)` adds every place.
+# **2.** Write the backward. `cache` has the fields `ids` $(B, T)$ and `weight` $(V, C)$, the table;
+# `np.add.at(table, ids, g)` adds every place.
 
 # %%
 source(layers.embedding.EmbeddingCache)
@@ -254,8 +274,13 @@ check(embedding_backward=embedding_backward)
 # ## In three lines
 #
 # * An embedding is a row of a table; backward, every place adds its gradient to its token's row.
-# * Attention without a mask cannot see order (GPT's shows it only who came earlier): places are added to the tokens before the first block, learned in GPT, sines and cosines in the first transformer.
-# * Sines and cosines in pairs have a constant length, and a shift is a rotation; neither holds for sines alone.
+# * Attention without a mask cannot see order (GPT's shows it only who came earlier): places are
+#   added to the tokens before the first block, learned in GPT, sines and cosines in the first
+#   transformer.
+# * Sines and cosines in pairs have a constant length, and a shift is a rotation; neither holds for
+#   sines alone.
 #
-# **Where it is:** `minigpt/layers/embedding.py`, `minigpt/layers/positions.py`, `minigpt/layers/dropout.py`, by hand in `minigpt/by_hand.py`, the kernel in
-# `kernels/embedding.py`; `minigpt check embedding` tests it. Before: 01, text to tokens. Next: 03, softmax and cross-entropy.
+# **Where it is:** `minigpt/layers/embedding.py`, `minigpt/layers/positions.py`,
+# `minigpt/layers/dropout.py`, by hand in `minigpt/by_hand.py`, the kernel in
+# `kernels/embedding.py`; `minigpt check embedding` tests it. Before: 01, text to tokens. Next: 03,
+# softmax and cross-entropy.

@@ -3,9 +3,10 @@
 #
 # *How wrong was the model, in one number?*
 #
-# A model ends in scores: one for each letter that could come next, any number, high for likely. To learn, it needs a single number that
-# says how wrong they were, and that goes down a little when the scores get a little better. This notebook makes that number, and its
-# gradient, which is where all learning begins.
+# A model ends in scores: one for each letter that could come next, any number, high for likely. To
+# learn, it needs a single number that says how wrong they were, and that goes down a little when
+# the scores get a little better. This notebook makes that number, and its gradient, which is where
+# all learning begins.
 #
 # | letter | meaning | here |
 # |---|---|---|
@@ -34,8 +35,9 @@ letters = list("aefmnorst")  # the vocabulary, in the order of the ids
 # %% [markdown]
 # ## Make it hurt
 #
-# The tiny model has read "trans" and scored, at each letter, what comes next. The obvious measure is to count how often the highest
-# score was the right one. *Predict: if every right letter's score is raised by 0.1, how much better does that count get?*
+# The tiny model has read "trans" and scored, at each letter, what comes next. The obvious measure
+# is to count how often the highest score was the right one. *Predict: if every right letter's score
+# is raised by 0.1, how much better does that count get?*
 
 # %%
 trace = minigpt.trace(tiny_model(), "trans", tiny_tokenizer(), targets="ransf")
@@ -46,26 +48,30 @@ for name, scores in (("as it is", z), ("a little better", better)):
     print(f"{name:16s} right: {(scores.argmax(axis=1) == y).sum()} of {len(y)}")
 
 # %% [markdown]
-# Nothing moves. A count is a staircase: flat almost everywhere, and a flat function has no direction to walk in. We need a number
-# that feels every small change of every score. It is made in two steps: scores into probabilities, probabilities into surprise.
+# Nothing moves. A count is a staircase: flat almost everywhere, and a flat function has no
+# direction to walk in. We need a number that feels every small change of every score. It is made in
+# two steps: scores into probabilities, probabilities into surprise.
 #
 # ## From scores to probabilities
 #
-# Probabilities are positive and sum to 1. Scores are neither. $e^{z}$ is always positive and keeps the order; dividing by the sum does the
-# rest. That is softmax.
+# Probabilities are positive and sum to 1. Scores are neither. $e^{z}$ is always positive and keeps
+# the order; dividing by the sum does the rest. That is softmax.
 
 # %%
 formula("softmax.forward")
 
 # %% [markdown]
-# The table says: the formula in Python loops, in NumPy, as a compiled kernel, written out once more, and as numbers worked out
-# elsewhere. All of them agree, and the column *max error* says how closely.
+# The table says: the formula in Python loops, in NumPy, as a compiled kernel, written out once
+# more, and as numbers worked out elsewhere. All of them agree, and the column *max error* says how
+# closely.
 #
 # ## On paper
 #
-# $z = [2, 1, 0.1]$. The powers are $e^2 = 7.389$, $e^1 = 2.718$, $e^{0.1} = 1.105$; their sum is $11.213$. So $p_1 = 7.389 / 11.213 = 0.659$.
-# One point between two scores is a factor of $e$ between their probabilities, whatever the other scores are: $0.6590 / 0.2424 = 2.718$.
-# (The probability itself grows by less when its score is raised by a point, because the sum grows with it.)
+# $z = [2, 1, 0.1]$. The powers are $e^2 = 7.389$, $e^1 = 2.718$, $e^{0.1} = 1.105$; their sum is
+# $11.213$. So $p_1 = 7.389 / 11.213 = 0.659$. One point between two scores is a factor of $e$
+# between their probabilities, whatever the other scores are: $0.6590 / 0.2424 = 2.718$. (The
+# probability itself grows by less when its score is raised by a point, because the sum grows with
+# it.)
 
 # %%
 e = np.exp([2.0, 1.0, 0.1])
@@ -88,12 +94,14 @@ for dtype in (np.float64, np.float32, np.float16):
     print(f"{dtype.__name__}: e^z is infinite above z = {math.log(float(np.finfo(dtype).max)):.2f}")
 
 # %% [markdown]
-# $e^{1000}$ is too large for any float, and infinity over infinity is no number (nan). But a constant added to all scores cancels:
+# $e^{1000}$ is too large for any float, and infinity over infinity is no number (nan). But a
+# constant added to all scores cancels:
 #
 # $$\frac{e^{z_i + c}}{\sum_j e^{z_j + c}} = \frac{e^c\, e^{z_i}}{e^c \sum_j e^{z_j}} = \frac{e^{z_i}}{\sum_j e^{z_j}}$$
 #
-# So we may choose $c = -m$, with $m$ the largest score. Then every power is between 0 and 1, and the largest is exactly 1: the sum
-# is at least 1, and neither overflow nor a division by zero can happen. Only *differences* of scores mean anything.
+# So we may choose $c = -m$, with $m$ the largest score. Then every power is between 0 and 1, and
+# the largest is exactly 1: the sum is at least 1, and neither overflow nor a division by zero can
+# happen. Only *differences* of scores mean anything.
 
 # %%
 formula("softmax.shift")
@@ -101,7 +109,8 @@ formula("softmax.shift")
 # %% [markdown]
 # ## In loops, and in NumPy
 #
-# `axis=-1` is the vocabulary; `keepdims` leaves an axis of 1 there, so that each row meets its own maximum and its own sum.
+# `axis=-1` is the vocabulary; `keepdims` leaves an axis of 1 there, so that each row meets its own
+# maximum and its own sum.
 
 # %%
 source(by_hand.softmax_row, by_hand.softmax_forward, layers.softmax_forward)
@@ -109,7 +118,8 @@ source(by_hand.softmax_row, by_hand.softmax_forward, layers.softmax_forward)
 # %% [markdown]
 # ## In the running example
 #
-# Each row is a letter that was read, each column a letter that could follow. The box is the one that did.
+# Each row is a letter that was read, each column a letter that could follow. The box is the one
+# that did.
 
 # %%
 p, _ = layers.softmax_forward(z)
@@ -129,14 +139,16 @@ print("each row sums to", p.sum(axis=1))
 print("the probability of the right letter:", p[np.arange(5), y])
 
 # %% [markdown]
-# The tiny model's parameters are random, and it shows: after "a" it gives "n" 15 %, and after "n" it gives "s" less than 1 %.
+# The tiny model's parameters are random, and it shows: after "a" it gives "n" 15 %, and after "n"
+# it gives "s" less than 1 %.
 #
 # ## A first glimpse of temperature
 #
-# Divide all scores by a number before the softmax, and the differences shrink or grow. That number is called temperature: a low one makes
-# the most likely letter more likely still, a high one makes it less likely and draws the row as a whole towards $1/V$. (One in the middle
-# may rise first: see the "e" at 0.5 and at 1.) The order never changes. Notebook 13 uses it to
-# write; in the loss it is always 1.
+# Divide all scores by a number before the softmax, and the differences shrink or grow. That number
+# is called temperature: a low one makes the most likely letter more likely still, a high one makes
+# it less likely and draws the row as a whole towards $1/V$. (One in the middle may rise first: see
+# the "e" at 0.5 and at 1.) The order never changes. Notebook 13 uses it to write; in the loss it is
+# always 1.
 
 # %%
 show(plots.softmax_temperatures(z[4], letters, (0.5, 1.0, 2.0)))
@@ -144,11 +156,13 @@ show(plots.softmax_temperatures(z[4], letters, (0.5, 1.0, 2.0)))
 # %% [markdown]
 # ## Surprise
 #
-# How wrong is a probability $p$ for what really came? The surprise is $-\ln p$. Three properties make it the measure:
+# How wrong is a probability $p$ for what really came? The surprise is $-\ln p$. Three properties
+# make it the measure:
 #
 # * $p = 1$ costs nothing, and $p \to 0$ costs without limit: never say never.
 # * It is smooth, and steepest where the model is most wrong.
-# * Probabilities of successive letters multiply, so their surprises *add*. The mean over letters is then a fair measure of a text.
+# * Probabilities of successive letters multiply, so their surprises *add*. The mean over letters is
+#   then a fair measure of a text.
 
 # %%
 right = p[np.arange(5), y]  # (T,)
@@ -183,7 +197,8 @@ print(f"the product of the five probabilities: {right.prod():.3g}")
 print(f"e to the minus (sum of the surprises): {math.exp(np.log(right).sum()):.3g}")
 
 # %% [markdown]
-# The mean surprise is the loss. It is called cross-entropy, because it crosses two distributions: what happened, and what the model said.
+# The mean surprise is the loss. It is called cross-entropy, because it crosses two distributions:
+# what happened, and what the model said.
 
 # %%
 formula("cross_entropy.forward")
@@ -199,8 +214,9 @@ print(f"{by_hand.cross_entropy_forward(z, y)[0]:.6f}")
 # %% [markdown]
 # ## Is it honest?
 #
-# A good measure is best for a model that says exactly what it believes. Say that after "q" comes "u" in 90 of 100 cases, and
-# the model gives "u" the probability $p$. *Predict: which $p$ has the lowest mean surprise? And which, if the price were $1 - p$ instead?*
+# A good measure is best for a model that says exactly what it believes. Say that after "q" comes
+# "u" in 90 of 100 cases, and the model gives "u" the probability $p$. *Predict: which $p$ has the
+# lowest mean surprise? And which, if the price were $1 - p$ instead?*
 
 # %%
 p_u = np.linspace(0.01, 0.99, 99)  # what the model says
@@ -212,8 +228,8 @@ print(
 print(f"the lowest mean surprise: {surprise.min():.3f} nats")
 
 # %% [markdown]
-# Surprise is lowest at the truth, 0.90. The other price rewards a boast. Even at its best the surprise is not 0, but 0.325 nats: the
-# *entropy* of "u, or not", what nobody can know.
+# Surprise is lowest at the truth, 0.90. The other price rewards a boast. Even at its best the
+# surprise is not 0, but 0.325 nats: the *entropy* of "u, or not", what nobody can know.
 #
 # ## Knowing nothing
 #
@@ -223,15 +239,18 @@ print(f"the lowest mean surprise: {surprise.min():.3f} nats")
 formula("cross_entropy.uniform")
 
 # %% [markdown]
-# $-\ln \frac1V = \ln V$. This is the number to look for at the first step of a training: a fresh model knows nothing and must pay about
-# $\ln V$, $10.825$ for GPT-2's 50257 tokens. Much more means a wrong initialization, less means that the answer leaks. Our tiny model pays
-# 3.609, more than $\ln 9 = 2.197$: its parameters are large on purpose, so that every number can be seen, and it is sure of nonsense.
+# $-\ln \frac1V = \ln V$. This is the number to look for at the first step of a training: a fresh
+# model knows nothing and must pay about $\ln V$, $10.825$ for GPT-2's 50257 tokens. Much more means
+# a wrong initialization, less means that the answer leaks. Our tiny model pays 3.609, more than
+# $\ln 9 = 2.197$: its parameters are large on purpose, so that every number can be seen, and it is
+# sure of nonsense.
 #
 # ## The same number in other units
 #
-# A *nat* is the unit of the natural logarithm, a *bit* that of the logarithm to base 2: divide by $\ln 2 = 0.693$. One bit is one
-# yes-or-no question. *Perplexity* turns the logarithm back: among how many equally likely letters does the model
-# waver? (Our tiny model does worse than to waver among all nine: it is sure of the wrong ones.)
+# A *nat* is the unit of the natural logarithm, a *bit* that of the logarithm to base 2: divide by
+# $\ln 2 = 0.693$. One bit is one yes-or-no question. *Perplexity* turns the logarithm back: among
+# how many equally likely letters does the model waver? (Our tiny model does worse than to waver
+# among all nine: it is sure of the wrong ones.)
 
 # %%
 print(
@@ -242,8 +261,9 @@ print(
 formula("cross_entropy.perplexity")
 
 # %% [markdown]
-# Losses *per token* cannot be compared between tokenizers: longer tokens are harder to guess, and fewer. Per byte of text they can.
-# *Predict: a model on letters pays 1.3 nats for each, of one byte; another pays 2.77 nats for each token of four bytes. Which is better?*
+# Losses *per token* cannot be compared between tokenizers: longer tokens are harder to guess, and
+# fewer. Per byte of text they can. *Predict: a model on letters pays 1.3 nats for each, of one
+# byte; another pays 2.77 nats for each token of four bytes. Which is better?*
 
 # %%
 for name, nats, size in (("letters", 1.3, 1), ("tokens of 4 bytes", 2.77, 4)):
@@ -257,8 +277,8 @@ formula("loss.bits_per_byte")
 # %% [markdown]
 # ## Never the logarithm of a softmax
 #
-# Put the two together as they stand, and the loss breaks where it matters most. The scores are 0 and 1000, and the
-# first was right.
+# Put the two together as they stand, and the loss breaks where it matters most. The scores are 0
+# and 1000, and the first was right.
 
 # %%
 sure = np.array([[0.0, 1000.0]])
@@ -267,8 +287,8 @@ with np.errstate(divide="ignore"):
 print("cross-entropy:    ", layers.cross_entropy_forward(sure, np.array([0]))[0])
 
 # %% [markdown]
-# $e^{-1000}$ is 0 in any float, and its logarithm is $-\infty$. On paper the logarithm undoes the exponential before anything
-# can be lost:
+# $e^{-1000}$ is 0 in any float, and its logarithm is $-\infty$. On paper the logarithm undoes the
+# exponential before anything can be lost:
 #
 # $$-\log p_y = -\log \frac{e^{z_y - m}}{\sum_j e^{z_j - m}} = \underbrace{m + \log \sum_j e^{z_j - m}}_{\text{log-sum-exp}} - z_y$$
 #
@@ -280,8 +300,9 @@ source(by_hand.cross_entropy_forward, layers.cross_entropy_forward)
 # %% [markdown]
 # ## Targets that do not count
 #
-# Where there is no next letter (the end of a text, padding, the question in a question and its answer), the target is $-1$, the
-# `ignore_index`. The mean is over the others alone. *Predict: does the loss of "trans" rise or fall when the "n" does not count?*
+# Where there is no next letter (the end of a text, padding, the question in a question and its
+# answer), the target is $-1$, the `ignore_index`. The mean is over the others alone. *Predict: does
+# the loss of "trans" rise or fall when the "n" does not count?*
 
 # %%
 some = y.copy()
@@ -295,8 +316,9 @@ print("largest gradient of that row:", np.abs(layers.cross_entropy_backward(1.0,
 # %% [markdown]
 # ## The gradient of softmax, line by line
 #
-# Let $g_i = \partial L / \partial p_i$ be the gradient that arrives, $(V,)$, for one row. Wanted: $\partial L / \partial z_j$, $(V,)$, for short $dz_j$.
-# Write $e_i = e^{z_i}$ and $S = \sum_k e_k$, so that $p_i = e_i / S$. (The shift by $m$ cancels, and so need not be derived.)
+# Let $g_i = \partial L / \partial p_i$ be the gradient that arrives, $(V,)$, for one row. Wanted:
+# $\partial L / \partial z_j$, $(V,)$, for short $dz_j$. Write $e_i = e^{z_i}$ and $S = \sum_k e_k$,
+# so that $p_i = e_i / S$. (The shift by $m$ cancels, and so need not be derived.)
 #
 # **1. The two parts.** $e_i$ holds only its own score, $S$ holds them all:
 #
@@ -310,12 +332,13 @@ print("largest gradient of that row:", np.abs(layers.cross_entropy_backward(1.0,
 #
 # This is a matrix, $(V, V)$, the *Jacobian*: each probability depends on each score.
 #
-# **3. The sum over all ways** from $z_j$ to the loss. $z_j$ moves every $p_i$, and each $p_i$ moves the loss by $g_i$:
+# **3. The sum over all ways** from $z_j$ to the loss. $z_j$ moves every $p_i$, and each $p_i$ moves
+# the loss by $g_i$:
 #
 # $$dz_j = \sum_i g_i\, p_i \big(1[i = j] - p_j\big) = g_j p_j - p_j \sum_i g_i p_i = p_j \Big(g_j - \sum_i g_i p_i\Big)$$
 #
-# In words: $\sum_i g_i p_i$ is the mean of $g$, weighted by $p$. Only what differs from that mean moves a score. The matrix has gone:
-# $V$ numbers and one sum are enough.
+# In words: $\sum_i g_i p_i$ is the mean of $g$, weighted by $p$. Only what differs from that mean
+# moves a score. The matrix has gone: $V$ numbers and one sum are enough.
 
 # %%
 q, _ = layers.softmax_forward(np.array([2.0, 1.0, 0.1]))
@@ -326,13 +349,14 @@ print(
 )
 
 # %% [markdown]
-# Each row sums to 0: raise *all* scores by the same, and no probability moves. Each column sums to 0: what one gains, the others
-# lose. Both have to be so, for only differences matter and the sum stays 1.
+# Each row sums to 0: raise *all* scores by the same, and no probability moves. Each column sums to
+# 0: what one gains, the others lose. Both have to be so, for only differences matter and the sum
+# stays 1.
 #
 # ## The proof
 #
-# A derivative can be measured: move one number by a tiny $h$ up and down, and see how far the output moves. (Notebook 04 says how
-# tiny, and why.)
+# A derivative can be measured: move one number by a tiny $h$ up and down, and see how far the
+# output moves. (Notebook 04 says how tiny, and why.)
 
 # %%
 rng = np.random.default_rng(0)
@@ -355,19 +379,22 @@ source(by_hand.softmax_row_backward, layers.softmax_backward)
 # %% [markdown]
 # ## What goes wrong
 #
-# The softmax of two scores is the sigmoid, whose derivative is $p (1 - p)$, and so that gets written down for more than two:
+# The softmax of two scores is the sigmoid, whose derivative is $p (1 - p)$, and so that gets
+# written down for more than two:
 
 # %%
 refutation("softmax.diagonal")
 
 # %% [markdown]
-# It is the Jacobian's diagonal. Whoever trains with it forgets that raising one probability lowers the others.
+# It is the Jacobian's diagonal. Whoever trains with it forgets that raising one probability lowers
+# the others.
 #
 # ## The gradient of cross-entropy, line by line
 #
 # For one row, $L = \log S - z_y$.
 #
-# **1.** $\partial \log S / \partial z_j = \frac1S\, e_j = p_j$: the derivative of log-sum-exp is softmax.
+# **1.** $\partial \log S / \partial z_j = \frac1S\, e_j = p_j$: the derivative of log-sum-exp is
+# softmax.
 #
 # **2.** $\partial z_y / \partial z_j = 1[j = y]$.
 #
@@ -375,11 +402,13 @@ refutation("softmax.diagonal")
 #
 # $$dz_{nj} = \frac{p_{nj} - 1[j = y_n]}{N}, \qquad (T, V)$$
 #
-# That is all: the probabilities, minus one at the right letter. It pulls down every letter by as much as the model believed in it, and
-# pushes up the right one by as much as it did not. No number is larger than $1/N$, however wrong the model was.
+# That is all: the probabilities, minus one at the right letter. It pulls down every letter by as
+# much as the model believed in it, and pushes up the right one by as much as it did not. No number
+# is larger than $1/N$, however wrong the model was.
 #
-# **The other way**, through the softmax, must give the same. $L = -\log p_y$ has $g_i = -1[i = y] / p_y$, so the mean
-# $\sum_i g_i p_i$ is $-1$, and $p_j (g_j + 1)$ is $p_j$ for the others, $p_y - 1$ for $y$.
+# **The other way**, through the softmax, must give the same. $L = -\log p_y$ has $g_i = -1[i = y] /
+# p_y$, so the mean $\sum_i g_i p_i$ is $-1$, and $p_j (g_j + 1)$ is $p_j$ for the others, $p_y - 1$
+# for $y$.
 
 # %%
 step = trace.find("loss", "cross_entropy_backward")
@@ -396,7 +425,8 @@ formula("cross_entropy.backward")
 source(layers.cross_entropy_backward, by_hand.cross_entropy_backward)
 
 # %% [markdown]
-# Each row of it is a tug of war that sums to 0. The orange cells are pushed up (the loss falls when they rise), the blue ones down.
+# Each row of it is a tug of war that sums to 0. The orange cells are pushed up (the loss falls when
+# they rise), the blue ones down.
 
 # %%
 figure = plots.heatmap(
@@ -405,8 +435,8 @@ figure = plots.heatmap(
 show(figure)
 
 # %% [markdown]
-# *Predict: if every score takes a step of 1 against this gradient, by about how much does the loss fall?* To first order, by the sum of
-# the gradient's squares.
+# *Predict: if every score takes a step of 1 against this gradient, by about how much does the loss
+# fall?* To first order, by the sum of the gradient's squares.
 
 # %%
 after, _ = layers.cross_entropy_forward(z - dz, y)
@@ -419,8 +449,8 @@ print(
 #
 # ## Break it
 #
-# Why are softmax and loss one function, when the chain rule would join two? Take the sure and wrong model from above, and go the
-# other way.
+# Why are softmax and loss one function, when the chain rule would join two? Take the sure and wrong
+# model from above, and go the other way.
 
 # %%
 p_sure, cache = layers.softmax_forward(sure)  # exactly [0, 1]
@@ -430,13 +460,15 @@ loss, cache = layers.cross_entropy_forward(sure, np.array([0]))
 print("as one:      ", layers.cross_entropy_backward(1.0, cache)[0])
 
 # %% [markdown]
-# On paper the $1 / p_y$ cancels; in floats it is infinite first. One such token, and after the next step the model is nan.
+# On paper the $1 / p_y$ cancels; in floats it is infinite first. One such token, and after the next
+# step the model is nan.
 #
 # ## The kernel
 #
-# The probabilities are as large as the scores, $(T, V)$, and the loss needs only one of each row. The compiled kernel goes over a row
-# once for its maximum and once for the sum, keeps these two numbers, and makes the probabilities again in the backward pass. (The 1 of the
-# right token is not in the listing: the loop over rows takes it from one number, `dlogits[...] -= scale`.)
+# The probabilities are as large as the scores, $(T, V)$, and the loss needs only one of each row.
+# The compiled kernel goes over a row once for its maximum and once for the sum, keeps these two
+# numbers, and makes the probabilities again in the backward pass. (The 1 of the right token is not
+# in the listing: the loop over rows takes it from one number, `dlogits[...] -= scale`.)
 
 # %%
 import kernels
@@ -470,9 +502,9 @@ same(
 # %% [markdown]
 # ## What leaves here
 #
-# The trace calls this step "loss". What its backward returns goes into the head, the last linear layer, and from there through
-# the whole model: notebook 04 takes it through a product, and notebook 10 follows it all the way to
-# the embeddings.
+# The trace calls this step "loss". What its backward returns goes into the head, the last linear
+# layer, and from there through the whole model: notebook 04 takes it through a product, and
+# notebook 10 follows it all the way to the embeddings.
 
 # %%
 step
@@ -484,7 +516,8 @@ same("what the head receives", head.inputs["dout"][0], dz)
 # %% [markdown]
 # ## Exercises
 #
-# **1.** A model gave the three tokens that came the probabilities $\frac12$, $\frac14$ and $\frac18$. What is its perplexity?
+# **1.** A model gave the three tokens that came the probabilities $\frac12$, $\frac14$ and
+# $\frac18$. What is its perplexity?
 
 # %%
 perplexity = None  # a number
@@ -506,9 +539,10 @@ answer(
 )
 
 # %% [markdown]
-# **2.** Write the gradient of the loss. `cache` has the fields `p` (..., V), `targets` (...) and `counted` (...), which is False if a
-# target does not count; `dloss` is the gradient that arrives, one number. Keep the dtype. The check runs all the project's tests of
-# it on your function, also inside a model.
+# **2.** Write the gradient of the loss. `cache` has the fields `p` (..., V), `targets` (...) and
+# `counted` (...), which is False if a target does not count; `dloss` is the gradient that arrives,
+# one number. Keep the dtype. The check runs all the project's tests of it on your function, also
+# inside a model.
 
 
 # %%
@@ -521,10 +555,12 @@ check(cross_entropy_backward=cross_entropy_backward)
 # %% [markdown]
 # ## In three lines
 #
-# * Softmax: powers, divided by their sum; only differences of scores count, so the largest is taken away first.
-# * Cross-entropy: the mean surprise $-\ln p_y$, by log-sum-exp; $\ln V$ is the price of knowing nothing.
+# * Softmax: powers, divided by their sum; only differences of scores count, so the largest is taken
+#   away first.
+# * Cross-entropy: the mean surprise $-\ln p_y$, by log-sum-exp; $\ln V$ is the price of knowing
+#   nothing.
 # * Backward: $dz_j = p_j (g_j - \sum_i g_i p_i)$, and for both together $(p_j - 1[j = y]) / N$.
 #
-# **Where it is:** `minigpt/layers/softmax.py` and `minigpt/layers/cross_entropy.py`, by hand in `minigpt/by_hand.py`, the kernels in
-# `kernels/softmax.py`; `minigpt check softmax cross_entropy` tests them. Before: 02, embeddings and positions. Next: 04, linear layers
-# and the chain rule.
+# **Where it is:** `minigpt/layers/softmax.py` and `minigpt/layers/cross_entropy.py`, by hand in
+# `minigpt/by_hand.py`, the kernels in `kernels/softmax.py`; `minigpt check softmax cross_entropy`
+# tests them. Before: 02, embeddings and positions. Next: 04, linear layers and the chain rule.

@@ -3,8 +3,10 @@
 #
 # *How does a token look at others, and why are the scores divided by the root of hs?*
 #
-# In a GPT, everything but attention treats every token by itself: its row of the table (02), its linear layers (04), its layer norm (07,
-# still to come). Attention is the one place where a token learns about others. It asks a question, compares it with what each earlier token offers, and takes a weighted mean.
+# In a GPT, everything but attention treats every token by itself: its row of the table (02), its
+# linear layers (04), its layer norm (07, still to come). Attention is the one place where a token
+# learns about others. It asks a question, compares it with what each earlier token offers, and
+# takes a weighted mean.
 #
 # | letter | meaning | in the running example |
 # |---|---|---|
@@ -33,9 +35,10 @@ np.set_printoptions(precision=3, suppress=True)
 # %% [markdown]
 # ## Make it hurt
 #
-# Without attention, a token could take the mean of all tokens so far. "abb" and "bab" are written with two letters: a is $[1, 0]$ and b is
-# $[0, 1]$. Beside its letter, each token has its place, as one more piece of its vector. The question at the end of each text is: which was the
-# first letter? *Predict before you run: how many different answers can the mean of the letters give?*
+# Without attention, a token could take the mean of all tokens so far. "abb" and "bab" are written
+# with two letters: a is $[1, 0]$ and b is $[0, 1]$. Beside its letter, each token has its place, as
+# one more piece of its vector. The question at the end of each text is: which was the first letter?
+# *Predict before you run: how many different answers can the mean of the letters give?*
 
 # %%
 table, place = {"a": [1.0, 0.0], "b": [0.0, 1.0]}, np.eye(3)
@@ -46,14 +49,15 @@ for text in ("abb", "bab"):
     print(text, "mean", x[:, :2].mean(axis=0), "weighted", fit / fit.sum() @ x[:, :2])
 
 # %% [markdown]
-# The mean gives one answer for both: with equal weights it cannot tell them apart. Other fixed weights could answer this question, and no
-# other. The second column has weights that come from a comparison of the tokens with what is asked, and gives the first letter,
-# $[1, 0]$ and then $[0, 1]$. That is attention: **a weighted mean whose weights are computed from the tokens themselves.**
+# The mean gives one answer for both: with equal weights it cannot tell them apart. Other fixed
+# weights could answer this question, and no other. The second column has weights that come from a
+# comparison of the tokens with what is asked, and gives the first letter, $[1, 0]$ and then $[0,
+# 1]$. That is attention: **a weighted mean whose weights are computed from the tokens themselves.**
 #
 # ## The formula
 #
-# Vaswani et al. 2017, equation 1. The mask $M$ hides what comes later: a model that may look at the next letter learns nothing by
-# predicting it.
+# Vaswani et al. 2017, equation 1. The mask $M$ hides what comes later: a model that may look at the
+# next letter learns nothing by predicting it.
 
 # %%
 formula("attention.forward")
@@ -61,12 +65,13 @@ formula("attention.forward")
 # %% [markdown]
 # ## On paper
 #
-# The example of the table: three tokens, $hs = 2$, $q = k = [[1, 0], [0, 1], [1, 1]]$. Take the last query, $q_2 = [1, 1]$.
+# The example of the table: three tokens, $hs = 2$, $q = k = [[1, 0], [0, 1], [1, 1]]$. Take the
+# last query, $q_2 = [1, 1]$.
 #
 # * Its products with the three keys: $1, 1, 2$. Divided by $\sqrt 2$: $0.707, 0.707, 1.414$.
 # * $e$ to these: $2.028, 2.028, 4.113$; their sum is $8.169$. The weights: $0.248, 0.248, 0.503$.
-# * The mean of the values $[1, 2], [3, 4], [5, 6]$ with these weights: $0.248 + 0.745 + 2.517 = 3.510$. In the
-#   second channel each value is larger by 1, and so is the mean: $4.510$.
+# * The mean of the values $[1, 2], [3, 4], [5, 6]$ with these weights: $0.248 + 0.745 + 2.517 =
+#   3.510$. In the second channel each value is larger by 1, and so is the mean: $4.510$.
 
 # %%
 keys = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])  # (T, hs), and the queries too
@@ -78,9 +83,10 @@ print("weights", weights, "output", weights @ values)
 # %% [markdown]
 # ## In loops, and in NumPy
 #
-# The loops: for each query, its scores with the keys it may see, their softmax, the weighted sum of the values. The NumPy does all queries of
-# all heads of all texts at once; that is what the two axes in front, $B$ and $nh$, are for (notebook 06). For now $T_q = T_k = T$, `causal` is
-# True, `window` None and `dropout_p` 0: the mask and the window come below, dropout was in 02.
+# The loops: for each query, its scores with the keys it may see, their softmax, the weighted sum of
+# the values. The NumPy does all queries of all heads of all texts at once; that is what the two
+# axes in front, $B$ and $nh$, are for (notebook 06). For now $T_q = T_k = T$, `causal` is True,
+# `window` None and `dropout_p` 0: the mask and the window come below, dropout was in 02.
 
 # %%
 source(by_hand.visible_keys, by_hand.attention_weights, by_hand.attention_forward)
@@ -89,11 +95,13 @@ source(by_hand.visible_keys, by_hand.attention_weights, by_hand.attention_forwar
 source(layers.attention_forward)
 
 # %% [markdown]
-# The kernel has the same arguments and gives the same numbers (the table above has its row), and never stores $S$ or $P$. How, is notebook 15.
+# The kernel has the same arguments and gives the same numbers (the table above has its row), and
+# never stores $S$ or $P$. How, is notebook 15.
 #
 # ## In the running example
 #
-# "trans" has come through layer norm (07) and through a linear layer that makes queries, keys and values (04). Head 0, five letters:
+# "trans" has come through layer norm (07) and through a linear layer that makes queries, keys and
+# values (04). Head 0, five letters:
 
 # %%
 trace = minigpt.trace(tiny_model(), "trans", tiny_tokenizer(), targets="ransf")
@@ -105,9 +113,10 @@ show(plots.heatmaps([("Q", Q), ("K", K), ("V", V)], rows=list("trans")))
 show(plots.attention_steps(Q, K, V, list("trans")))
 
 # %% [markdown]
-# Read a row: the last, "s", looks at "r" with a weight of 0.71 and at itself with 0.25. The first, "t", has no choice: there is only
-# itself. And "r" looks at itself so hard that its weight is written 1.00. One score by hand, "t" with itself, the first row of $Q$ and of $K$:
-# $-0.276 \cdot 1.379 - 0.960 \cdot 1.111 = -1.447$; divided by $\sqrt 2$: $-1.02$.
+# Read a row: the last, "s", looks at "r" with a weight of 0.71 and at itself with 0.25. The first,
+# "t", has no choice: there is only itself. And "r" looks at itself so hard that its weight is
+# written 1.00. One score by hand, "t" with itself, the first row of $Q$ and of $K$: $-0.276 \cdot
+# 1.379 - 0.960 \cdot 1.111 = -1.447$; divided by $\sqrt 2$: $-1.02$.
 
 # %%
 S = Q @ K.T / math.sqrt(2)  # (T, hs) @ (hs, T) -> (T, T)
@@ -120,8 +129,10 @@ print("the weights of s:", P[4])
 # %% [markdown]
 # ## Why the root of hs
 #
-# Let the numbers in $q$ and $k$ be independent, with mean 0 and variance 1. Then a product $q_c k_c$ has mean 0 and the variance
-# $E[q_c^2 k_c^2] = E[q_c^2]\,E[k_c^2] = 1$; and variances of independent numbers add, so the sum of $hs$ products has variance $hs$. Its standard deviation is $\sqrt{hs}$: 8 for $hs = 64$. A softmax of numbers that differ by 8 has one winner.
+# Let the numbers in $q$ and $k$ be independent, with mean 0 and variance 1. Then a product $q_c
+# k_c$ has mean 0 and the variance $E[q_c^2 k_c^2] = E[q_c^2]\,E[k_c^2] = 1$; and variances of
+# independent numbers add, so the sum of $hs$ products has variance $hs$. Its standard deviation is
+# $\sqrt{hs}$: 8 for $hs = 64$. A softmax of numbers that differ by 8 has one winner.
 
 # %%
 formula("attention.variance")
@@ -130,11 +141,13 @@ formula("attention.variance")
 show(plots.score_growth((16, 64, 256), np.random.default_rng(0)))
 
 # %% [markdown]
-# On the left the scores, in the middle the scores divided by the root, on the right the largest of 64 weights, both ways.
+# On the left the scores, in the middle the scores divided by the root, on the right the largest of
+# 64 weights, both ways.
 #
-# *Break it.* Leave the root out, and look at what it does to learning, here with 8 keys. The gradient that goes through a softmax is multiplied by
-# $p (1 - p)$ and $p_i p_j$ (notebook 03). Where one weight is 1 and the others 0, all of these are 0. "Stuck" is the share of the queries that give
-# one key more than 0.999: almost nothing comes through there.
+# *Break it.* Leave the root out, and look at what it does to learning, here with 8 keys. The
+# gradient that goes through a softmax is multiplied by $p (1 - p)$ and $p_i p_j$ (notebook 03).
+# Where one weight is 1 and the others 0, all of these are 0. "Stuck" is the share of the queries
+# that give one key more than 0.999: almost nothing comes through there.
 
 # %%
 rng = np.random.default_rng(1)
@@ -146,9 +159,10 @@ for hs in (4, 64, 256):
         print(f"hs {hs:3d} {name:8s} mean p(1 - p) {slope:.3f}, stuck {stuck:.2f}")
 
 # %% [markdown]
-# With the root, almost nothing changes from 4 to 256. Without it, at 256 the mean of $p (1 - p)$ is a tenth, and more than half of the
-# queries are stuck. Dividing by $hs$ itself, as is also seen, is the opposite mistake: all scores become nearly equal (at $hs = 64$ their
-# standard deviation is $1/8$), and attention is nearly a plain mean.
+# With the root, almost nothing changes from 4 to 256. Without it, at 256 the mean of $p (1 - p)$ is
+# a tenth, and more than half of the queries are stuck. Dividing by $hs$ itself, as is also seen, is
+# the opposite mistake: all scores become nearly equal (at $hs = 64$ their standard deviation is
+# $1/8$), and attention is nearly a plain mean.
 
 # %%
 refutation("attention.divided_by_d")
@@ -156,8 +170,9 @@ refutation("attention.divided_by_d")
 # %% [markdown]
 # ## The mask
 #
-# Token $i$ must not see token $j > i$. The mask puts $-\infty$ there *before* the softmax, so that the weight is exactly 0 and the rest
-# sums to 1. *Predict:* change the last letter's key and value. Which rows of the output move?
+# Token $i$ must not see token $j > i$. The mask puts $-\infty$ there *before* the softmax, so that
+# the weight is exactly 0 and the rest sums to 1. *Predict:* change the last letter's key and value.
+# Which rows of the output move?
 
 # %%
 K2, V2 = K.copy(), V.copy()
@@ -173,15 +188,16 @@ moved = np.abs(attend(Q, K2, V2) - attend(Q, K, V)).max(axis=1)  # (T,)
 print("by how much each row moves:", moved)
 
 # %% [markdown]
-# The last row alone. Setting weights to zero *after* the softmax hides the future as well, but the weights no longer sum to 1, and what
-# is missing still depends on the future:
+# The last row alone. Setting weights to zero *after* the softmax hides the future as well, but the
+# weights no longer sum to 1, and what is missing still depends on the future:
 
 # %%
 refutation("attention.mask_after_softmax")
 
 # %% [markdown]
-# When a text is continued, there are fewer queries than keys: the new tokens are the queries, and all tokens are keys. The queries are
-# the *last* ones, so the mask is aligned to the lower right corner.
+# When a text is continued, there are fewer queries than keys: the new tokens are the queries, and
+# all tokens are keys. The queries are the *last* ones, so the mask is aligned to the lower right
+# corner.
 
 # %%
 formula("attention.mask")
@@ -190,7 +206,8 @@ formula("attention.mask")
 refutation("attention.upper_left")
 
 # %% [markdown]
-# And a window lets a query see its own key and the $w - 1$ before it; every other layer of GPT-3 has one.
+# And a window lets a query see its own key and the $w - 1$ before it; every other layer of GPT-3
+# has one.
 
 # %%
 formula("attention.window")
@@ -204,22 +221,28 @@ formula("attention.window")
 #
 # Backward, from the last line to the first. $G = \partial L / \partial O$, $(T, hs)$.
 #
-# **1. $O = PV$** is a product. Notebook 04 derived both sides of one: $dV = P^\top G$, $(T, T)^\top (T, hs) \to (T, hs)$, and
-# $dP = G V^\top$, $(T, hs)(hs, T) \to (T, T)$. In words: $dV_j$ collects $G_i$ from every query $i$ that looked at $j$, as much as it looked.
+# **1. $O = PV$** is a product. Notebook 04 derived both sides of one: $dV = P^\top G$, $(T, T)^\top
+# (T, hs) \to (T, hs)$, and $dP = G V^\top$, $(T, hs)(hs, T) \to (T, T)$. In words: $dV_j$ collects
+# $G_i$ from every query $i$ that looked at $j$, as much as it looked.
 #
-# **2. $P = \mathrm{softmax}(S + M)$**, each row by itself. Notebook 03: $dS_{ij} = P_{ij}\big(dP_{ij} - \sum_l dP_{il} P_{il}\big)$, $(T, T)$. Where the mask
-# hides, $P_{ij} = 0$, and so is $dS_{ij}$: nothing more is needed for the mask.
+# **2. $P = \mathrm{softmax}(S + M)$**, each row by itself. Notebook 03: $dS_{ij} =
+# P_{ij}\big(dP_{ij} - \sum_l dP_{il} P_{il}\big)$, $(T, T)$. Where the mask hides, $P_{ij} = 0$,
+# and so is $dS_{ij}$: nothing more is needed for the mask.
 #
-# **3. $S = s\,Q K^\top$**, in indices $S_{ij} = s \sum_c Q_{ic} K_{jc}$. Query $i$ is in row $i$, key $j$ in column $j$:
+# **3. $S = s\,Q K^\top$**, in indices $S_{ij} = s \sum_c Q_{ic} K_{jc}$. Query $i$ is in row $i$,
+# key $j$ in column $j$:
 #
 # $$dQ_{ic} = s \sum_j dS_{ij} K_{jc}, \qquad dK_{jc} = s \sum_i dS_{ij} Q_{ic}$$
 #
-# As matrices, $dQ = s\; dS\; K$ and $dK = s\; dS^\top Q$, both $(T, hs)$. The sum for a key runs down a *column* of $dS$: hence the transpose.
+# As matrices, $dQ = s\; dS\; K$ and $dK = s\; dS^\top Q$, both $(T, hs)$. The sum for a key runs
+# down a *column* of $dS$: hence the transpose.
 #
-# **On paper**, for the example above. Let $G$ be 0 but for $G_{20} = 1$: only the first channel of the last output counts. Then row 2 of
-# $dP$ is the first channel of the values, $1, 3, 5$, and its mean by the weights is $3.510$, as before. Row 2 of $dS$ is
-# $0.248\,(1 - 3.510) = -0.623$, $0.248\,(3 - 3.510) = -0.127$, $0.503\,(5 - 3.510) = 0.750$. They sum to 0. With the keys $[1, 0], [0, 1], [1, 1]$,
-# $dQ_2 = [-0.623 + 0.750, \; -0.127 + 0.750] / \sqrt 2 = [0.090, 0.441]$. And the first column of $dV$ is the weights, $0.248, 0.248, 0.503$.
+# **On paper**, for the example above. Let $G$ be 0 but for $G_{20} = 1$: only the first channel of
+# the last output counts. Then row 2 of $dP$ is the first channel of the values, $1, 3, 5$, and its
+# mean by the weights is $3.510$, as before. Row 2 of $dS$ is $0.248\,(1 - 3.510) = -0.623$,
+# $0.248\,(3 - 3.510) = -0.127$, $0.503\,(5 - 3.510) = 0.750$. They sum to 0. With the keys $[1, 0],
+# [0, 1], [1, 1]$, $dQ_2 = [-0.623 + 0.750, \; -0.127 + 0.750] / \sqrt 2 = [0.090, 0.441]$. And the
+# first column of $dV$ is the weights, $0.248, 0.248, 0.503$.
 
 # %%
 unit = np.zeros((1, 1, 3, 2))  # (B, nh, T, hs)
@@ -242,7 +265,8 @@ dK = dS.T @ Q / math.sqrt(2)  # (T, T) @ (T, hs) -> (T, hs)
 # %% [markdown]
 # ## The proof
 #
-# The sum $L = \sum G \odot O$ is a loss whose gradient at $O$ is exactly $G$. Move each number of $Q$, $K$ and $V$ a little, and see how far $L$ moves.
+# The sum $L = \sum G \odot O$ is a loss whose gradient at $O$ is exactly $G$. Move each number of
+# $Q$, $K$ and $V$ a little, and see how far $L$ moves.
 
 # %%
 back = trace.find("h.0.attn.heads.attention", "attention_backward").outputs
@@ -273,13 +297,14 @@ for letter, numbers in zip("trans", dS, strict=True):
     print(f"row of {letter}: largest number in dS {np.abs(numbers).max():.1e}")
 
 # %% [markdown]
-# The row of "r" in $dS$ is nearly 0: its weight was 1.00, and a softmax that is sure does not learn. The row of "t" is exactly 0: it had no choice
-# to make.
+# The row of "r" in $dS$ is nearly 0: its weight was 1.00, and a softmax that is sure does not
+# learn. The row of "t" is exactly 0: it had no choice to make.
 #
 # ## What the gradient cannot do
 #
-# The rows of $dS$ sum to 0: a softmax does not see a constant. So a bias that is added to all keys, which adds the same $q_i \cdot b$ to all scores
-# of row $i$, has no gradient, ever: $db = \sum_j dK_j = s \sum_i \big(\sum_j dS_{ij}\big) Q_i = 0$.
+# The rows of $dS$ sum to 0: a softmax does not see a constant. So a bias that is added to all keys,
+# which adds the same $q_i \cdot b$ to all scores of row $i$, has no gradient, ever: $db = \sum_j
+# dK_j = s \sum_i \big(\sum_j dS_{ij}\big) Q_i = 0$.
 
 # %%
 formula("attention.backward_sum")
@@ -290,15 +315,16 @@ for name, part in zip("qkv", bias.reshape(3, 4), strict=True):
     print(f"bias of {name}: largest gradient {np.abs(part).max():.1e}")
 
 # %% [markdown]
-# What is left for the keys is rounding. Adam (notebook 11) divides a gradient by its own size, plus $10^{-8}$: in float64 nothing comes of
-# $10^{-17}$, but in float32, where the rounding is of the order of $10^{-8}$, noise becomes steps. They do no harm: the loss does not depend on
-# this bias.
+# What is left for the keys is rounding. Adam (notebook 11) divides a gradient by its own size, plus
+# $10^{-8}$: in float64 nothing comes of $10^{-17}$, but in float32, where the rounding is of the
+# order of $10^{-8}$, noise becomes steps. They do no harm: the loss does not depend on this bias.
 #
 # ## What goes wrong
 #
-# A public NumPy transformer has `reshape` where the transpose of $dS$ must stand. For $T_q = T_k$ a reshape changes nothing, so that it computes
-# $dS\,Q$: the transpose is simply missing, all shapes are right, and nobody sees it. It needs a number. (Of the first key it is 0,
-# because the first *row* of $dS$ is 0.)
+# A public NumPy transformer has `reshape` where the transpose of $dS$ must stand. For $T_q = T_k$ a
+# reshape changes nothing, so that it computes $dS\,Q$: the transpose is simply missing, all shapes
+# are right, and nobody sees it. It needs a number. (Of the first key it is 0, because the first
+# *row* of $dS$ is 0.)
 
 # %%
 refutation("attention.dk_reshaped")
@@ -306,8 +332,8 @@ refutation("attention.dk_reshaped")
 # %% [markdown]
 # ## Exercises
 #
-# **1.** Two keys fit a query equally well, the others not at all (their scores are $-10^4$). What is the weight of each of the two? And if a
-# third key fits with a score that is larger by $\ln 2$?
+# **1.** Two keys fit a query equally well, the others not at all (their scores are $-10^4$). What
+# is the weight of each of the two? And if a third key fits with a score that is larger by $\ln 2$?
 
 # %%
 two, larger = None, None  # the weight of each of the two; the weight of the third
@@ -324,10 +350,12 @@ answer(
 )
 
 # %% [markdown]
-# **2.** Write the backward yourself. `cache` has the fields `q` $(B, nh, T_q, hs)$, `k` and `v` $(B, nh, T_k, hs)$; the check also calls it with
-# $T_q = 3$ and $T_k = 5$, so that a forgotten transpose shows. It has `softmax` (its `p` are the weights), `dropped` (the weights
-# after dropout: without dropout they are `p`) and `dropout`. `layers.softmax_backward(dp, cache.softmax)` and `layers.dropout_backward(d, cache.dropout)` are there
-# for you. A swap of the last two axes is `.swapaxes(-1, -2)`.
+# **2.** Write the backward yourself. `cache` has the fields `q` $(B, nh, T_q, hs)$, `k` and `v`
+# $(B, nh, T_k, hs)$; the check also calls it with $T_q = 3$ and $T_k = 5$, so that a forgotten
+# transpose shows. It has `softmax` (its `p` are the weights), `dropped` (the weights
+# after dropout: without dropout they are `p`) and `dropout`. `layers.softmax_backward(dp,
+# cache.softmax)` and `layers.dropout_backward(d, cache.dropout)` are there for you. A swap of the
+# last two axes is `.swapaxes(-1, -2)`.
 
 
 # %%
@@ -346,10 +374,13 @@ source(layers.attention_backward)
 # %% [markdown]
 # ## In three lines
 #
-# * Attention is a weighted mean of values; the weights are a softmax of products of queries and keys, of what is visible.
-# * $\sqrt{hs}$ keeps the scores at variance 1, whatever the head size; without it the softmax is sure of itself, and most of its rows
-#   stop learning.
-# * Backward: $dV = P^\top G$, $dP = G V^\top$, $dS = P \odot (dP - \mathrm{rowsum}(dP \odot P))$, $dQ = s\,dS\,K$, $dK = s\,dS^\top Q$.
+# * Attention is a weighted mean of values; the weights are a softmax of products of queries and
+#   keys, of what is visible.
+# * $\sqrt{hs}$ keeps the scores at variance 1, whatever the head size; without it the softmax is
+#   sure of itself, and most of its rows stop learning.
+# * Backward: $dV = P^\top G$, $dP = G V^\top$, $dS = P \odot (dP - \mathrm{rowsum}(dP \odot P))$,
+#   $dQ = s\,dS\,K$, $dK = s\,dS^\top Q$.
 #
-# **Where it is:** `minigpt/layers/attention.py`, by hand in `minigpt/by_hand.py`, the kernel in `kernels/attention.py` and `kernels/flash.py`;
-# `minigpt check attention` tests all of it. Before: 04, linear layers. Next: 06, many heads; 15, flash attention.
+# **Where it is:** `minigpt/layers/attention.py`, by hand in `minigpt/by_hand.py`, the kernel in
+# `kernels/attention.py` and `kernels/flash.py`; `minigpt check attention` tests all of it. Before:
+# 04, linear layers. Next: 06, many heads; 15, flash attention.

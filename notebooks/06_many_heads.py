@@ -3,8 +3,9 @@
 #
 # *One head takes one weighted mean. Why not one?*
 #
-# A token may need two things at once: the word that it belongs to, and the word just before. One head has one set of weights, and so one mean. GPT
-# cuts the channels of queries, keys and values into pieces and lets each piece look where it likes.
+# A token may need two things at once: the word that it belongs to, and the word just before. One
+# head has one set of weights, and so one mean. GPT cuts the channels of queries, keys and values
+# into pieces and lets each piece look where it likes.
 #
 # | letter | meaning | in the running example |
 # |---|---|---|
@@ -33,8 +34,9 @@ np.set_printoptions(precision=3, suppress=True)
 # %% [markdown]
 # ## Make it hurt
 #
-# Three earlier tokens have the values $[8, 0], [0, 0], [0, 8]$. The task: the first channel of token 0, *and* the second channel of token 2,
-# that is $[8, 8]$. *Predict before you run: how close can one weighted mean come, whatever its weights?*
+# Three earlier tokens have the values $[8, 0], [0, 0], [0, 8]$. The task: the first channel of
+# token 0, *and* the second channel of token 2, that is $[8, 8]$. *Predict before you run: how close
+# can one weighted mean come, whatever its weights?*
 
 # %%
 v = np.array([[8.0, 0.0], [0.0, 0.0], [0.0, 8.0]])  # (keys, channels)
@@ -55,11 +57,13 @@ print(
 )
 
 # %% [markdown]
-# Weights sum to 1, so what one token gets the other loses. Two heads with a channel each do it exactly.
+# Weights sum to 1, so what one token gets the other loses. Two heads with a channel each do it
+# exactly.
 #
 # ## The formula
 #
-# Vaswani et al. 2017, section 3.2.2. Each head does what notebook 05 did, on its own channels; then the results stand side by side again.
+# Vaswani et al. 2017, section 3.2.2. Each head does what notebook 05 did, on its own channels; then
+# the results stand side by side again.
 
 # %%
 formula("multi_head_attention.forward")
@@ -67,11 +71,13 @@ formula("multi_head_attention.forward")
 # %% [markdown]
 # ## On paper: which number goes where
 #
-# One linear layer makes all of $q$, $k$, $v$ at once. For $C = 4$ and two heads, the twelve numbers of a token are
+# One linear layer makes all of $q$, $k$, $v$ at once. For $C = 4$ and two heads, the twelve numbers
+# of a token are
 #
 # $$[\;\underbrace{q_0\; q_1}_{\text{head 0}}\; \underbrace{q_2\; q_3}_{\text{head 1}}\;|\; k_0\; k_1\; k_2\; k_3 \;|\; v_0\; v_1\; v_2\; v_3\;]$$
 #
-# Channel $h \cdot hs + c$ is channel $c$ of head $h$. Let us number them, with the token in front of the point, and split.
+# Channel $h \cdot hs + c$ is channel $c$ of head $h$. Let us number them, with the token in front
+# of the point, and split.
 
 # %%
 qkv = (
@@ -88,8 +94,9 @@ for h in range(2):
 source(split_heads, merge_heads)
 
 # %% [markdown]
-# Why the transpose? The array lies in memory token by token: $(B, T, nh, hs)$. Attention wants, for each head, a matrix of tokens:
-# $(B, nh, T, hs)$. *Break it:* reshape straight to that. The shape is right. *Predict:* what does head 0 then see?
+# Why the transpose? The array lies in memory token by token: $(B, T, nh, hs)$. Attention wants, for
+# each head, a matrix of tokens: $(B, nh, T, hs)$. *Break it:* reshape straight to that. The shape
+# is right. *Predict:* what does head 0 then see?
 
 # %%
 wrong = qkv[None, :, :4].reshape(1, 2, 2, 2)  # (B, nh, T, hs), without the transpose
@@ -97,8 +104,9 @@ print("head 0, as it must be:", q[0, 0].tolist())
 print("head 0, reshaped:     ", wrong[0, 0].tolist())
 
 # %% [markdown]
-# Two "tokens" that are both halves of token 1. Head 0 would never hear of token 2, and the causal mask would hide one half of a token from
-# the other. Nothing is raised; it is found by numbers alone.
+# Two "tokens" that are both halves of token 1. Head 0 would never hear of token 2, and the causal
+# mask would hide one half of a token from the other. Nothing is raised; it is found by numbers
+# alone.
 #
 # ## In loops, and in NumPy
 
@@ -126,7 +134,8 @@ P = trace.find("h.0.attn.heads.attention.softmax", "softmax_forward").out[0]  # 
 show(plots.attention_heads(P, list("trans")))
 
 # %% [markdown]
-# Two heads, two sets of weights. From "r", "n" and "s" head 0 looks hard at "r"; head 1 spreads the weights of "s" nearly evenly.
+# Two heads, two sets of weights. From "r", "n" and "s" head 0 looks hard at "r"; head 1 spreads the
+# weights of "s" nearly evenly.
 
 # %%
 qkv = step.inputs["qkv"]  # (1, 5, 12)
@@ -140,8 +149,9 @@ same("two heads side by side", np.concatenate(heads, axis=-1), step.out)
 # %% [markdown]
 # ## What it costs
 #
-# A head of $hs$ channels makes $T^2$ scores of $hs$ products each: $T^2\,hs$. All heads together: $nh\,T^2\,hs = T^2 C$, whatever $nh$ is. The
-# matrices too are those of one wide head: $C \to 3C$ and $C \to C$, with biases $4C^2 + 4C$ numbers. Heads are free, but for the memory of their
+# A head of $hs$ channels makes $T^2$ scores of $hs$ products each: $T^2\,hs$. All heads together:
+# $nh\,T^2\,hs = T^2 C$, whatever $nh$ is. The matrices too are those of one wide head: $C \to 3C$
+# and $C \to C$, with biases $4C^2 + 4C$ numbers. Heads are free, but for the memory of their
 # weights: $nh\,T^2$ numbers (notebook 15 does without).
 
 # %%
@@ -154,10 +164,12 @@ print(parts, "sum", sum(parts.values()), "= 4C^2 + 4C =", 4 * 16 + 16)
 #
 # Forward: $\text{qkv} \to$ split $\to$ attention in each head $\to$ merge.
 #
-# **1. Merge** only moves numbers. Number $O_{t,\,h \cdot hs + c}$ *is* $o_{h t c}$, so $\partial L / \partial o_{htc} = G_{t,\,h \cdot hs + c}$: the gradient
-# moves the same way back. $(B, T, C) \to (B, nh, T, hs)$.
+# **1. Merge** only moves numbers. Number $O_{t,\,h \cdot hs + c}$ *is* $o_{h t c}$, so $\partial L
+# / \partial o_{htc} = G_{t,\,h \cdot hs + c}$: the gradient moves the same way back. $(B, T, C) \to
+# (B, nh, T, hs)$.
 #
-# **2. Attention** in each head: notebook 05, $dq_h, dk_h, dv_h$, for all heads together $(B, nh, T, hs)$ each. Heads do not share a number, so nothing is summed over heads.
+# **2. Attention** in each head: notebook 05, $dq_h, dk_h, dv_h$, for all heads together $(B, nh, T,
+# hs)$ each. Heads do not share a number, so nothing is summed over heads.
 #
 # **3. Split** only moves numbers too: each goes back to where it came from, $(B, T, 3C)$.
 
@@ -182,7 +194,8 @@ def output(qkv, G=G):
 same("dqkv", back.outputs["dqkv"], numerical_gradient(output, qkv), 1e-8)
 
 # %% [markdown]
-# Heads do not see each other. *Predict:* send a gradient into the channels of head 0 alone. Which of the twelve columns of dqkv are 0?
+# Heads do not see each other. *Predict:* send a gradient into the channels of head 0 alone. Which
+# of the twelve columns of dqkv are 0?
 
 # %%
 one = G * np.array([1.0, 1.0, 0.0, 0.0])
@@ -195,12 +208,14 @@ print("columns that are not 0:", np.flatnonzero(np.abs(dqkv[0]).max(axis=0) > 0)
 # %% [markdown]
 # ## Who mixes the heads
 #
-# Nothing in attention does. That is the work of `c_proj`, the linear layer behind it: each of its outputs reads all channels of all
-# heads. Without it, head 0 could only ever write to the first half of the residual stream (09).
+# Nothing in attention does. That is the work of `c_proj`, the linear layer behind it: each of its
+# outputs reads all channels of all heads. Without it, head 0 could only ever write to the first
+# half of the residual stream (09).
 #
 # ## In a trained model
 #
-# Here is the third block of the model that ships, on a sentence. The same tokens, four sets of weights.
+# Here is the third block of the model that ships, on a sentence. The same tokens, four sets of
+# weights.
 
 # %%
 model = GPT.from_pretrained(shipped_model())
@@ -227,7 +242,8 @@ for h in range(4):
 #
 # ## Exercises
 #
-# **1.** GPT-2 has $C = 768$ and 12 heads. In the 2304 numbers of qkv, counted from 0, which is the first that belongs to the *keys* of head 5?
+# **1.** GPT-2 has $C = 768$ and 12 heads. In the 2304 numbers of qkv, counted from 0, which is the
+# first that belongs to the *keys* of head 5?
 
 # %%
 first = None  # a number
@@ -251,8 +267,9 @@ answer(
 )
 
 # %% [markdown]
-# **2.** Write the backward. `cache` has the fields `attention` (for `layers.attention_backward(dheads, cache.attention)`), `n_head` and `shape`, which is
-# $(B, T, C)$. `merge_heads` is there for you.
+# **2.** Write the backward. `cache` has the fields `attention` (for
+# `layers.attention_backward(dheads, cache.attention)`), `n_head` and `shape`, which is $(B, T, C)$.
+# `merge_heads` is there for you.
 
 
 # %%
@@ -265,9 +282,13 @@ check(multi_head_attention_backward=multi_head_attention_backward)
 # %% [markdown]
 # ## In three lines
 #
-# * Heads are attention, done $nh$ times side by side, each on its own $hs = C / nh$ channels; together they cost what one wide head costs.
-# * Splitting and merging are transposes: a reshape in their place mixes tokens and channels, and raises nothing.
-# * Backward, numbers go back to where they came from; nothing is summed over heads, and `c_proj` alone mixes them.
+# * Heads are attention, done $nh$ times side by side, each on its own $hs = C / nh$ channels;
+#   together they cost what one wide head costs.
+# * Splitting and merging are transposes: a reshape in their place mixes tokens and channels, and
+#   raises nothing.
+# * Backward, numbers go back to where they came from; nothing is summed over heads, and `c_proj`
+#   alone mixes them.
 #
-# **Where it is:** `minigpt/layers/multi_head_attention.py`, by hand in `minigpt/by_hand.py`, the kernel in `kernels/attention.py`;
-# `minigpt check multi_head_attention` tests all of it. Before: 05, attention. Next: 07, layer norm.
+# **Where it is:** `minigpt/layers/multi_head_attention.py`, by hand in `minigpt/by_hand.py`, the
+# kernel in `kernels/attention.py`; `minigpt check multi_head_attention` tests all of it. Before:
+# 05, attention. Next: 07, layer norm.

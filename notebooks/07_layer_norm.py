@@ -1,10 +1,12 @@
 # %% [markdown]
 # # 07 Layer norm
 #
-# *Why does every token get measured and rescaled before each part of a block, and what does that do to its gradient?*
+# *Why does every token get measured and rescaled before each part of a block, and what does that do
+# to its gradient?*
 #
-# The numbers of a token grow as parts are added to it, block after block (09). What reads them next would have to cope with any size. Layer norm
-# brings each token to mean 0 and variance 1, by itself, and then lets the model choose a scale and an offset for each channel.
+# The numbers of a token grow as parts are added to it, block after block (09). What reads them next
+# would have to cope with any size. Layer norm brings each token to mean 0 and variance 1, by
+# itself, and then lets the model choose a scale and an offset for each channel.
 #
 # | letter | meaning | here |
 # |---|---|---|
@@ -36,8 +38,8 @@ np.set_printoptions(precision=3, suppress=True)
 # %% [markdown]
 # ## Make it hurt
 #
-# A token goes through a random linear layer again and again, with nothing to hold its size. *Predict before you run: about how
-# large are its numbers after ten layers of 64 channels?*
+# A token goes through a random linear layer again and again, with nothing to hold its size.
+# *Predict before you run: about how large are its numbers after ten layers of 64 channels?*
 
 # %%
 rng = np.random.default_rng(0)
@@ -48,26 +50,29 @@ for layer in range(1, 11):
         print(f"after {layer:2d} layers: standard deviation {x.std():.3g}")
 
 # %% [markdown]
-# Each layer multiplies the size by about $\sqrt{64} = 8$, and $8^{10}$ is a thousand million. With weights of standard deviation
-# $1/64$ it would vanish just as fast; $1/8$ would hold it, but training does not keep weights there. In a GPT parts are added to the
-# stream instead, so it grows more slowly, but it grows. Someone has to measure.
+# Each layer multiplies the size by about $\sqrt{64} = 8$, and $8^{10}$ is a thousand million. With
+# weights of standard deviation $1/64$ it would vanish just as fast; $1/8$ would hold it, but
+# training does not keep weights there. In a GPT parts are added to the stream instead, so it grows
+# more slowly, but it grows. Someone has to measure.
 #
 # ## The formula
 #
-# Ba, Kiros and Hinton 2016, equations 3 and 4. The paper has no $\epsilon$; every implementation adds one inside the root, so that a token
-# of equal numbers is not divided by zero.
+# Ba, Kiros and Hinton 2016, equations 3 and 4. The paper has no $\epsilon$; every implementation
+# adds one inside the root, so that a token of equal numbers is not divided by zero.
 
 # %%
 formula("layer_norm.forward")
 
 # %% [markdown]
-# The table is the point of these notebooks: the same formula in Python loops, in NumPy and as a compiled kernel, on the same small
-# example, and how far each is from the loops. The last row is the line of mathematics above, typed in as it stands.
+# The table is the point of these notebooks: the same formula in Python loops, in NumPy and as a
+# compiled kernel, on the same small example, and how far each is from the loops. The last row is
+# the line of mathematics above, typed in as it stands.
 #
 # ## On paper
 #
-# Take $x = [1, 2, 3, 4]$. The mean is $2.5$. The distances from it are $-1.5, -0.5, 0.5, 1.5$, their squares
-# $2.25, 0.25, 0.25, 2.25$, and the mean of those, the variance, is $1.25$. Divide by $C$, not by $C - 1$.
+# Take $x = [1, 2, 3, 4]$. The mean is $2.5$. The distances from it are $-1.5, -0.5, 0.5, 1.5$,
+# their squares $2.25, 0.25, 0.25, 2.25$, and the mean of those, the variance, is $1.25$. Divide by
+# $C$, not by $C - 1$.
 
 # %%
 x = np.array([1.0, 2.0, 3.0, 4.0])
@@ -79,8 +84,8 @@ print("mean", mu, "variance", var, "normalized", xhat)
 # %% [markdown]
 # ## In loops, and in NumPy
 #
-# The loops say it index by index. The NumPy says it for any number of tokens at once: `axis=-1` is the channels, and `keepdims`
-# leaves an axis of 1 there, so that each token meets its own mean.
+# The loops say it index by index. The NumPy says it for any number of tokens at once: `axis=-1` is
+# the channels, and `keepdims` leaves an axis of 1 there, so that each token meets its own mean.
 
 # %%
 from minigpt import by_hand
@@ -90,9 +95,10 @@ source(by_hand.normalized_row, by_hand.layer_norm_forward, layers.layer_norm_for
 # %% [markdown]
 # ## In the running example
 #
-# Five letters, four channels. These are the numbers that leave notebook 02 (tokens plus positions) and enter the first block.
-# Each *row* is a token; layer norm looks along the row. `h.0.ln_1` is the first layer norm of block 0; the table shows of each array
-# the row of the last token, "s", and below what is kept for the way back.
+# Five letters, four channels. These are the numbers that leave notebook 02 (tokens plus positions)
+# and enter the first block. Each *row* is a token; layer norm looks along the row. `h.0.ln_1` is
+# the first layer norm of block 0; the table shows of each array the row of the last token, "s", and
+# below what is kept for the way back.
 
 # %%
 trace = minigpt.trace(tiny_model(), "trans", tiny_tokenizer(), targets="ransf")
@@ -129,8 +135,8 @@ for letter, variance in zip("trans", xhat.var(axis=1), strict=True):
 same("out", step.out[0], gain * xhat + bias)
 
 # %% [markdown]
-# The variances are a little below 1: that is $\epsilon$. A row of $\hat x$ has the variance $\sigma^2/(\sigma^2 + \epsilon)$, so a token
-# of small *variance* feels it most.
+# The variances are a little below 1: that is $\epsilon$. A row of $\hat x$ has the variance
+# $\sigma^2/(\sigma^2 + \epsilon)$, so a token of small *variance* feels it most.
 #
 # *Predict:* what does layer norm make of a token that is moved and stretched, $1000 x + 50$?
 
@@ -140,19 +146,21 @@ formula("layer_norm.invariant")
 # %% [markdown]
 # ## The gradient, line by line
 #
-# Let $g$ be the gradient that arrives, of the same shape as the output. $d\square$ is short for $\partial L/\partial\square$, with $L$ the
-# loss, and $1[i = j]$ is 1 where $i = j$, else 0. Sums over $i$, $j$, $c$ run over channels, those over $t$ over tokens. Forward, for one
-# token:
+# Let $g$ be the gradient that arrives, of the same shape as the output. $d\square$ is short for
+# $\partial L/\partial\square$, with $L$ the loss, and $1[i = j]$ is 1 where $i = j$, else 0. Sums
+# over $i$, $j$, $c$ run over channels, those over $t$ over tokens. Forward, for one token:
 #
 # $$\hat x_i = r\,(x_i - \mu), \qquad r = (\sigma^2 + \epsilon)^{-1/2}, \qquad y_i = \gamma_i \hat x_i + \beta_i$$
 #
-# **1. Gain and bias.** $y_i$ holds each of them once, and all tokens share them, so their gradients are sums over tokens:
-# $\;d\gamma_i = \sum_t g_{ti}\hat x_{ti}$ and $d\beta_i = \sum_t g_{ti}$, each $(C,)$.
+# **1. Gain and bias.** $y_i$ holds each of them once, and all tokens share them, so their gradients
+# are sums over tokens: $\;d\gamma_i = \sum_t g_{ti}\hat x_{ti}$ and $d\beta_i = \sum_t g_{ti}$,
+# each $(C,)$.
 #
-# **2. Into the normalized numbers.** $d\hat x_i = g_i \gamma_i$. Call it $h_i$, $(T, C)$. It is here that $\gamma$ goes in, *before*
-# the sums that follow.
+# **2. Into the normalized numbers.** $d\hat x_i = g_i \gamma_i$. Call it $h_i$, $(T, C)$. It is
+# here that $\gamma$ goes in, *before* the sums that follow.
 #
-# **3. Through $x_i$, $\mu$ and $r$.** Each $\hat x_i$ depends on every $x_j$ in three ways: directly, by the mean, and by the variance.
+# **3. Through $x_i$, $\mu$ and $r$.** Each $\hat x_i$ depends on every $x_j$ in three ways:
+# directly, by the mean, and by the variance.
 #
 # $$\frac{\partial \mu}{\partial x_j} = \frac1C, \qquad
 # \frac{\partial \sigma^2}{\partial x_j} = \frac2C (x_j - \mu), \qquad
@@ -164,12 +172,13 @@ formula("layer_norm.invariant")
 # $$\frac{\partial \hat x_i}{\partial x_j} = r\Big(1[i = j] - \frac1C\Big) - (x_i - \mu)\frac{r^2 \hat x_j}{C}
 # = r \Big( 1[i = j] - \frac1C - \frac{\hat x_i \hat x_j}{C} \Big)$$
 #
-# **4. Sum over the outputs.** $dx_j = \sum_i h_i\, \partial \hat x_i / \partial x_j$, and the last two terms hold plain means:
+# **4. Sum over the outputs.** $dx_j = \sum_i h_i\, \partial \hat x_i / \partial x_j$, and the last
+# two terms hold plain means:
 #
 # $$dx_j = r \Big( h_j - \underbrace{\tfrac1C \textstyle\sum_i h_i}_{\text{mean of } h} - \hat x_j \underbrace{\tfrac1C \textstyle\sum_i h_i \hat x_i}_{\text{mean of } h \hat x} \Big)$$
 #
-# In words: take from $h$ what would move the whole token, and what would stretch it. Layer norm undoes both anyway, so no gradient
-# may ask for them.
+# In words: take from $h$ what would move the whole token, and what would stretch it. Layer norm
+# undoes both anyway, so no gradient may ask for them.
 
 # %%
 source(layers.layer_norm_backward)
@@ -177,8 +186,9 @@ source(layers.layer_norm_backward)
 # %% [markdown]
 # ## The proof
 #
-# A derivative can be measured: move one number by a little, up and down, and see how far the output moves. Everything above must agree
-# with that for any $x$, $\gamma$ and $\beta$; here for those of the running example.
+# A derivative can be measured: move one number by a little, up and down, and see how far the output
+# moves. Everything above must agree with that for any $x$, $\gamma$ and $\beta$; here for those of
+# the running example.
 
 # %%
 back = trace.find("h.0.ln_1", "layer_norm_backward")
@@ -202,8 +212,9 @@ formula("layer_norm.backward_x")
 formula("layer_norm.backward_gain")
 
 # %% [markdown]
-# Two facts follow from the formula, and are good tests of any implementation: the rows of $dx$ sum to 0, and (but for $\epsilon$) so do
-# those of $dx \odot x$. First, $\sum_j \hat x_j = 0$, so $\sum_j dx_j = r\,(C \bar h - C \bar h - 0) = 0$. Second, with $x_j - \mu = \hat x_j / r$,
+# Two facts follow from the formula, and are good tests of any implementation: the rows of $dx$ sum
+# to 0, and (but for $\epsilon$) so do those of $dx \odot x$. First, $\sum_j \hat x_j = 0$, so
+# $\sum_j dx_j = r\,(C \bar h - C \bar h - 0) = 0$. Second, with $x_j - \mu = \hat x_j / r$,
 #
 # $$\sum_j dx_j\, x_j = \sum_j dx_j\, (x_j - \mu) = \sum_j \big(h_j - \bar h - \hat x_j\, \overline{h \hat x}\big)\, \hat x_j
 # = C\, \overline{h \hat x}\, \big(1 - \overline{\hat x^2}\big)$$
@@ -220,15 +231,15 @@ print(
 # %% [markdown]
 # ## What goes wrong
 #
-# A public NumPy transformer multiplies by $\gamma$ at the end instead of at the start. At the beginning of training $\gamma = 1$, and no
-# test with $\gamma = 1$ sees it:
+# A public NumPy transformer multiplies by $\gamma$ at the end instead of at the start. At the
+# beginning of training $\gamma = 1$, and no test with $\gamma = 1$ sees it:
 
 # %%
 refutation("layer_norm.gamma_outside")
 
 # %% [markdown]
-# Another classic is the variance divided by $C - 1$, as statistics packages do. The output is then 13 % too small here and 0.07 % at
-# $C = 768$, which a tolerance of 1e-2 lets pass.
+# Another classic is the variance divided by $C - 1$, as statistics packages do. The output is then
+# 13 % too small here and 0.07 % at $C = 768$, which a tolerance of 1e-2 lets pass.
 
 # %%
 refutation("layer_norm.unbiased")
@@ -240,13 +251,16 @@ refutation("layer_norm.unbiased")
 refutation("layer_norm.with_sigmoid")
 
 # %% [markdown]
-# Last, *break it*: models like the tiny one, with random parameters and 1 to 8 blocks, and the same with every layer norm taken out. How
-# sure are they of the next letter? *Predict:* which of them grows with the blocks?
+# Last, *break it*: models like the tiny one, with random parameters and 1 to 8 blocks, and the same
+# with every layer norm taken out. How sure are they of the next letter? *Predict:* which of them
+# grows with the blocks?
 
 
 # %%
 def sureness(blocks, ops):
-    """The largest probability of each place in "trans", their mean, by a model that has learnt nothing."""
+    """The largest probability of each place in "trans", their mean, by a model that has learnt
+    nothing.
+    """
     config = GPTConfig(vocab_size=9, block_size=8, n_layer=blocks, n_head=2, n_embd=4)
     random = np.random.default_rng(9)
     params = {
@@ -263,12 +277,13 @@ for blocks in (1, 2, 4, 8):
     print(f"{blocks:6d}  {sureness(blocks, 'numpy'):15.3f}  {sureness(blocks, without):7.3f}")
 
 # %% [markdown]
-# Nothing was learnt, and without layer norm four blocks are 97 % sure of a letter: the stream has grown, and the logits with it. A softmax
-# that is so sure hardly learns (03).
+# Nothing was learnt, and without layer norm four blocks are 97 % sure of a letter: the stream has
+# grown, and the logits with it. A softmax that is so sure hardly learns (03).
 #
 # ## Exercises
 #
-# **1.** What is layer norm of $[1, 0, 0, 0]$ for $\epsilon = 0$, $\gamma = 1$, $\beta = 0$? Work out the first number on paper.
+# **1.** What is layer norm of $[1, 0, 0, 0]$ for $\epsilon = 0$, $\gamma = 1$, $\beta = 0$? Work
+# out the first number on paper.
 
 # %%
 first = None  # a number
@@ -286,10 +301,12 @@ answer(
 )
 
 # %% [markdown]
-# **2.** Write the backward yourself, with the code above covered. `cache` has the fields `xhat` (..., C), `rstd` (..., 1), `weight` (C,)
-# and `has_bias`, True or False; the last entry of the result is None if there is no bias. The check runs the project's tests of layer
-# norm's backward on your function: against numbers by hand, PyTorch's, the loops', and central differences, in float64 and float32, and
-# inside two models. Where your numbers are those of a mistake that it knows, it says which.
+# **2.** Write the backward yourself, with the code above covered. `cache` has the fields `xhat`
+# (..., C), `rstd` (..., 1), `weight` (C,) and `has_bias`, True or False; the last entry of the
+# result is None if there is no bias. The check runs the project's tests of layer norm's backward on
+# your function: against numbers by hand, PyTorch's, the loops', and central differences, in float64
+# and float32, and inside two models. Where your numbers are those of a mistake that it knows, it
+# says which.
 
 
 # %%
@@ -302,9 +319,13 @@ check(layer_norm_backward=layer_norm_backward)
 # %% [markdown]
 # ## In three lines
 #
-# * Each token is brought to mean 0 and variance 1 by itself; gain and bias are learnt, and shared by all tokens.
-# * Backward: $dx = r\,(h - \bar h - \hat x\, \overline{h \hat x})$ with $h = g\gamma$: no gradient moves or stretches the token.
+# * Each token is brought to mean 0 and variance 1 by itself; gain and bias are learnt, and shared
+#   by all tokens.
+# * Backward: $dx = r\,(h - \bar h - \hat x\, \overline{h \hat x})$ with $h = g\gamma$: no gradient
+#   moves or stretches the token.
 # * Test it with a random gain, or you will not see a forgotten one.
 #
-# **Where it is:** `minigpt/layers/layer_norm.py`, by hand in `minigpt/by_hand.py`, the kernel in `kernels/layer_norm.py`, where a
-# row comes into the cache once and is read there three times: for its mean, its variance and the output; `minigpt check layer_norm` tests all of it. Before: 06, many heads. Next: 08, GELU and the MLP.
+# **Where it is:** `minigpt/layers/layer_norm.py`, by hand in `minigpt/by_hand.py`, the kernel in
+# `kernels/layer_norm.py`, where a row comes into the cache once and is read there three times: for
+# its mean, its variance and the output; `minigpt check layer_norm` tests all of it. Before: 06,
+# many heads. Next: 08, GELU and the MLP.

@@ -3,8 +3,9 @@
 #
 # *How does a gradient survive depth?*
 #
-# A block is attention, then an MLP. GPT-2 stacks 12 of them, GPT-3 stacks 96. The gradient starts at the loss, above the last block, and
-# has to reach the first. This notebook is about the one plus sign that lets it: $x + f(x)$.
+# A block is attention, then an MLP. GPT-2 stacks 12 of them, GPT-3 stacks 96. The gradient starts
+# at the loss, above the last block, and has to reach the first. This notebook is about the one plus
+# sign that lets it: $x + f(x)$.
 #
 # | letter | meaning | here |
 # |---|---|---|
@@ -35,9 +36,10 @@ np.set_printoptions(precision=3, suppress=True)
 # %% [markdown]
 # ## Make it hurt
 #
-# Take 24 linear parts of 64 channels, $f(x) = xW$, with random weights. Backward, each one multiplies the gradient by $W^\top$. Send a
-# gradient of length 1 through all of them: once as a chain, $x \leftarrow f(x)$, and once with the sum, $x \leftarrow x + f(x)$.
-# *Predict before you run: the random weights shrink a vector to 0.55 of its length. What is left after 24?*
+# Take 24 linear parts of 64 channels, $f(x) = xW$, with random weights. Backward, each one
+# multiplies the gradient by $W^\top$. Send a gradient of length 1 through all of them: once as a
+# chain, $x \leftarrow f(x)$, and once with the sum, $x \leftarrow x + f(x)$. *Predict before you
+# run: the random weights shrink a vector to 0.55 of its length. What is left after 24?*
 
 # %%
 rng = np.random.default_rng(0)
@@ -51,17 +53,20 @@ for layer in range(1, 25):
         print(f"after {layer:2d} parts: chain {sizes[0]:.1e}, with the sum {sizes[1]:.1f}")
 
 # %% [markdown]
-# In the chain, less than a millionth arrives. The first part would take steps a million times as small as the last.
+# In the chain, less than a millionth arrives. The first part would take steps a million times as
+# small as the last.
 #
 # ## On paper
 #
-# One channel, two parts, $f_1(x) = a x$ and $f_2(x) = b x$. The chain is $b a x$, with the derivative $ab$. With the sum,
+# One channel, two parts, $f_1(x) = a x$ and $f_2(x) = b x$. The chain is $b a x$, with the
+# derivative $ab$. With the sum,
 #
 # $$x_1 = x + a x, \qquad x_2 = x_1 + b x_1, \qquad \frac{dx_2}{dx} = (1 + a)(1 + b) = 1 + a + b + ab$$
 #
-# There are four ways from the end to the start: round both parts (1), through one of them ($a$, $b$), through both ($ab$). The chain
-# has the last one alone. With $a = b = 0.1$ that is 0.01, and the sum has 1.21. In a GPT with $n$ blocks there are $2n$ sums
-# and $2^{2n}$ ways, and the one that goes round everything multiplies the gradient by exactly 1 (Veit, Wilber and Belongie 2016
+# There are four ways from the end to the start: round both parts (1), through one of them ($a$,
+# $b$), through both ($ab$). The chain has the last one alone. With $a = b = 0.1$ that is 0.01, and
+# the sum has 1.21. In a GPT with $n$ blocks there are $2n$ sums and $2^{2n}$ ways, and the one that
+# goes round everything multiplies the gradient by exactly 1 (Veit, Wilber and Belongie 2016
 # describe residual networks so).
 
 # %%
@@ -73,16 +78,18 @@ same("the four ways", slope, [1 + a + b + a * b], 1e-8)
 # %% [markdown]
 # ## The formula
 #
-# A block of GPT-2 does this twice: once round attention (MHA, many heads, notebook 06), once round the MLP (notebook 08). Each part
-# reads a layer norm (LN, notebook 07) of the stream. What it adds goes to the stream itself.
+# A block of GPT-2 does this twice: once round attention (MHA, many heads, notebook 06), once round
+# the MLP (notebook 08). Each part reads a layer norm (LN, notebook 07) of the stream. What it adds
+# goes to the stream itself.
 
 # %%
 formula("block.pre_norm")
 
 # %% [markdown]
-# The code is the formula, line by line. It has no arithmetic of its own: everything is a function of `layers`, of `by_hand` or of the
-# kernels, whichever the model was given. That is why the table above has all three. The sum is one of these functions too, so that
-# whoever watches the functions (a trace does) sees what goes into it.
+# The code is the formula, line by line. It has no arithmetic of its own: everything is a function
+# of `layers`, of `by_hand` or of the kernels, whichever the model was given. That is why the table
+# above has all three. The sum is one of these functions too, so that whoever watches the functions
+# (a trace does) sees what goes into it.
 
 # %%
 source(GPT.block_forward)
@@ -96,8 +103,9 @@ source(layers.add)
 # %% [markdown]
 # ## In the running example
 #
-# Five letters, four channels, one block. The row is the last letter, "s". What entered the block came from notebook 02; what attention adds is
-# from notebook 06, and what the MLP adds from notebook 08.
+# Five letters, four channels, one block. The row is the last letter, "s". What entered the block
+# came from notebook 02; what attention adds is from notebook 06, and what the MLP adds from
+# notebook 08.
 
 # %%
 trace = minigpt.trace(tiny_model(), "trans", tiny_tokenizer(), targets="ransf")
@@ -124,13 +132,16 @@ same("x after the block", second.out[0], x0 + attention + mlp)
 #
 # $$x' = x + a(x), \quad a(x) = \mathrm{MHA}(\mathrm{LN}_1(x)) \qquad\qquad y = x' + m(x'), \quad m(x') = \mathrm{MLP}(\mathrm{LN}_2(x'))$$
 #
-# **1. A sum passes its gradient on to both sides.** Write $y = u + v$. Then $\partial y_i / \partial u_j = 1[i = j]$, and so
-# $\partial L / \partial u_j = \sum_i g_i\, 1[i = j] = g_j$; the same for $v$. Both get $g$, $(B, T, C)$, unchanged.
+# **1. A sum passes its gradient on to both sides.** Write $y = u + v$. Then $\partial y_i /
+# \partial u_j = 1[i = j]$, and so $\partial L / \partial u_j = \sum_i g_i\, 1[i = j] = g_j$; the
+# same for $v$. Both get $g$, $(B, T, C)$, unchanged.
 #
-# **2. The MLP's side.** $v = m(x')$. Its gradient $g$ goes back through the MLP, then through $\mathrm{LN}_2$. Call that
-# $m^\top g$: it is $\sum_i g_i\, \partial m_i / \partial x'_j$, $(B, T, C)$, and notebooks 07 and 08 have derived both steps.
+# **2. The MLP's side.** $v = m(x')$. Its gradient $g$ goes back through the MLP, then through
+# $\mathrm{LN}_2$. Call that $m^\top g$: it is $\sum_i g_i\, \partial m_i / \partial x'_j$, $(B, T,
+# C)$, and notebooks 07 and 08 have derived both steps.
 #
-# **3. Both sides are $x'$.** $x'$ was used twice, as $u$ and inside $v$. Where something is used twice, its gradient is the sum:
+# **3. Both sides are $x'$.** $x'$ was used twice, as $u$ and inside $v$. Where something is used
+# twice, its gradient is the sum:
 #
 # $$g' = \frac{\partial L}{\partial x'} = g + m^\top g$$
 #
@@ -173,7 +184,8 @@ measured = numerical_gradient(block_output, first.inputs["x"])
 same("dx against central differences", dx, measured, 1e-8)
 
 # %% [markdown]
-# *Break it:* forget the way round the MLP, as happens when `dx = dx + ...` is written `dx = ...`. The shapes are all right, nothing is raised.
+# *Break it:* forget the way round the MLP, as happens when `dx = dx + ...` is written `dx = ...`.
+# The shapes are all right, nothing is raised.
 
 # %%
 _, cache = model.block_forward(first.inputs["x"], 0)
@@ -187,7 +199,8 @@ print("wrong ", wrong[0, row], " length", f"{np.linalg.norm(wrong):.2f}")
 #
 # ## Where to put the layer norm
 #
-# GPT-1 (as Vaswani et al. 2017) normalizes *after* the sum, GPT-2 *before* the part. They are called post-LN and pre-LN.
+# GPT-1 (as Vaswani et al. 2017) normalizes *after* the sum, GPT-2 *before* the part. They are
+# called post-LN and pre-LN.
 
 # %%
 formula("block.post_norm")
@@ -201,9 +214,9 @@ formula("block.post_norm")
 # | the way round everything | multiplies by 1 | goes through $2n$ layer norms |
 # | before the head | needs a last layer norm, `ln_f` | is normalized already |
 #
-# The difference is one row: in post-LN, every gradient passes the layer norms, also the one that goes round. With $\gamma = 1$, a layer norm
-# divides the gradient by the standard deviation of its input (notebook 07). If $f$ adds as much variance as there is, each sum
-# divides by $\sqrt 2$.
+# The difference is one row: in post-LN, every gradient passes the layer norms, also the one that
+# goes round. With $\gamma = 1$, a layer norm divides the gradient by the standard deviation of its
+# input (notebook 07). If $f$ adds as much variance as there is, each sum divides by $\sqrt 2$.
 #
 # This claim circulates about the sum and the layer norm together:
 
@@ -213,9 +226,9 @@ refutation("layer_norm.with_sigmoid")
 # %% [markdown]
 # ## 24 blocks
 #
-# Now the real blocks, fresh from initialization. The initial 0.02 was chosen for 768 channels, where a layer shrinks a vector to
-# $0.02 \sqrt{768} = 0.55$ of its size. With 64 channels we take larger weights, so that this number is the same. `scaled` is the topic of
-# the section after next.
+# Now the real blocks, fresh from initialization. The initial 0.02 was chosen for 768 channels,
+# where a layer shrinks a vector to $0.02 \sqrt{768} = 0.55$ of its size. With 64 channels we take
+# larger weights, so that this number is the same. `scaled` is the topic of the section after next.
 
 # %%
 N = 24
@@ -234,8 +247,8 @@ def fresh(kind=GPT, n=N, norm="pre", scaled=True, C=64, V=65):
 
 
 # %% [markdown]
-# And two models that nobody should build. `Chain` has no sum: each part reads what the part before made. `BareChain` has no layer norm
-# either.
+# And two models that nobody should build. `Chain` has no sum: each part reads what the part before
+# made. `BareChain` has no layer norm either.
 
 
 # %%
@@ -264,7 +277,8 @@ class BareChain(Chain):
 
 
 # %% [markdown]
-# A model without its layer norms and sums is easily got wrong. Its gradients are measured like all others:
+# A model without its layer norms and sums is easily got wrong. Its gradients are measured like all
+# others:
 
 # %%
 for kind in (Chain, BareChain):
@@ -280,8 +294,9 @@ for kind in (Chain, BareChain):
 
 
 # %% [markdown]
-# *Predict:* of these four lines, which is level, and which falls? Each point is the size of the gradient that arrives above a block, at
-# the first step of training; read it from right to left, as the gradient goes.
+# *Predict:* of these four lines, which is level, and which falls? Each point is the size of the
+# gradient that arrives above a block, at the first step of training; read it from right to left, as
+# the gradient goes.
 
 
 # %%
@@ -310,11 +325,13 @@ for name, values in arriving.items():
     print(f"{name:22s} above the last block {values[-1]:.1e}, above the first {values[0]:.1e}")
 
 # %% [markdown]
-# The chain of bare parts loses a factor of ten in each block, as the random matrices did above. The other three are level: with the sum, and,
-# perhaps a surprise, without it, where layer norm alone keeps the size. Below is what that is worth.
+# The chain of bare parts loses a factor of ten in each block, as the random matrices did above. The
+# other three are level: with the sum, and, perhaps a surprise, without it, where layer norm alone
+# keeps the size. Below is what that is worth.
 #
-# Training does not see the stream's gradient, but that of the weights. Here is `c_fc.weight`, the MLP's first matrix, in each of the 24
-# blocks, also with the scaled start of GPT-2, which the section after next explains.
+# Training does not see the stream's gradient, but that of the weights. Here is `c_fc.weight`, the
+# MLP's first matrix, in each of the 24 blocks, also with the scaled start of GPT-2, which the
+# section after next explains.
 
 
 # %%
@@ -338,8 +355,9 @@ for name, values in norms.items():
     print(f"{name:22s} first block {values[0]:.3f}, last block {values[-1]:.3f}")
 
 # %% [markdown]
-# In pre-LN the *first* blocks have the largest gradients: the stream is small there, layer norm enlarges it, and the gradient with it. In
-# post-LN, where nothing is scaled, the *last* blocks have the largest. And how large those are depends on depth:
+# In pre-LN the *first* blocks have the largest gradients: the stream is small there, layer norm
+# enlarges it, and the gradient with it. In post-LN, where nothing is scaled, the *last* blocks have
+# the largest. And how large those are depends on depth:
 
 # %%
 for n in (6, 24, 54):
@@ -347,14 +365,17 @@ for n in (6, 24, 54):
     print(f"{n:2d} blocks: last block's gradient, pre-LN {pre:.3f}, post-LN {post:.3f}")
 
 # %% [markdown]
-# In post-LN the last block's gradient does not care how deep the model is. In pre-LN it shrinks like $1/\sqrt n$, because the last layer norm
-# divides by the size of a stream to which $2n$ parts have added: the deeper the model, the smaller each block's gradient.
-# For the last block that is theorem 1 of Xiong et al. 2020, and their reason why post-LN needs a careful warm-up and pre-LN much less of it.
+# In post-LN the last block's gradient does not care how deep the model is. In pre-LN it shrinks
+# like $1/\sqrt n$, because the last layer norm divides by the size of a stream to which $2n$ parts
+# have added: the deeper the model, the smaller each block's gradient. For the last block that is
+# theorem 1 of Xiong et al. 2020, and their reason why post-LN needs a careful warm-up and pre-LN
+# much less of it.
 #
 # ## What a layer norm does not save
 #
-# "No sum" has the largest gradients of all. So is the sum only one of two ways to keep the size? Look at the tokens themselves. The cosine of two
-# vectors is 1 where they point the same way. *Predict:* how alike are the 32 tokens of a sequence after 24 blocks?
+# "No sum" has the largest gradients of all. So is the sum only one of two ways to keep the size?
+# Look at the tokens themselves. The cosine of two vectors is 1 where they point the same way.
+# *Predict:* how alike are the 32 tokens of a sequence after 24 blocks?
 
 
 # %%
@@ -371,12 +392,13 @@ for name, kind, n in (("with the sum", GPT, N), ("no sum", Chain, 4), ("no sum",
     print(f"{name:12s} {n:2d} blocks: mean cosine of two tokens {likeness(fresh(kind, n=n)):.3f}")
 
 # %% [markdown]
-# Fresh attention takes about the mean of all tokens before. With the sum, a token keeps what it was, beside that mean. Without, it *is* that mean, and
-# after a few blocks all tokens are one vector (Dong, Cordonnier and Loukas 2021). The gradient is large, and says nothing: it is
-# about tokens that can no longer be told apart.
+# Fresh attention takes about the mean of all tokens before. With the sum, a token keeps what it
+# was, beside that mean. Without, it *is* that mean, and after a few blocks all tokens are one
+# vector (Dong, Cordonnier and Loukas 2021). The gradient is large, and says nothing: it is about
+# tokens that can no longer be told apart.
 #
-# The proof is a task that a child can do: the next letter in the alphabet, $y = x + 1$ among 16 letters. Knowing nothing costs
-# $\ln 16 = 2.77$. Sixty steps of AdamW:
+# The proof is a task that a child can do: the next letter in the alphabet, $y = x + 1$ among 16
+# letters. Knowing nothing costs $\ln 16 = 2.77$. Sixty steps of AdamW:
 
 
 # %%
@@ -399,18 +421,20 @@ for name, loss in losses.items():
     print(f"{name:8s} loss after 60 steps {loss:.1f}")
 
 # %% [markdown]
-# With the sum it learns, wherever the layer norm stands. Without it, nothing. (The task matters. On English text, the first sixty steps tell these
-# models apart hardly at all: all of them learn how frequent each letter is, and for that no token has to be told from another.)
+# With the sum it learns, wherever the layer norm stands. Without it, nothing. (The task matters. On
+# English text, the first sixty steps tell these models apart hardly at all: all of them learn how
+# frequent each letter is, and for that no token has to be told from another.)
 #
 # ## How large the stream becomes
 #
-# In pre-LN nothing holds the stream. At the start, the parts add random vectors that know nothing of each other. For such, variances
+# In pre-LN nothing holds the stream. At the start, the parts add random vectors that know nothing
+# of each other. For such, variances
 # add: if each of $2n$ parts adds a variance of $v$ on average,
 #
 # $$\mathrm{Var}(x_n) = \mathrm{Var}(x_0) + 2n\,v$$
 #
-# The part's last matrix, `c_proj`, scales what it adds. Divide its initial standard deviation by $\sqrt{2n}$, and $v$ is divided by $2n$:
-# the depth drops out.
+# The part's last matrix, `c_proj`, scales what it adds. Divide its initial standard deviation by
+# $\sqrt{2n}$, and $v$ is divided by $2n$: the depth drops out.
 
 # %%
 formula("gpt.initial")
@@ -433,7 +457,8 @@ for n in (6, 12, 24, 48):
     )
 
 # %% [markdown]
-# Twice the blocks, twice the variance; scaled, always about a tenth. A straight line from below to above, as the formula says:
+# Twice the blocks, twice the variance; scaled, always about a tenth. A straight line from below to
+# above, as the formula says:
 
 # %%
 figure = plots.new_figure(8, 3.2)
@@ -449,11 +474,13 @@ for axes, scaled in zip(figure.subplots(1, 2), (False, True), strict=True):
 show(figure)
 
 # %% [markdown]
-# On the left the three lines lie on each other: the first 12 blocks do not know how many will follow.
+# On the left the three lines lie on each other: the first 12 blocks do not know how many will
+# follow.
 #
-# What does the scale do to the gradients? *Predict, then look at the picture of* `c_fc` *above:* the two lines of pre-LN nearly agree. Every part
-# reads the stream through a layer norm, which takes any common scale away again: the smaller `c_proj` and the smaller stream cancel. What changes
-# is the part of the stream that is *not* scaled, the embedding:
+# What does the scale do to the gradients? *Predict, then look at the picture of* `c_fc` *above:*
+# the two lines of pre-LN nearly agree. Every part reads the stream through a layer norm, which
+# takes any common scale away again: the smaller `c_proj` and the smaller stream cancel. What
+# changes is the part of the stream that is *not* scaled, the embedding:
 
 # %%
 for n in (12, 48):
@@ -464,13 +491,14 @@ for n in (12, 48):
         )
 
 # %% [markdown]
-# Without the scale, the token's own vector drowns in what random blocks say about it, the more so the deeper the model. With it, the token has
-# about the same share at any depth.
+# Without the scale, the token's own vector drowns in what random blocks say about it, the more so
+# the deeper the model. With it, the token has about the same share at any depth.
 #
 # ## A shared memory
 #
-# The stream is a sum and stays a sum: token vector, plus position, plus what each part of each block added. Any later part can read what
-# any earlier one wrote, and nobody can erase but by adding the opposite. Here is the trained model that ships with the project, 4 blocks.
+# The stream is a sum and stays a sum: token vector, plus position, plus what each part of each
+# block added. Any later part can read what any earlier one wrote, and nobody can erase but by
+# adding the opposite. Here is the trained model that ships with the project, 4 blocks.
 
 # %%
 prose = GPT.from_pretrained(shipped_model())
@@ -494,9 +522,10 @@ after = [length(step.out) for step in sums if not step.name.endswith("sum_1")]
 show(plots.residual_stream(after, added))
 
 # %% [markdown]
-# Training has made the parts loud: the first MLP adds more than twice what was there. Then look at the last two blocks. They add four vectors of
-# length 2 to 4. Had those nothing to do with the stream, its length would go from 5.9 to 8.6 (squares add); it is 6.1. Some must write
-# the opposite of what stands there:
+# Training has made the parts loud: the first MLP adds more than twice what was there. Then look at
+# the last two blocks. They add four vectors of length 2 to 4. Had those nothing to do with the
+# stream, its length would go from 5.9 to 8.6 (squares add); it is 6.1. Some must write the opposite
+# of what stands there:
 
 # %%
 for step in sums[1:]:
@@ -505,12 +534,15 @@ for step in sums[1:]:
     print(f"{step.name}: cosine of what is there and what is added {cosine.mean():+.1f}")
 
 # %% [markdown]
-# Because the stream is a sum, one can ask who wrote the answer. The logit of a token is $\mathrm{LN}(x) \cdot e$, where $e$ is its row of
-# `wte`. With the layer norm's $\mu$ and $r = 1/\sqrt{\sigma^2 + \epsilon}$ held as they came out, that is linear in $x$, and each part has its share:
+# Because the stream is a sum, one can ask who wrote the answer. The logit of a token is
+# $\mathrm{LN}(x) \cdot e$, where $e$ is its row of `wte`. With the layer norm's $\mu$ and $r =
+# 1/\sqrt{\sigma^2 + \epsilon}$ held as they came out, that is linear in $x$, and each part has its
+# share:
 #
 # $$\mathrm{logit} = \sum_{\text{parts}} \big(r\,(\text{part} - \overline{\text{part}}) \odot \gamma\big) \cdot e \;+\; \beta \cdot e$$
 
-# The model has read "Return the number of"; the next token is " item". *Predict: which part says so the loudest, an early one or a late one?*
+# The model has read "Return the number of"; the next token is " item". *Predict: which part says so
+# the loudest, an early one or a late one?*
 
 # %%
 norm, head = big.find("ln_f", "layer_norm_forward"), big.find("head", "linear_forward")
@@ -527,13 +559,14 @@ for name, share in shares.items():
     print(f"{name:12s} {share:+.1f}")
 
 # %% [markdown]
-# The loudest is the attention of block 2 (its `sum_1`), the third of four: a part that can look back at "number". The embedding of "of" itself
-# says next to nothing. Each wrote its share without knowing of the head; the head reads the sum. Notebook 16 goes on from here.
+# The loudest is the attention of block 2 (its `sum_1`), the third of four: a part that can look
+# back at "number". The embedding of "of" itself says next to nothing. Each wrote its share without
+# knowing of the head; the head reads the sum. Notebook 16 goes on from here.
 #
 # ## Exercises
 #
-# **1.** A GPT of 12 blocks. In one channel, every part has the slope $0.1$, so that its sum has the slope $1.1$. By what is the gradient
-# multiplied on its way from the last block to the first?
+# **1.** A GPT of 12 blocks. In one channel, every part has the slope $0.1$, so that its sum has the
+# slope $1.1$. By what is the gradient multiplied on its way from the last block to the first?
 
 # %%
 factor = None  # a number
@@ -546,8 +579,8 @@ answer(
 )
 
 # %% [markdown]
-# **2.** The gradient of the tiny block's input, from `g`, the gradient from above. `mlp_back` and `attention_back` go back through a part and
-# its layer norm, $m^\top$ and $a^\top$ above.
+# **2.** The gradient of the tiny block's input, from `g`, the gradient from above. `mlp_back` and
+# `attention_back` go back through a part and its layer norm, $m^\top$ and $a^\top$ above.
 
 
 # %%
@@ -580,9 +613,13 @@ answer(
 # %% [markdown]
 # ## In three lines
 #
-# * $x + f(x)$ passes its gradient on to both sides: through $f$, and round it, multiplied by 1. A chain multiplies only, and vanishes.
-# * Layer norm can keep the size of a gradient in a chain, and not what the tokens were. Pre-LN leaves the stream alone, post-LN normalizes it.
-# * The stream is a sum of what all parts wrote. Its variance grows with $2n$ parts, unless `c_proj` starts at $0.02/\sqrt{2n}$.
+# * $x + f(x)$ passes its gradient on to both sides: through $f$, and round it, multiplied by 1. A
+#   chain multiplies only, and vanishes.
+# * Layer norm can keep the size of a gradient in a chain, and not what the tokens were. Pre-LN
+#   leaves the stream alone, post-LN normalizes it.
+# * The stream is a sum of what all parts wrote. Its variance grows with $2n$ parts, unless `c_proj`
+#   starts at $0.02/\sqrt{2n}$.
 #
-# **Where it is:** `minigpt/layers/add.py`, `minigpt/model.py` (`block_forward`, `block_backward`), the start in
-# `minigpt/parameters.py`; `minigpt check model` tests the whole. Before: 08, GELU and the MLP. Next: 10, the whole GPT.
+# **Where it is:** `minigpt/layers/add.py`, `minigpt/model.py` (`block_forward`, `block_backward`),
+# the start in `minigpt/parameters.py`; `minigpt check model` tests the whole. Before: 08, GELU and
+# the MLP. Next: 10, the whole GPT.

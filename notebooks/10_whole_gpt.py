@@ -3,7 +3,8 @@
 #
 # *What does a GPT compute from the text to the loss and back, and what does it cost?*
 #
-# Every part has had its notebook. Here they stand in one column, forward and then backward, with the numbers of the running example; then
+# Every part has had its notebook. Here they stand in one column, forward and then backward, with
+# the numbers of the running example; then
 # the bill: parameters, bytes and multiplications, for this toy and for GPT-2.
 #
 # | letter | meaning | tiny | GPT-2 (small) |
@@ -42,9 +43,10 @@ np.set_printoptions(precision=3, suppress=True)
 # %% [markdown]
 # ## Make it hurt
 #
-# A gradient that is wrong does not stop. Here are three models that differ in one line of the backward pass. The table `wte` is used
-# twice, at the bottom to look tokens up and at the top to score them; the second model forgets the one use, the third the other.
-# *Predict before you run: which of them will not learn?*
+# A gradient that is wrong does not stop. Here are three models that differ in one line of the
+# backward pass. The table `wte` is used twice, at the bottom to look tokens up and at the top to
+# score them; the second model forgets the one use, the third the other. *Predict before you run:
+# which of them will not learn?*
 
 
 # %%
@@ -76,12 +78,14 @@ for kind in (GPT, ForgetsTheHead, ForgetsTheEmbedding):
     print(f"{kind.__name__:20s} loss {losses[0]:.2f}, after 100 steps {np.mean(losses[-10:]):.2f}")
 
 # %% [markdown]
-# All three learn, and the third is only a few hundredths worse. Nobody would notice. So the rule of this notebook: *every* number of *every*
-# gradient is compared with something that did not come from the same derivation.
+# All three learn, and the third is only a few hundredths worse. Nobody would notice. So the rule of
+# this notebook: *every* number of *every* gradient is compared with something that did not come
+# from the same derivation.
 #
 # ## The formula
 #
-# GPT-1's equation 2, with GPT-2's last layer norm. $h_0$ is the residual stream before the first block, $h_l$ after block $l$.
+# GPT-1's equation 2, with GPT-2's last layer norm. $h_0$ is the residual stream before the first
+# block, $h_l$ after block $l$.
 
 # %%
 formula("gpt.logits")
@@ -89,8 +93,9 @@ formula("gpt.logits")
 # %% [markdown]
 # ## Forward, by hand
 #
-# The tiny model has one block, so the whole forward pass is fourteen lines. Three are sums, each other one calls a function of `layers`, and
-# each function was derived in the notebook whose number stands beside it. Nothing else happens in a GPT.
+# The tiny model has one block, so the whole forward pass is fourteen lines. Three are sums, each
+# other one calls a function of `layers`, and each function was derived in the notebook whose number
+# stands beside it. Nothing else happens in a GPT.
 
 # %%
 model = tiny_model()
@@ -128,8 +133,9 @@ same("loss", loss, model.loss(ids, targets)[0])
 print(f"loss {loss:.3f}; a model that knows nothing: ln 9 = {np.log(9):.3f}")
 
 # %% [markdown]
-# The loss is far above $\ln 9$: the tiny model is not ignorant but wrong. Its parameters are random and large, and give it random opinions.
-# *Predict:* in the picture of $p$, where is the number that says how much it believes in "a" after "tr"?
+# The loss is far above $\ln 9$: the tiny model is not ignorant but wrong. Its parameters are random
+# and large, and give it random opinions. *Predict:* in the picture of $p$, where is the number that
+# says how much it believes in "a" after "tr"?
 
 # %%
 tokenizer = tiny_tokenizer()
@@ -140,11 +146,13 @@ plots.draw_matrix(figure.subplots(), p[0], title, False, 1.0, None, list("trans"
 show(figure)
 
 # %% [markdown]
-# Row "r", column "a": 1 %. Each row has seen all letters above it, and sums to 1. The loss is the mean of $-\log p$ at the five right places.
+# Row "r", column "a": 1 %. Each row has seen all letters above it, and sums to 1. The loss is the
+# mean of $-\log p$ at the five right places.
 #
 # ## The code of it
 #
-# What you have just written by hand is `GPT.forward`, with a loop over blocks, and dropout where it trains:
+# What you have just written by hand is `GPT.forward`, with a loop over blocks, and dropout where it
+# trains:
 
 # %%
 source(GPT.forward, GPT.loss)
@@ -152,9 +160,11 @@ source(GPT.forward, GPT.loss)
 # %% [markdown]
 # ## Backward: read it from the last line to the first
 #
-# Let $d\square$ be the gradient of the loss to $\square$; it has the shape of $\square$. Three rules make the whole backward pass:
+# Let $d\square$ be the gradient of the loss to $\square$; it has the shape of $\square$. Three
+# rules make the whole backward pass:
 #
-# 1. **A line** `y = f(x, w)`: from $dy$ make $dx$ and $dw$. That is the `_backward` of the same function, given what the forward kept.
+# 1. **A line** `y = f(x, w)`: from $dy$ make $dx$ and $dw$. That is the `_backward` of the same
+#    function, given what the forward kept.
 # 2. **A sum** `y = u + v`: $du = dy$ and $dv = dy$.
 # 3. **Used twice**: where two lines read the same $x$, $dx$ is the sum of what both send back.
 #
@@ -175,8 +185,9 @@ source(GPT.forward, GPT.loss)
 # | logits $= h E^\top$ | $(B, T, V)$ | $dh = d\,$logits $E$; $\;dE = d\,$logits$^\top h$ |
 # | loss = mean of $-\log p_y$ | 1 | $d\,$logits $= (p - 1_y) / N$, with $N = BT$ counted tokens |
 #
-# $\mathrm{LN}^\top$ and the like mean, as in 09, "back through". What the table leaves out, each part's gradients of its own weight and bias, its
-# `_backward` returns too. Below, the right column from bottom to top: `keep` writes these two down and hands $dx$ on.
+# $\mathrm{LN}^\top$ and the like mean, as in 09, "back through". What the table leaves out, each
+# part's gradients of its own weight and bias, its `_backward` returns too. Below, the right column
+# from bottom to top: `keep` writes these two down and hands $dx$ on.
 
 # %%
 grads = {}
@@ -215,8 +226,9 @@ source(GPT.backward, GPT.backward_from_logits)
 # %% [markdown]
 # ## The proof
 #
-# That `model.backward` says the same is no proof: we may both have made the same mistake. The proof moves each of the 320 numbers up and down and
-# watches the loss. That costs 640 forward passes: for a toy it is nothing; for GPT-2 it would be 249 million.
+# That `model.backward` says the same is no proof: we may both have made the same mistake. The proof
+# moves each of the 320 numbers up and down and watches the loss. That costs 640 forward passes: for
+# a toy it is nothing; for GPT-2 it would be 249 million.
 
 # %%
 source(loss_difference)
@@ -233,8 +245,9 @@ assert max(errors.values()) < 1e-8
 # %% [markdown]
 # ## The whole trace
 #
-# All of it as the model ran it, with the row of the last letter, "s", and how far each gradient is from the central difference of its own
-# function. Parts that are made of others (attention calls softmax, the MLP calls GELU) show these too.
+# All of it as the model ran it, with the row of the last letter, "s", and how far each gradient is
+# from the central difference of its own function. Parts that are made of others (attention calls
+# softmax, the MLP calls GELU) show these too.
 
 # %%
 trace = minigpt.trace(model, "trans", tokenizer, targets="ransf")
@@ -243,8 +256,8 @@ trace
 # %% [markdown]
 # ## What the gradients say
 #
-# *Predict:* which of the 320 gradients are 0? Think of letters that do not occur, of positions that are not reached, and of softmax,
-# which does not see a number that is added to all its scores.
+# *Predict:* which of the 320 gradients are 0? Think of letters that do not occur, of positions that
+# are not reached, and of softmax, which does not see a number that is added to all its scores.
 
 # %%
 show(plots.gradients(list(want), [float(np.linalg.norm(g)) for g in want.values()]))
@@ -256,13 +269,15 @@ for name, part in zip(("q", "k", "v"), np.split(bias, 3), strict=True):
     print(f"bias of {name}: largest gradient {np.abs(part).max():.1e}")
 
 # %% [markdown]
-# Positions 5, 6, 7 were not reached. And the bias of the keys: it adds the same $q \cdot b$ to all scores of a query, and softmax takes a
-# common addend away again. It never learns anything, in any GPT; GPT-2 has 12 times 768 such numbers. Together 12 + 4 of the 320.
+# Positions 5, 6, 7 were not reached. And the bias of the keys: it adds the same $q \cdot b$ to all
+# scores of a query, and softmax takes a common addend away again. It never learns anything, in any
+# GPT; GPT-2 has 12 times 768 such numbers. Together 12 + 4 of the 320.
 #
 # ## The tied head
 #
-# No row of `wte` is without a gradient, though "e", "f", "m" and "o" are not in "trans". Here is why. Pretend that the two uses were two
-# tables, $E_{in}$ below and $E_{out}$ above. The loss is $L(E_{in}, E_{out})$, and both are $E$. By the chain rule, for each number of $E$:
+# No row of `wte` is without a gradient, though "e", "f", "m" and "o" are not in "trans". Here is
+# why. Pretend that the two uses were two tables, $E_{in}$ below and $E_{out}$ above. The loss is
+# $L(E_{in}, E_{out})$, and both are $E$. By the chain rule, for each number of $E$:
 #
 # $$\frac{dL}{dE} = \frac{\partial L}{\partial E_{in}} \cdot 1 + \frac{\partial L}{\partial E_{out}} \cdot 1, \qquad
 # \frac{\partial L}{\partial E_{in}} = \mathrm{scatter}(dx_0), \qquad \frac{\partial L}{\partial E_{out}} = (d\,\mathrm{logits})^\top h$$
@@ -279,8 +294,9 @@ for axes, (title, array) in zip(figure.subplots(1, 3), parts.items(), strict=Tru
 show(figure)
 
 # %% [markdown]
-# Below, a row for each letter that was read. Above, every row: each letter that was not the answer is pushed away, as far as it was
-# believed. The proof is that with two separate tables, each path is the gradient of its own:
+# Below, a row for each letter that was read. Above, every row: each letter that was not the answer
+# is pushed away, as far as it was believed. The proof is that with two separate tables, each path
+# is the gradient of its own:
 
 
 # %%
@@ -309,14 +325,15 @@ for name, gradient in (("both", below + above), ("below alone", below), ("above 
     print(f"{name:12s} off by {off:.1e}, cosine with the true gradient {cosine:.2f}")
 
 # %% [markdown]
-# Here both wrong ones point less than a right angle away from the true gradient: a small step along them still lowers the loss. In the models
-# at the start all other gradients are right as well, so the whole step went downhill, even where that of `wte` did not. That is why all
-# three learned.
+# Here both wrong ones point less than a right angle away from the true gradient: a small step along
+# them still lowers the loss. In the models at the start all other gradients are right as well, so
+# the whole step went downhill, even where that of `wte` did not. That is why all three learned.
 #
 # ## Three implementations
 #
-# The model asks for functions by name and does not care whose they are. The loops of `by_hand.py` and the kernels give the same loss and the
-# same gradients; the kernels compute in float32, and that is the size of their difference.
+# The model asks for functions by name and does not care whose they are. The loops of `by_hand.py`
+# and the kernels give the same loss and the same gradients; the kernels compute in float32, and
+# that is the size of their difference.
 
 # %%
 for ops, dtype, tolerance in (("by_hand", np.float64, 1e-12), ("numba", np.float32, 1e-5)):
@@ -330,8 +347,9 @@ for ops, dtype, tolerance in (("by_hand", np.float64, 1e-12), ("numba", np.float
 # %% [markdown]
 # ## The ledger: parameters
 #
-# A block has four matrices and two layer norms. The matrices are $(C, 3C)$, $(C, C)$, $(C, 4C)$ and $(4C, C)$: $12 C^2$. Their biases are $3C + C + 4C + C = 9C$,
-# and two gains and two biases of layer norm are $4C$.
+# A block has four matrices and two layer norms. The matrices are $(C, 3C)$, $(C, C)$, $(C, 4C)$ and
+# $(4C, C)$: $12 C^2$. Their biases are $3C + C + 4C + C = 9C$, and two gains and two biases of
+# layer norm are $4C$.
 
 # %%
 for name, shape in parameter_shapes(published("gpt2")).items():
@@ -345,7 +363,8 @@ formula("gpt.block_parameters")
 formula("gpt.parameters")
 
 # %% [markdown]
-# The head has no line: it is `wte`. A head of its own would cost another $VC$. And the best known number about GPT-2 is wrong:
+# The head has no line: it is `wte`. A head of its own would cost another $VC$. And the best known
+# number about GPT-2 is wrong:
 
 # %%
 refutation("gpt2.117_million")
@@ -374,12 +393,14 @@ for name, share in zip(sizes, tables, strict=True):
     print(f"{name:12s} tables {share:.1%}, blocks {1 - share:.1%}")
 
 # %% [markdown]
-# Tables grow with $C$, blocks with $C^2$ and $n$. In the smallest GPT-2 nearly a third of the parameters is in tables; in the largest GPT-3, next to nothing.
+# Tables grow with $C$, blocks with $C^2$ and $n$. In the smallest GPT-2 nearly a third of the
+# parameters is in tables; in the largest GPT-3, next to nothing.
 #
 # ## The ledger: bytes and multiplications
 #
-# Forward, the caches `c_...` keep what the backward pass will read. The ledger counts them from shapes. A product of $(m, k)$ and $(k, n)$ is
-# $2mkn$ FLOPs, a multiplication and an addition for each term.
+# Forward, the caches `c_...` keep what the backward pass will read. The ledger counts them from
+# shapes. A product of $(m, k)$ and $(k, n)$ is $2mkn$ FLOPs, a multiplication and an addition for
+# each term.
 
 # %%
 config_cpu = GPTConfig(vocab_size=65, **PRESETS["char-cpu"].model)
@@ -396,11 +417,13 @@ for name, (config, B, T) in rows.items():
         print(f"  {part.part:14s} {part.parameters:>12,} {size:>14,} bytes {flops:>16,} FLOPs")
 
 # %% [markdown]
-# (`char-cpu` is the model that nanoGPT trains on Shakespeare's letters on a CPU. Block 0 stands for all blocks, which are equal. The head
-# has few parameters of its own, and many FLOPs.) These bytes are those of float32. The tiny model computes in float64, so its cache below
-# is nearly twice as large.
+# (`char-cpu` is the model that nanoGPT trains on Shakespeare's letters on a CPU. Block 0 stands for
+# all blocks, which are equal. The head has few parameters of its own, and many FLOPs.) These bytes
+# are those of float32. The tiny model computes in float64, so its cache below is nearly twice as
+# large.
 #
-# Believe no count that was not compared. The bytes: those of all arrays in the tiny model's cache, each once, without the parameters.
+# Believe no count that was not compared. The bytes: those of all arrays in the tiny model's cache,
+# each once, without the parameters.
 
 
 # %%
@@ -427,7 +450,8 @@ print(
 )
 
 # %% [markdown]
-# The FLOPs: those of the products that the trace saw, five linear layers and attention's two products.
+# The FLOPs: those of the products that the trace saw, five linear layers and attention's two
+# products.
 
 # %%
 flops = 0
@@ -440,9 +464,11 @@ for step in trace:
 print(flops, "FLOPs seen;", ledger(model.config, 1, 5)[-1].forward_flops, "in the ledger")
 
 # %% [markdown]
-# Where does the famous "$6N$ FLOPs for each token" come from? Forward, each weight meets each token once: a multiplication and an
-# addition, 2. Backward, `linear_backward` has two products of the same size, $dx = dy\,W^\top$ and $dW = x^\top dy$: 4. Together 6.
-# Attention comes on top: its products have no weights; $q k^\top$ and $P v$ are $2 \cdot 2 T^2 C$ in each block, three times that with the backward pass.
+# Where does the famous "$6N$ FLOPs for each token" come from? Forward, each weight meets each token
+# once: a multiplication and an addition, 2. Backward, `linear_backward` has two products of the
+# same size, $dx = dy\,W^\top$ and $dW = x^\top dy$: 4. Together 6. Attention comes on top: its
+# products have no weights; $q k^\top$ and $P v$ are $2 \cdot 2 T^2 C$ in each block, three times
+# that with the backward pass.
 
 # %%
 formula("gpt.flops")
@@ -458,8 +484,8 @@ for T in (128, 1024, 8192):
     )
 
 # %% [markdown]
-# Attention's share grows with $T$; everything else costs the same for each token, however long the text. With memory it is worse: the
-# weights $P$ of all heads are $nh\,T^2$ numbers in each block.
+# Attention's share grows with $T$; everything else costs the same for each token, however long the
+# text. With memory it is worse: the weights $P$ of all heads are $nh\,T^2$ numbers in each block.
 
 # %%
 block = ledger(gpt2, 1, 1024)[1].activation_bytes
@@ -471,7 +497,8 @@ print(f"a block keeps {block / 1e6:.0f} MB at T = 1024, of which P is {P / 1e6:.
 #
 # ## Exercises
 #
-# **1.** How many parameters would GPT-2 small have if the head were not tied, but had a matrix of its own (and no bias)?
+# **1.** How many parameters would GPT-2 small have if the head were not tied, but had a matrix of
+# its own (and no bias)?
 
 # %%
 count = None  # a number
@@ -489,8 +516,9 @@ answer(
 )
 
 # %% [markdown]
-# **2.** A tiny GPT-1: $x_1 = \mathrm{LN}_1(x_0 + \mathrm{MHA}(x_0))$ and $x_2 = \mathrm{LN}_2(x_1 + \mathrm{MLP}(x_1))$. Write its block backward, for
-# $dx_0$ alone, from the three rules. The caches are `c.ln_1`, `c.attn.c_attn`, `c.attn.heads`, `c.attn.c_proj`, `c.ln_2` and `c.mlp.mlp`.
+# **2.** A tiny GPT-1: $x_1 = \mathrm{LN}_1(x_0 + \mathrm{MHA}(x_0))$ and $x_2 = \mathrm{LN}_2(x_1 +
+# \mathrm{MLP}(x_1))$. Write its block backward, for $dx_0$ alone, from the three rules. The caches
+# are `c.ln_1`, `c.attn.c_attn`, `c.attn.heads`, `c.attn.c_proj`, `c.ln_2` and `c.mlp.mlp`.
 
 # %%
 gpt1 = GPT(GPTConfig(9, 8, 1, 2, 4, norm="post"), dtype=np.float64)
@@ -517,9 +545,13 @@ else:
 # %% [markdown]
 # ## In three lines
 #
-# * This GPT is fourteen lines forward and thirteen backward; three rules make the second from the first.
-# * What is used twice gets the sum of two gradients: the stream at each $x + f(x)$, and the table `wte`. Dropping one still trains, without an error, and worse.
-# * A block learns $12C^2 + 13C$ numbers, a token costs $6N_W$ FLOPs and attention's share; every count here was compared with what happened.
+# * This GPT is fourteen lines forward and thirteen backward; three rules make the second from the
+#   first.
+# * What is used twice gets the sum of two gradients: the stream at each $x + f(x)$, and the table
+#   `wte`. Dropping one still trains, without an error, and worse.
+# * A block learns $12C^2 + 13C$ numbers, a token costs $6N_W$ FLOPs and attention's share; every
+#   count here was compared with what happened.
 #
-# **Where it is:** `minigpt/model.py`, the ledger in `minigpt/ledger.py`, the counting in `minigpt/parameters.py`, central differences in
-# `minigpt/gradients.py`; `minigpt check model` tests all of it, also against PyTorch's numbers. Before: 09, the residual stream. Next: 11, AdamW.
+# **Where it is:** `minigpt/model.py`, the ledger in `minigpt/ledger.py`, the counting in
+# `minigpt/parameters.py`, central differences in `minigpt/gradients.py`; `minigpt check model`
+# tests all of it, also against PyTorch's numbers. Before: 09, the residual stream. Next: 11, AdamW.

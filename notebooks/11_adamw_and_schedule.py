@@ -3,9 +3,9 @@
 #
 # *The gradient says which way is down. How far should one step go?*
 #
-# Notebook 10 ends with a gradient for every parameter. A gradient is a slope: it holds right here, and says nothing about what comes
-# a step away. Too short a step wastes an hour of training, too long a step destroys what was learnt. And one length for all parameters
-# does not exist.
+# Notebook 10 ends with a gradient for every parameter. A gradient is a slope: it holds right here,
+# and says nothing about what comes a step away. Too short a step wastes an hour of training, too
+# long a step destroys what was learnt. And one length for all parameters does not exist.
 #
 # | letter | meaning | usual |
 # |---|---|---|
@@ -40,8 +40,9 @@ np.set_printoptions(precision=3, suppress=True)
 # %% [markdown]
 # ## Make it hurt
 #
-# A valley with two parameters, 50 times as steep in one direction as in the other: $f(x, y) = \frac12 (x^2 + 50 y^2)$. Its gradient
-# is $(x, 50 y)$, its lowest point is $(0, 0)$. Plain gradient descent, called SGD, subtracts $\eta$ times the gradient. *Predict before
+# A valley with two parameters, 50 times as steep in one direction as in the other: $f(x, y) =
+# \frac12 (x^2 + 50 y^2)$. Its gradient is $(x, 50 y)$, its lowest point is $(0, 0)$. Plain gradient
+# descent, called SGD, subtracts $\eta$ times the gradient. *Predict before
 # you run: which of these four rates is best after 60 steps?*
 
 # %%
@@ -60,22 +61,24 @@ for rate in (0.010, 0.030, 0.039, 0.041):
     print(f"rate {rate:.3f}: x = {point[0]:.3f}, y = {point[1]:7.3f}, height {height(*point):.3f}")
 
 # %% [markdown]
-# The best rate is next to the one that explodes. This can be read from the formula: a step makes $x - \eta k x = (1 - \eta k)\, x$ of
-# a coordinate whose steepness is $k$. It shrinks only while $|1 - \eta k| < 1$, so $\eta < 2 / k$. The steep direction, $k = 50$, allows
-# at most $0.04$; at that rate the flat one, $k = 1$, keeps $0.96$ of its error at each step. A GPT has as many directions as
-# parameters, and their steepness can differ by far more than 50.
+# The best rate is next to the one that explodes. This can be read from the formula: a step makes $x
+# - \eta k x = (1 - \eta k)\, x$ of a coordinate whose steepness is $k$. It shrinks only while $|1 -
+# \eta k| < 1$, so $\eta < 2 / k$. The steep direction, $k = 50$, allows at most $0.04$; at that
+# rate the flat one, $k = 1$, keeps $0.96$ of its error at each step. A GPT has as many directions
+# as parameters, and their steepness can differ by far more than 50.
 #
 # ## First idea: a mean over steps
 #
-# In the steep direction the gradient changes its sign from step to step, in the flat one it does not. A running mean lets the first
-# cancel and keeps the second: *momentum*.
+# In the steep direction the gradient changes its sign from step to step, in the flat one it does
+# not. A running mean lets the first cancel and keeps the second: *momentum*.
 #
 # $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g, \qquad \theta \leftarrow \theta - \eta\, m$$
 #
 # ## Second idea: divide by the usual size
 #
-# Keep a running mean of $g^2$ as well, and divide by its root. Steep or flat, each coordinate then moves by about $\eta$. This is Adam
-# (Kingma and Ba 2015), and $\beta_1$, $\beta_2$ are its two memories. *Predict:* which of the three gets lowest in 60 steps?
+# Keep a running mean of $g^2$ as well, and divide by its root. Steep or flat, each coordinate then
+# moves by about $\eta$. This is Adam (Kingma and Ba 2015), and $\beta_1$, $\beta_2$ are its two
+# memories. *Predict:* which of the three gets lowest in 60 steps?
 
 
 # %%
@@ -118,11 +121,13 @@ for name, points in paths.items():
     print(f"{name:14s} height after 10 steps {early:6.3f}; mean of the last 10 {late:.3f}")
 
 # %% [markdown]
-# SGD jumps from wall to wall. Momentum takes a rate of 0.1, which SGD could not survive. Adam crosses the valley diagonally, as if
-# both directions were alike. (Both swing; so the mean of ten heights, not the last one.) A well chosen
-# momentum gets lower still on this valley, but somebody has to choose it, knowing how steep the valley is.
+# SGD jumps from wall to wall. Momentum takes a rate of 0.1, which SGD could not survive. Adam
+# crosses the valley diagonally, as if both directions were alike. (Both swing; so the mean of ten
+# heights, not the last one.) A well chosen momentum gets lower still on this valley, but somebody
+# has to choose it, knowing how steep the valley is.
 #
-# Adam's secret is a fact: stretch a coordinate's gradient by any factor, and Adam's step stays what it is.
+# Adam's secret is a fact: stretch a coordinate's gradient by any factor, and Adam's step stays what
+# it is.
 
 # %%
 g = np.random.default_rng(0).normal(size=(20, 2))
@@ -132,8 +137,8 @@ for t in range(1, 21):
 same("the step of stretched gradients", other, one, 1e-5)
 
 # %% [markdown]
-# Adam does this coordinate by coordinate, and that is its limit. Turn the valley by 45 degrees, so that steep and flat are no longer
-# $x$ and $y$:
+# Adam does this coordinate by coordinate, and that is its limit. Turn the valley by 45 degrees, so
+# that steep and flat are no longer $x$ and $y$:
 
 # %%
 turn = np.array([[1.0, -1.0], [1.0, 1.0]]) / math.sqrt(2)
@@ -151,8 +156,8 @@ for name, matrix in (
 # %% [markdown]
 # ## Why the running means are corrected, and why $t$ starts at 1
 #
-# $m$ starts at 0, and after one step it is $(1 - \beta_1)\,g$: a tenth of the gradient. How much too small is it after $t$ steps? Write
-# the recursion out:
+# $m$ starts at 0, and after one step it is $(1 - \beta_1)\,g$: a tenth of the gradient. How much
+# too small is it after $t$ steps? Write the recursion out:
 #
 # $$m_1 = (1 - \beta_1)\, g_1, \qquad m_2 = (1 - \beta_1)(\beta_1 g_1 + g_2), \qquad m_t = (1 - \beta_1) \sum_{i=1}^{t} \beta_1^{t-i} g_i$$
 #
@@ -174,11 +179,12 @@ print(f"their sum {weights.sum():.4f}, and 1 - beta^t = {1 - beta**t:.4f}")
 formula("adamw.first_step")
 
 # %% [markdown]
-# At the first step both means hold one gradient: $\hat m = g$, $\hat v = g^2$, and $g / \sqrt{g^2}$ is the *sign* of $g$. A gradient of a
-# million and one of a millionth move their parameters equally far.
+# At the first step both means hold one gradient: $\hat m = g$, $\hat v = g^2$, and $g / \sqrt{g^2}$
+# is the *sign* of $g$. A gradient of a million and one of a millionth move their parameters equally
+# far.
 #
-# **Break it.** Without the two divisions, $m$ is too small by $1 - \beta_1^t$, but $\sqrt v$ is too small by $\sqrt{1 - \beta_2^t}$. *Predict:* is the
-# step then too short or too long?
+# **Break it.** Without the two divisions, $m$ is too small by $1 - \beta_1^t$, but $\sqrt v$ is too
+# small by $\sqrt{1 - \beta_2^t}$. *Predict:* is the step then too short or too long?
 
 # %%
 for beta2 in (0.99, 0.999):
@@ -190,7 +196,8 @@ for beta2 in (0.99, 0.999):
     )
 
 # %% [markdown]
-# Too long, and by up to 6.57, exactly when the model knows least. What that costs is measured below.
+# Too long, and by up to 6.57, exactly when the model knows least. What that costs is measured
+# below.
 #
 # ## The formula
 
@@ -200,7 +207,8 @@ formula("adamw.step")
 # %% [markdown]
 # ## On paper
 #
-# One weight, $\theta = 1$, $g = 0.1$, $\eta = 0.001$, $\beta_1 = 0.9$, $\beta_2 = 0.999$, $\lambda = 0.01$, first step.
+# One weight, $\theta = 1$, $g = 0.1$, $\eta = 0.001$, $\beta_1 = 0.9$, $\beta_2 = 0.999$, $\lambda
+# = 0.01$, first step.
 #
 # | | |
 # |---|---|
@@ -208,7 +216,8 @@ formula("adamw.step")
 # | $v = 0.001 \cdot 0.01 = 0.00001$ | $\hat v = 0.00001 / 0.001 = 0.01$, root $0.1$ |
 # | decay $\eta \lambda \theta = 0.00001$ | step $\eta \cdot 0.1 / 0.1 = 0.001$ |
 #
-# $1 - 0.00001 - 0.001 = 0.99899$. The code must say so to all digits, up to $\epsilon$, which adds $10^{-10}$.
+# $1 - 0.00001 - 0.001 = 0.99899$. The code must say so to all digits, up to $\epsilon$, which adds
+# $10^{-10}$.
 
 # %%
 theta = {"w": np.array([[1.0]])}
@@ -225,15 +234,17 @@ same("the golden number", theta["w"], [[0.9989900001]], 1e-14)
 source(written_adamw)
 
 # %% [markdown]
-# The NumPy does whole arrays, in place: `params` and `state` are overwritten, because a second copy of a large model may not fit into
-# memory. It writes $m + (1 - \beta_1)(g - m)$ for $\beta_1 m + (1 - \beta_1) g$, which is the same with one product less.
+# The NumPy does whole arrays, in place: `params` and `state` are overwritten, because a second copy
+# of a large model may not fit into memory. It writes $m + (1 - \beta_1)(g - m)$ for $\beta_1 m + (1
+# - \beta_1) g$, which is the same with one product less.
 
 # %%
 source(optim.adamw_init, optim.adamw_step, optim.is_decayed)
 
 # %% [markdown]
-# AdamW does a dozen operations on four arrays; NumPy walks through memory once for each of them. The kernel walks once for all. It is
-# given a table of addresses, so that one call does the whole model.
+# AdamW does a dozen operations on four arrays; NumPy walks through memory once for each of them.
+# The kernel walks once for all. It is given a table of addresses, so that one call does the whole
+# model.
 
 # %%
 source(kernels.optim._update, kernels.optim._adamw, kernels.adamw_step)
@@ -241,8 +252,9 @@ source(kernels.optim._update, kernels.optim._adamw, kernels.adamw_step)
 # %% [markdown]
 # ## In the running example
 #
-# The tiny model reads "trans" and should have said "ransf". It has 320 parameters, with gradients from very small to about 1. *Predict:* after
-# one step with $\eta = 0.01$ and without decay, how far has each parameter moved?
+# The tiny model reads "trans" and should have said "ransf". It has 320 parameters, with gradients
+# from very small to about 1. *Predict:* after one step with $\eta = 0.01$ and without decay, how
+# far has each parameter moved?
 
 # %%
 model = tiny_model()
@@ -266,10 +278,12 @@ for name in before:
         print(f"{name}: {still.sum()} of {still.size}, at {np.argwhere(still)[:, 0].tolist()}")
 
 # %% [markdown]
-# Rows 5, 6, 7 of `wpe` are positions that a text of five letters does not reach: their gradient is 0. And numbers 4 .. 7 of `c_attn.bias` are
-# the bias of the keys, to which softmax is blind (05): their gradient is 0 in exact arithmetic, and a rounding error on a machine.
+# Rows 5, 6, 7 of `wpe` are positions that a text of five letters does not reach: their gradient is
+# 0. And numbers 4 .. 7 of `c_attn.bias` are the bias of the keys, to which softmax is blind (05):
+# their gradient is 0 in exact arithmetic, and a rounding error on a machine.
 #
-# This is what $\epsilon$ is for. Adam divides by the gradient's own size, so that it would make full steps out of rounding errors:
+# This is what $\epsilon$ is for. Adam divides by the gradient's own size, so that it would make
+# full steps out of rounding errors:
 
 # %%
 key_bias = {"b": np.array([-7e-18, 4e-18, 1.6e-17])}  # such as the backward pass leaves there
@@ -279,8 +293,9 @@ for eps in (1e-8, 1e-30):
     print(f"eps {eps:.0e}: the bias of the keys moves by {np.abs(theta['b']).max():.4f}")
 
 # %% [markdown]
-# Now the three implementations on this model, five steps with decay: the loops of `written_adamw` for all 320 numbers, NumPy, and the
-# kernel in float32 (which is why it agrees to seven digits and not to sixteen).
+# Now the three implementations on this model, five steps with decay: the loops of `written_adamw`
+# for all 320 numbers, NumPy, and the kernel in float32 (which is why it agrees to seven digits and
+# not to sixteen).
 
 
 # %%
@@ -314,17 +329,19 @@ same("kernel, all 320", in_a_row(kernel), in_a_row(loops), 1e-6)
 # %% [markdown]
 # ## Weight decay, apart
 #
-# Decay pulls every weight towards 0, a little at each step: $\theta \leftarrow \theta - \eta\lambda\theta$. A weight that the data does not ask for
-# vanishes. For SGD it is the same as adding $\frac{\lambda}{2} \theta^2$ to the loss, whose gradient is $\lambda \theta$. For Adam it is not:
-# what is in the gradient is divided by the gradient's size.
+# Decay pulls every weight towards 0, a little at each step: $\theta \leftarrow \theta -
+# \eta\lambda\theta$. A weight that the data does not ask for vanishes. For SGD it is the same as
+# adding $\frac{\lambda}{2} \theta^2$ to the loss, whose gradient is $\lambda \theta$. For Adam it
+# is not: what is in the gradient is divided by the gradient's size.
 
 # %%
 refutation("adamw.l2_in_the_gradient")
 
 # %% [markdown]
-# With the decay in the gradient, a weight with large gradients is hardly decayed at all, and one with small gradients is pulled at full
-# speed. To see it: weights of 1 whose gradients are noise around 0, 500 of them with noise of size 10 and 500 of size 0.1. Noise moves
-# them to and fro, so what their mean does in 200 steps is the decay ($\eta = 0.01$, $\lambda = 1$).
+# With the decay in the gradient, a weight with large gradients is hardly decayed at all, and one
+# with small gradients is pulled at full speed. To see it: weights of 1 whose gradients are noise
+# around 0, 500 of them with noise of size 10 and 500 of size 0.1. Noise moves them to and fro, so
+# what their mean does in 200 steps is the decay ($\eta = 0.01$, $\lambda = 1$).
 
 # %%
 noise = np.random.default_rng(1).normal(size=(200, 500, 2)) * [10.0, 0.1]
@@ -339,10 +356,11 @@ for name, params in (("apart", apart), ("in the gradient", inside)):
     print(f"{name:16s} loud gradients {loud:5.2f}   quiet gradients {quiet:5.2f}")
 
 # %% [markdown]
-# (A $\lambda$ from a paper may need converting: Loshchilov and Hutter's decay is not multiplied by $\eta$, PyTorch's and this one is.)
+# (A $\lambda$ from a paper may need converting: Loshchilov and Hutter's decay is not multiplied by
+# $\eta$, PyTorch's and this one is.)
 #
-# Only matrices and tables are decayed, as in GPT-1 ("on all non bias or gain weights"): a layer norm's gain should be about 1, and
-# pulling it towards 0 only fights the data.
+# Only matrices and tables are decayed, as in GPT-1 ("on all non bias or gain weights"): a layer
+# norm's gain should be about 1, and pulling it towards 0 only fights the data.
 
 # %%
 for name, theta in model.params.items():
@@ -352,8 +370,9 @@ for name, theta in model.params.items():
 # %% [markdown]
 # ## Clipping: what if one gradient is a thousand times too long?
 #
-# The length of all gradients together, as one vector, is the norm $\lVert g \rVert$. Where it is above $c$, all gradients are made shorter
-# by one factor, and the direction stays (Pascanu, Mikolov and Bengio 2013).
+# The length of all gradients together, as one vector, is the norm $\lVert g \rVert$. Where it is
+# above $c$, all gradients are made shorter by one factor, and the direction stays (Pascanu, Mikolov
+# and Bengio 2013).
 
 # %%
 formula("adamw.grad_norm")
@@ -365,8 +384,8 @@ formula("adamw.clip")
 source(optim.grad_norm, optim.clip_grad_norm, optim.clip_scale, kernels.grad_norm)
 
 # %% [markdown]
-# *Why one factor, and not one for each tensor?* Clip each tensor of the running example to a length of its own, 0.1, and measure the angle
-# to the gradient:
+# *Why one factor, and not one for each tensor?* Clip each tensor of the running example to a length
+# of its own, 0.1, and measure the angle to the gradient:
 
 # %%
 clipped, norm = clip_grad_norm(grads, 1.0)
@@ -380,8 +399,8 @@ for name, other in (("one factor", in_a_row(clipped)), ("one for each", in_a_row
     )
 
 # %% [markdown]
-# Adam's step does not depend on the gradient's size. *Predict:* is clipping then any use? One weight, gradient 1 at every step, but 1000 at
-# step 100; $\eta = 1$, $\beta_2 = 0.99$.
+# Adam's step does not depend on the gradient's size. *Predict:* is clipping then any use? One
+# weight, gradient 1 at every step, but 1000 at step 100; $\eta = 1$, $\beta_2 = 0.99$.
 
 
 # %%
@@ -405,14 +424,16 @@ for name, max_norm in (("clipped to 1", 1.0), ("not clipped", 0.0)):
     )
 
 # %% [markdown]
-# The spike does not throw the weight away; it *freezes* it. Its square stays in $v$ and divides every later step: 803 of them are less
-# than half as long. One bad batch costs hundreds of good ones. Clipping keeps it out of $m$ and $v$.
+# The spike does not throw the weight away; it *freezes* it. Its square stays in $v$ and divides
+# every later step: 803 of them are less than half as long. One bad batch costs hundreds of good
+# ones. Clipping keeps it out of $m$ and $v$.
 #
 # ## The schedule: how far, and when?
 #
-# At the start the model knows nothing, $v$ is a mean of few squares, and the first steps are signs. So the rate begins small: *warm-up*. At
-# the end the noise of the batches keeps the weights moving around the minimum, the farther the larger $\eta$ is (in the bowl below by about
-# $\sqrt{\eta/2}$). So the rate goes down, along half a cosine.
+# At the start the model knows nothing, $v$ is a mean of few squares, and the first steps are signs.
+# So the rate begins small: *warm-up*. At the end the noise of the batches keeps the weights moving
+# around the minimum, the farther the larger $\eta$ is (in the bowl below by about $\sqrt{\eta/2}$).
+# So the rate goes down, along half a cosine.
 
 # %%
 formula("schedule.cosine")
@@ -425,11 +446,13 @@ show(plots.schedule(np.array(rates), "max 1e-3, min 1e-4, 100 steps of warm-up, 
 source(optim.learning_rate)
 
 # %% [markdown]
-# Here $t$ counts from 0; $w$ is the number of steps of warm-up, $d$ the step at which the rate has come down, and $r$ goes from 0 to 1
-# between them. Three points on paper: at $r = 0$ the cosine is 1, and the rate $\eta_{max}$; at $r = \frac12$ it is 0, and the rate the mean of both ends; at
-# $r = 1$ it is $-1$, and the rate $\eta_{min}$. It is flat at both ends, so that nothing jerks.
+# Here $t$ counts from 0; $w$ is the number of steps of warm-up, $d$ the step at which the rate has
+# come down, and $r$ goes from 0 to 1 between them. Three points on paper: at $r = 0$ the cosine is
+# 1, and the rate $\eta_{max}$; at $r = \frac12$ it is 0, and the rate the mean of both ends; at $r
+# = 1$ it is $-1$, and the rate $\eta_{min}$. It is flat at both ends, so that nothing jerks.
 #
-# Why go down at all? The smallest case: a bowl $\frac12\theta^2$ in five hundred copies, whose gradient has noise of size 1. *Predict* how far from 0 they end.
+# Why go down at all? The smallest case: a bowl $\frac12\theta^2$ in five hundred copies, whose
+# gradient has noise of size 1. *Predict* how far from 0 they end.
 
 
 # %%
@@ -451,12 +474,14 @@ for name, schedule in (
     print(f"{name:16s} distance from the minimum {distance(schedule):.3f}")
 
 # %% [markdown]
-# A large rate arrives and does not settle, a small one does not arrive. Large first and small later does both.
+# A large rate arrives and does not settle, a small one does not arrive. Large first and small later
+# does both.
 #
 # ## Break it, in a GPT
 #
-# A small GPT on the documentation that Python brings along, one character a token. First without the two divisions of the bias correction,
-# $\beta_2 = 0.999$ as in Adam's paper. All else, and all batches, are the same.
+# A small GPT on the documentation that Python brings along, one character a token. First without
+# the two divisions of the bias correction, $\beta_2 = 0.999$ as in Adam's paper. All else, and all
+# batches, are the same.
 
 
 # %%
@@ -492,8 +517,9 @@ for name, step in (("corrected", adamw_step), ("not corrected", uncorrected_step
     )
 
 # %% [markdown]
-# It trains all the same, and that is the danger: almost half a nat worse, and no error. It still stands close to the 3.2 of a model that knows
-# how frequent each letter is and nothing more (notebook 12).
+# It trains all the same, and that is the danger: almost half a nat worse, and no error. It still
+# stands close to the 3.2 of a model that knows how frequent each letter is and nothing more
+# (notebook 12).
 #
 # Now warm-up: four blocks, and a rate of 0.006, which is large for them.
 
@@ -519,14 +545,17 @@ axes.legend()
 show(figure)
 
 # %% [markdown]
-# The model without warm-up is ahead for the first dozens of steps, and then behind: its first steps, signs of the gradients of a model that knows nothing,
-# made large weights that are not easily undone. With half the rate the difference is gone, with half the blocks it is smaller (try it). Warm-up is no law: it
-# makes larger rates possible.
+# The model without warm-up is ahead for the first dozens of steps, and then behind: its first
+# steps, signs of the gradients of a model that knows nothing, made large weights that are not
+# easily undone. With half the rate the difference is gone, with half the blocks it is smaller (try
+# it). Warm-up is no law: it makes larger rates possible.
 #
 # ## Outlook: Muon
 #
-# Adam treats a matrix as a list of numbers, and the turned valley showed what that costs. Muon (Jordan et al. 2024) treats it as a matrix. A matrix stretches some
-# directions more than others, by its *singular values*; the gradient of a matrix has mostly one or two large ones. Muon makes all of them about equal.
+# Adam treats a matrix as a list of numbers, and the turned valley showed what that costs. Muon
+# (Jordan et al. 2024) treats it as a matrix. A matrix stretches some directions more than others,
+# by its *singular values*; the gradient of a matrix has mostly one or two large ones. Muon makes
+# all of them about equal.
 
 # %%
 G = grads["h.0.mlp.c_fc.weight"]  # (4, 16): four singular values
@@ -538,9 +567,10 @@ for name, step in (
     print(f"{name:22s} singular values {np.linalg.svd(step, compute_uv=False)}")
 
 # %% [markdown]
-# In the gradient the largest is a hundred times the smallest; in Muon's step all are between 0.7 and 1.2. No singular value is computed for
-# this: an odd polynomial of the matrix does to each of them what it does to a number. Write $X = A S B^\top$, with $A$, $B$ orthogonal and $S$ diagonal. Then
-# $X X^\top X = A S^3 B^\top$, and so on:
+# In the gradient the largest is a hundred times the smallest; in Muon's step all are between 0.7
+# and 1.2. No singular value is computed for
+# this: an odd polynomial of the matrix does to each of them what it does to a number. Write $X = A
+# S B^\top$, with $A$, $B$ orthogonal and $S$ diagonal. Then $X X^\top X = A S^3 B^\top$, and so on:
 
 # %%
 formula("muon.orthogonalize")
@@ -566,8 +596,9 @@ source(muon.orthogonalize, muon.is_hidden, muon.muon_step)
 # %% [markdown]
 # ## Exercises
 #
-# **1.** A weight has the gradients $1$, then $-1$. Take $\beta_1 = \beta_2 = 0.5$, $\eta = 1$, $\epsilon = 0$ and no decay. By how much does the *second* step
-# change it? (Mind the sign: what is subtracted of it?)
+# **1.** A weight has the gradients $1$, then $-1$. Take $\beta_1 = \beta_2 = 0.5$, $\eta = 1$,
+# $\epsilon = 0$ and no decay. By how much does the *second* step change it? (Mind the sign: what is
+# subtracted of it?)
 
 # %%
 change = None  # a number
@@ -581,8 +612,9 @@ mistakes = {
 answer("the change", change, 1 / 3, mistakes)
 
 # %% [markdown]
-# **2.** Write AdamW yourself, in place, with all its arguments. The checks are the project's own: a step worked out by hand, decay on
-# matrices alone, $\epsilon$ after the root, and five steps as PyTorch makes them. Where your numbers are those of a known mistake, it is named.
+# **2.** Write AdamW yourself, in place, with all its arguments. The checks are the project's own: a
+# step worked out by hand, decay on matrices alone, $\epsilon$ after the root, and five steps as
+# PyTorch makes them. Where your numbers are those of a known mistake, it is named.
 
 
 # %%
@@ -600,10 +632,13 @@ check(adamw_step=my_adamw_step)
 # %% [markdown]
 # ## In three lines
 #
-# * Adam's step is the gradient's mean divided by its usual size: about $\eta$ for every parameter, whatever the units. Both means are divided by
-#   $1 - \beta^t$, the sum of their weights.
-# * Decay acts on the weights, apart from the gradient; clipping keeps one bad batch out of $m$ and $v$.
-# * Warm-up while $v$ knows little, then half a cosine down, so that the noise dies away. Errors here do not stop training; they make it worse.
+# * Adam's step is the gradient's mean divided by its usual size: about $\eta$ for every parameter,
+#   whatever the units. Both means are divided by $1 - \beta^t$, the sum of their weights.
+# * Decay acts on the weights, apart from the gradient; clipping keeps one bad batch out of $m$ and
+#   $v$.
+# * Warm-up while $v$ knows little, then half a cosine down, so that the noise dies away. Errors
+#   here do not stop training; they make it worse.
 #
-# **Where it is:** `minigpt/optim.py`, the kernel in `kernels/optim.py`, Muon in `minigpt/muon.py`; `minigpt check adamw clip schedule muon`
-# tests all of it. Before: 10, the whole GPT. Next: 12, training.
+# **Where it is:** `minigpt/optim.py`, the kernel in `kernels/optim.py`, Muon in `minigpt/muon.py`;
+# `minigpt check adamw clip schedule muon` tests all of it. Before: 10, the whole GPT. Next: 12,
+# training.

@@ -3,9 +3,10 @@
 #
 # *The loss goes down. What does that say, and what does it not?*
 #
-# Everything is there: a model with a gradient (10) and a way to step (11). Training is a loop of five lines around them. The art is to read
-# the one number that it prints: whether the model learns, what it has learnt so far, and which mistake it is that makes the curve look
-# as it does. Most mistakes do not stop a training run; they only bend its curve.
+# Everything is there: a model with a gradient (10) and a way to step (11). Training is a loop of
+# five lines around them. The art is to read the one number that it prints: whether the model
+# learns, what it has learnt so far, and which mistake it is that makes the curve look as it does.
+# Most mistakes do not stop a training run; they only bend its curve.
 #
 # | letter | meaning | here |
 # |---|---|---|
@@ -41,8 +42,8 @@ folder = tempfile.TemporaryDirectory()  # where a run would save
 # %% [markdown]
 # ## What is a batch?
 #
-# A GPT is never told what a text means. It is shown a text, and at each place it is asked for the next token. So the *target* of a text is the
-# same text, one further. In the running example:
+# A GPT is never told what a text means. It is shown a text, and at each place it is asked for the
+# next token. So the *target* of a text is the same text, one further. In the running example:
 
 # %%
 tokenizer = tiny_tokenizer()
@@ -51,8 +52,8 @@ print("ids    ", ids[0], tokenizer.decode(ids[0]))
 print("targets", targets[0], tokenizer.decode(targets[0]))
 
 # %% [markdown]
-# Thanks to the causal mask (05) this is five questions in one pass: what follows *t*, what follows *tr*, and so on. A batch is $B$ such pieces,
-# cut from random places.
+# Thanks to the causal mask (05) this is five questions in one pass: what follows *t*, what follows
+# *tr*, and so on. A batch is $B$ such pieces, cut from random places.
 
 # %% tags=["volatile"]
 text = read_source("python-docs")[:200_000]  # English that every Python brings along
@@ -80,8 +81,9 @@ print(f"loss {loss:.1f}, ln V = ln {V} = {math.log(V):.1f}")
 formula("cross_entropy.uniform")
 
 # %% [markdown]
-# Its weights are small, so its logits are near 0, and all tokens are about equally likely: $-\ln(1/V) = \ln V$. This is the first number to look
-# at. If it is far above, the model is sure of nonsense before it has begun. *Break it:* the same weights, fifty times as large.
+# Its weights are small, so its logits are near 0, and all tokens are about equally likely:
+# $-\ln(1/V) = \ln V$. This is the first number to look at. If it is far above, the model is sure of
+# nonsense before it has begun. *Break it:* the same weights, fifty times as large.
 
 # %% tags=["volatile"]
 large = GPT(
@@ -94,7 +96,8 @@ print(f"loss {large.loss(x, y)[0]:.0f}; the logits' standard deviation {logits.s
 # %% [markdown]
 # ## The loop
 #
-# Five things, again and again: a batch, the loss, its gradient, its length (to clip), and a step. Here it is with nothing around it.
+# Five things, again and again: a batch, the loss, its gradient, its length (to clip), and a step.
+# Here it is with nothing around it.
 
 # %% tags=["volatile"]
 settings = TrainSettings(
@@ -117,8 +120,8 @@ print(
 )
 
 # %% [markdown]
-# The package's own step does the same, and says so where something is not finite. To test that nothing was left out: twenty of its steps against
-# twenty of the loop's, bit for bit.
+# The package's own step does the same, and says so where something is not finite. To test that
+# nothing was left out: twenty of its steps against twenty of the loop's, bit for bit.
 
 # %%
 source(train.train_step, train.update)
@@ -132,8 +135,9 @@ print("the same 20 losses, bit for bit:", losses == [line["loss"] for line in lo
 # %% [markdown]
 # ## What the curve says
 #
-# Two marks make it readable. A model that knows nothing but *how frequent each character is* has as its loss the entropy of those frequencies,
-# $-\sum_i p_i \ln p_i$. One that knows *which character follows which* has that of the pairs. Both are counted, without any training.
+# Two marks make it readable. A model that knows nothing but *how frequent each character is* has as
+# its loss the entropy of those frequencies, $-\sum_i p_i \ln p_i$. One that knows *which character
+# follows which* has that of the pairs. Both are counted, without any training.
 
 # %%
 tokens = docs.tokens["train"]
@@ -160,12 +164,14 @@ axes.set_ylim(1.5, 5.2)
 show(figure)
 
 # %% [markdown]
-# It starts at $\ln V$, falls to the frequencies within some thirty steps, *hardly moves* for some twenty more, and leaves that plateau only when the token's identity gets
-# through to the head. To get below the pairs it has to look further back than one character: attention. Curves of real models have
-# the same plateaus. One that has stood on the first for long has a model whose inputs do not reach its outputs.
+# It starts at $\ln V$, falls to the frequencies within some thirty steps, *hardly moves* for some
+# twenty more, and leaves that plateau only when the token's identity gets through to the head. To
+# get below the pairs it has to look further back than one character: attention. Curves of real
+# models have the same plateaus. One that has stood on the first for long has a model whose inputs
+# do not reach its outputs.
 #
-# On a task that can be solved the descent is steeper. `reverse:4` asks for four digits backwards; only the answer counts in the loss. A model that
-# guesses digits has $\ln 10 = 2.30$.
+# On a task that can be solved the descent is steeper. `reverse:4` asks for four digits backwards;
+# only the answer counts in the loss. A model that guesses digits has $\ln 10 = 2.30$.
 
 # %%
 reverse = load_task("reverse:4")
@@ -187,8 +193,9 @@ for step in (0, 10, 20, 40, 60, 80, 199):
 # %% [markdown]
 # ## Train against validation: has it learnt, or memorised?
 #
-# The loss on the text that it trains on can be lowered by learning the text by heart. So a tenth is kept back, and never trained on. To see both curves
-# part, make it easy to memorise: a text of less than a thousand characters, the Zen of Python.
+# The loss on the text that it trains on can be lowered by learning the text by heart. So a tenth is
+# kept back, and never trained on. To see both curves part, make it easy to memorise: a text of less
+# than a thousand characters, the Zen of Python.
 
 # %%
 import codecs
@@ -217,8 +224,9 @@ figure.axes[0].texts[0].xy = (0.5, math.log(zen.tokenizer.vocab_size))  # out of
 show(figure)
 
 # %% [markdown]
-# *Predict from the picture:* at which step would you have stopped? The validation loss is lowest early; what comes after is memorising, and *the training loss does
-# not show it*. The model becomes sure of what it has seen, and is punished for being sure elsewhere. What helps: more text, a
+# *Predict from the picture:* at which step would you have stopped? The validation loss is lowest
+# early; what comes after is memorising, and *the training loss does not show it*. The model becomes
+# sure of what it has seen, and is punished for being sure elsewhere. What helps: more text, a
 # smaller model, dropout and weight decay, stopping.
 
 # %% tags=["volatile"]
@@ -233,7 +241,10 @@ print(zen.tokenizer.decode(parrot.model.generate(prompt[None], 60)[0]))
 
 # %%
 def losses_of(lr, change=lambda x, y: (x, y), count=150, ops="numpy"):
-    """The losses of a small GPT on the documentation. change: what is done to a batch before it is used."""
+    """The losses of a small GPT on the documentation.
+
+    change: what is done to a batch before it is used.
+    """
     model = GPT(GPTConfig(vocab_size=V, block_size=32, n_layer=2, n_head=2, n_embd=32), 0, ops)
     state, losses = adamw_init(model.params), []
     for step in range(count):
@@ -262,13 +273,14 @@ axes.legend()
 show(figure)
 
 # %% [markdown]
-# Too small looks like a straight line at $\ln V$; too large leaps far above it. A model that is above $\ln V$ after its first steps would
-# do better by knowing nothing: the rate is too large, or the sign of the step is wrong.
+# Too small looks like a straight line at $\ln V$; too large leaps far above it. A model that is
+# above $\ln V$ after its first steps would do better by knowing nothing: the rate is too large, or
+# the sign of the step is wrong.
 #
 # ## The gradient's norm
 #
-# The second number to print. It tells of trouble before the loss does: a spike is a batch that pulls unusually hard, and clipping (11) makes it
-# as long as the others.
+# The second number to print. It tells of trouble before the loss does: a spike is a batch that
+# pulls unusually hard, and clipping (11) makes it as long as the others.
 
 # %% tags=["volatile"]
 norms = np.array([line["grad_norm"] for line in log])
@@ -285,8 +297,8 @@ show(figure)
 # %% [markdown]
 # ## How sure is the number itself?
 #
-# A batch of $8 \cdot 32$ characters is a sample, and its loss is noisy. So an evaluation takes many batches, the same ones each time; and at the end
-# of a run the *whole* split, every token once.
+# A batch of $8 \cdot 32$ characters is a sample, and its loss is noisy. So an evaluation takes many
+# batches, the same ones each time; and at the end of a run the *whole* split, every token once.
 
 # %% tags=["volatile"]
 some = [
@@ -297,19 +309,22 @@ print(f"50 batches: {min(some):.2f} .. {max(some):.2f}, standard deviation {np.s
 print(f"their mean {np.mean(some):.2f}, the whole split {whole_loss(model, docs, 'val'):.2f}")
 
 # %% [markdown]
-# A mean of 50 batches has a standard error of $1/\sqrt{50}$ of that, about 0.04. Two runs measured on *different* batches cannot be told apart by less. On the
-# *same* batches, as here, they can: most of the noise is common to both, and drops out of the difference.
+# A mean of 50 batches has a standard error of $1/\sqrt{50}$ of that, about 0.04. Two runs measured
+# on *different* batches cannot be told apart by less. On the *same* batches, as here, they can:
+# most of the noise is common to both, and drops out of the difference.
 
 # %%
 source(train.mean_loss, train.estimate_loss, train.whole_loss, train.perplexity, train.byte_loss)
 
 # %% [markdown]
-# Why does `mean_loss` count targets, and not average the batches' means? The last batch is shorter, and in a task each may have other numbers of counted targets
-# ($-1$ is not counted). Three targets with loss 1 and one with loss 5 have the mean 2; the mean of the means is 3.
+# Why does `mean_loss` count targets, and not average the batches' means? The last batch is shorter,
+# and in a task each may have other numbers of counted targets ($-1$ is not counted). Three targets
+# with loss 1 and one with loss 5 have the mean 2; the mean of the means is 3.
 #
 # ## Units
 #
-# A nat is the natural logarithm's unit. Two others are in use, and both are computed from the loss in nats:
+# A nat is the natural logarithm's unit. Two others are in use, and both are computed from the loss
+# in nats:
 
 # %%
 formula("cross_entropy.perplexity")
@@ -318,9 +333,10 @@ formula("cross_entropy.perplexity")
 formula("loss.bits_per_byte")
 
 # %% [markdown]
-# *Perplexity* is among how many equally likely tokens the model wavers. *Bits per byte* is how many bits a compressor made of this model would need for each
-# byte, and the only one of them that can be compared between models with different tokens: a model with longer tokens has a higher loss per token, and fewer of
-# them.
+# *Perplexity* is among how many equally likely tokens the model wavers. *Bits per byte* is how many
+# bits a compressor made of this model would need for each byte, and the only one of them that can
+# be compared between models with different tokens: a model with longer tokens has a higher loss per
+# token, and fewer of them.
 
 # %% tags=["volatile"]
 loss = whole_loss(model, docs, "val")
@@ -334,8 +350,10 @@ print(
 # %% [markdown]
 # ## Stop, and go on as if nothing had happened
 #
-# A run of days will be interrupted. A checkpoint has to hold everything that changes: the weights, AdamW's $m$ and $v$, and the number of the step. (Random numbers
-# need no state here: they are a function of seed and step.) The proof: twenty steps in one go against ten, saved, read from disk, and ten more.
+# A run of days will be interrupted. A checkpoint has to hold everything that changes: the weights,
+# AdamW's $m$ and $v$, and the number of the step. (Random numbers need no state here: they are a
+# function of seed and step.) The proof: twenty steps in one go against ten, saved, read from disk,
+# and ten more.
 
 # %%
 source(train.Run, generator)
@@ -355,7 +373,8 @@ equal = [np.array_equal(whole.model.params[n], second.model.params[n]) for n in 
 print(f"{sum(equal)} of {len(equal)} arrays are equal, bit for bit, after step {second.step}")
 
 # %% [markdown]
-# **Break it.** Forget $m$ and $v$, as many do who save the weights alone. *Predict:* by how much is the next step different?
+# **Break it.** Forget $m$ and $v$, as many do who save the weights alone. *Predict:* by how much is
+# the next step different?
 
 # %%
 forgetful = resume_run(first.out)
@@ -368,16 +387,19 @@ for name, one in (("with m and v", remembers), ("without", forgetful)):
     print(f"{name:12s} mean length of a weight's step {np.abs(moved).mean():.4f}")
 
 # %% [markdown]
-# $m$ and $v$ begin at 0 again, but are divided as means of eleven gradients, and so the step comes out wrong for every weight. Nothing
-# complains; the loss curve has a dent where the run was resumed.
+# $m$ and $v$ begin at 0 again, but are divided as means of eleven gradients, and so the step comes
+# out wrong for every weight. Nothing complains; the loss curve has a dent where the run was
+# resumed.
 #
 # ## A big batch in small pieces
 #
-# Large batches give less noisy gradients and may not fit into memory. But the loss is a mean over texts, so its gradient is the mean of the pieces' gradients:
+# Large batches give less noisy gradients and may not fit into memory. But the loss is a mean over
+# texts, so its gradient is the mean of the pieces' gradients:
 #
 # $$L = \frac1n \sum_{k=1}^{n} L_k \quad\Rightarrow\quad \nabla L = \frac1n \sum_{k=1}^{n} \nabla L_k$$
 #
-# if all pieces have equally many counted targets. Run the pieces one after another, add their gradients, each times $1/n$, and step once.
+# if all pieces have equally many counted targets. Run the pieces one after another, add their
+# gradients, each times $1/n$, and step once.
 
 # %%
 exact = GPT(config, seed=0, dtype=np.float64)
@@ -391,8 +413,9 @@ for k in range(4):
 same("four batches of 2, and one of 8", total["wte.weight"], big["wte.weight"], 1e-12)
 
 # %% [markdown]
-# **Break it, twice.** First forget the $1/n$. Then let the pieces have different numbers of counted targets: mark most targets of the first piece with $-1$. A mean of means is then another
-# number than the mean.
+# **Break it, twice.** First forget the $1/n$. Then let the pieces have different numbers of counted
+# targets: mark most targets of the first piece with $-1$. A mean of means is then another number
+# than the mean.
 
 # %% tags=["volatile"]
 masked = y.copy()
@@ -408,12 +431,14 @@ off = grad_norm({name: means[name] - right[name] for name in right}) / grad_norm
 print(f"mean of unequal means: off by {off:.0%} of the gradient's norm")
 
 # %% [markdown]
-# Adam hides the first, since it does not feel the gradient's size; clipping does feel it. Nothing hides the second: the few targets of the first piece count eight times too much against the
+# Adam hides the first, since it does not feel the gradient's size; clipping does feel it. Nothing
+# hides the second: the few targets of the first piece count eight times too much against the
 # others. Exercise 2 mends it.
 #
 # ## When it does not learn: what to look at
 #
-# First, the cheapest test there is: can the model learn *one* batch by heart? The tiny model with its five letters:
+# First, the cheapest test there is: can the model learn *one* batch by heart? The tiny model with
+# its five letters:
 
 # %%
 tiny = tiny_model()
@@ -426,7 +451,8 @@ print(
 )
 
 # %% [markdown]
-# If a model cannot do that, the gradient or the step is wrong, and no data will help. Now five mistakes, each a line, and what each prints. *Predict for each: stuck, explodes, worse, or
+# If a model cannot do that, the gradient or the step is wrong, and no data will help. Now five
+# mistakes, each a line, and what each prints. *Predict for each: stuck, explodes, worse, or
 # suspiciously good?*
 
 # %% tags=["volatile"]
@@ -443,9 +469,10 @@ for name, options in mistakes.items():
     print(f"{name:30s} start {losses[0]:.2f}, after 200 steps {np.mean(losses[-10:]):.2f}")
 
 # %% [markdown]
-# The last is the dangerous one. A loss near 0 on natural text is never a triumph: the model sees the answer. Here the target is the token that it
-# has just read, and it has learnt to copy. The same happens without the causal mask, where it reads its target one place further on. To see it, a task
-# that takes some work, `sort:6`: six digits, in order.
+# The last is the dangerous one. A loss near 0 on natural text is never a triumph: the model sees
+# the answer. Here the target is the token that it has just read, and it has learnt to copy. The
+# same happens without the causal mask, where it reads its target one place further on. To see it, a
+# task that takes some work, `sort:6`: six digits, in order.
 
 
 # %%
@@ -471,7 +498,9 @@ for name, ops in (("with mask", "numpy"), ("without", seeing)):
     print(f"{name:9s} loss {losses[-1]:.2f}, validation {val:.2f}, answers right {right_share:.0%}")
 
 # %% [markdown]
-# By both losses the model without a mask is the better one, and it cannot do the task: when it writes, there is nothing to the right to copy from. The loss alone cannot see this. *Let it write*, early.
+# By both losses the model without a mask is the better one, and it cannot do the task: when it
+# writes, there is nothing to the right to copy from. The loss alone cannot see this. *Let it
+# write*, early.
 #
 # | what you see | what it is, mostly | first look |
 # |---|---|---|
@@ -486,7 +515,8 @@ for name, ops in (("with mask", "numpy"), ("without", seeing)):
 #
 # ## Exercises
 #
-# **1.** A model with a vocabulary of 50257 tokens starts training. It has a loss of 10.82 nats per token; a token is 4 bytes on average. How many *bits per byte* is that?
+# **1.** A model with a vocabulary of 50257 tokens starts training. It has a loss of 10.82 nats per
+# token; a token is 4 bytes on average. How many *bits per byte* is that?
 
 # %%
 bits = None  # a number
@@ -499,7 +529,9 @@ wrong = {
 answer("bits per byte", bits, 10.82 / math.log(2) / 4, wrong)
 
 # %% [markdown]
-# **2.** Write the gradient of the mean over *all* counted targets of some batches $(x, y)$, where each may have other numbers of them. `model.backward(cache, dloss)` multiplies by `dloss`; a target of $-1$ does not count.
+# **2.** Write the gradient of the mean over *all* counted targets of some batches $(x, y)$, where
+# each may have other numbers of them. `model.backward(cache, dloss)` multiplies by `dloss`; a
+# target of $-1$ does not count.
 
 
 # %%
@@ -521,9 +553,13 @@ except AssertionError as error:
 # %% [markdown]
 # ## In three lines
 #
-# * A target is the next token. The first loss is $\ln V$; then come the frequencies, the pairs, and what attention finds.
-# * Validation says whether it learns or memorises; one batch by heart says whether it can learn at all; letting it write says whether it cheats.
-# * A checkpoint holds weights, $m$, $v$ and the step; a big batch is the mean of small ones, each weighed by its counted targets.
+# * A target is the next token. The first loss is $\ln V$; then come the frequencies, the pairs, and
+#   what attention finds.
+# * Validation says whether it learns or memorises; one batch by heart says whether it can learn at
+#   all; letting it write says whether it cheats.
+# * A checkpoint holds weights, $m$, $v$ and the step; a big batch is the mean of small ones, each
+#   weighed by its counted targets.
 #
-# **Where it is:** `minigpt/train.py`, batches in `minigpt/data.py` and `minigpt/tasks.py`, checkpoints in `minigpt/checkpoint.py`. `minigpt demo` does all this in a minute,
-# with the curve in `runs/demo/loss.png`; `minigpt check train` tests it. Before: 11, AdamW. Next: 13, sampling.
+# **Where it is:** `minigpt/train.py`, batches in `minigpt/data.py` and `minigpt/tasks.py`,
+# checkpoints in `minigpt/checkpoint.py`. `minigpt demo` does all this in a minute, with the curve
+# in `runs/demo/loss.png`; `minigpt check train` tests it. Before: 11, AdamW. Next: 13, sampling.

@@ -3,8 +3,9 @@
 #
 # *The model gives a probability to each of 1024 tokens. Which one does it write?*
 #
-# A GPT does not produce text. It produces a row of numbers, and something has to choose. This choice is no part of training, costs nothing, and decides
-# whether the same weights write a loop, a sentence, or noise.
+# A GPT does not produce text. It produces a row of numbers, and something has to choose. This
+# choice is no part of training, costs nothing, and decides whether the same weights write a loop, a
+# sentence, or noise.
 #
 # | letter | meaning | here |
 # |---|---|---|
@@ -37,7 +38,8 @@ tokenizer = load_tokenizer(shipped_model())
 # %% [markdown]
 # ## Make it hurt
 #
-# The model that comes with the project has read Python's and NumPy's documentation. The obvious choice is the most likely token, each time: *greedy*. *Predict before you
+# The model that comes with the project has read Python's and NumPy's documentation. The obvious
+# choice is the most likely token, each time: *greedy*. *Predict before you
 # run: what does a model write that always takes the most likely?*
 
 # %%
@@ -45,8 +47,10 @@ prompt = tokenizer.encode("The value of")[None]  # (B, T), B = 1
 print(tokenizer.decode(generate.generate(model, prompt, 60)[0]))
 
 # %% [markdown]
-# It goes round in circles. After *the value of* the most likely is *the*, after *of the* it is *value*, and most turns make the next more likely ("the" has 0.54, 0.61, 0.65 in
-# the first three, "value" 0.08, 0.12, 0.13), because the model has learnt that what has been said is often said again. The other extreme is to take any token:
+# It goes round in circles. After *the value of* the most likely is *the*, after *of the* it is
+# *value*, and most turns make the next more likely ("the" has 0.54, 0.61, 0.65 in the first three,
+# "value" 0.08, 0.12, 0.13), because the model has learnt that what has been said is often said
+# again. The other extreme is to take any token:
 
 # %%
 rng = np.random.default_rng(0)
@@ -70,8 +74,9 @@ for i in order[:8]:
 print(f"the other {len(p) - 8} together {p[order[8:]].sum():.3f}")
 
 # %% [markdown]
-# Three tokens hold 0.82, and there is a long tail: a thousand tokens, each of almost no probability, and together not little. A text of a hundred tokens drawn from
-# all of them will contain some from the tail, and a model that has read nonsense goes on with nonsense.
+# Three tokens hold 0.82, and there is a long tail: a thousand tokens, each of almost no
+# probability, and together not little. A text of a hundred tokens drawn from all of them will
+# contain some from the tail, and a model that has read nonsense goes on with nonsense.
 #
 # ## Temperature
 #
@@ -79,15 +84,17 @@ print(f"the other {len(p) - 8} together {p[order[8:]].sum():.3f}")
 #
 # $$\frac{p_i}{p_j} = \frac{e^{z_i/\tau}}{e^{z_j/\tau}} = e^{(z_i - z_j)/\tau} = \Big(\frac{p_i}{p_j}\Big|_{\tau = 1}\Big)^{1/\tau}$$
 #
-# At $\tau = \frac12$ every ratio is squared, at $\tau = 2$ its root is taken. As $\tau \to 0$ all ratios go to infinity, and the most likely has everything: greedy. As
-# $\tau \to \infty$ they go to 1, and all are alike.
+# At $\tau = \frac12$ every ratio is squared, at $\tau = 2$ its root is taken. As $\tau \to 0$ all
+# ratios go to infinity, and the most likely has everything: greedy. As $\tau \to \infty$ they go to
+# 1, and all are alike.
 
 # %%
 formula("sampling.temperature")
 
 # %% [markdown]
-# On paper, for the formula's $z = [2, 1, 0.1, -1]$: the first is $e = 2.72$ times as likely as the second at $\tau = 1$, $e^2 = 7.39$ times at $\frac12$, $\sqrt e = 1.65$ times at 2. Check
-# with the numbers in the table: $0.8619/0.1166$ and $0.4512/0.2737$.
+# On paper, for the formula's $z = [2, 1, 0.1, -1]$: the first is $e = 2.72$ times as likely as the
+# second at $\tau = 1$, $e^2 = 7.39$ times at $\frac12$, $\sqrt e = 1.65$ times at 2. Check with the
+# numbers in the table: $0.8619/0.1166$ and $0.4512/0.2737$.
 #
 # In the running example, the tiny model has read "trans":
 
@@ -100,25 +107,31 @@ show(plots.softmax_temperatures(tiny_logits[0, -1], letters, (0.5, 1.0, 2.0)))
 formula("softmax.shift")
 
 # %% [markdown]
-# Temperature does not commute with everything, but with a shift it does: a constant added to all logits changes nothing at any $\tau$. That is why the code may take the maximum away first,
-# and survives a $\tau$ of $10^{-310}$.
+# Temperature does not commute with everything, but with a shift it does: a constant added to all
+# logits changes nothing at any $\tau$. That is why the code may take the maximum away first, and
+# survives a $\tau$ of $10^{-310}$.
 #
 # ## How undecided? Entropy against temperature
 #
-# $H = -\sum p_i \ln p_i$ is 0 where one token has everything and $\ln V$ where all are alike. Does it always grow with $\tau$? Let $b = 1/\tau$, $Z = \sum_i e^{b z_i}$, and let a bar be the mean
+# $H = -\sum p_i \ln p_i$ is 0 where one token has everything and $\ln V$ where all are alike. Does
+# it always grow with $\tau$? Let $b = 1/\tau$, $Z = \sum_i e^{b z_i}$, and let a bar be the mean
 # under $p$: $\bar z = \sum_i p_i z_i$.
 #
 # **1.** $\ln p_i = b z_i - \ln Z$, so $\;H = \ln Z - b \bar z$.
 #
-# **2.** $\frac{d \ln Z}{db} = \frac1Z \sum_i z_i e^{b z_i} = \bar z$, and $\frac{d p_i}{db} = p_i (z_i - \bar z)$.
+# **2.** $\frac{d \ln Z}{db} = \frac1Z \sum_i z_i e^{b z_i} = \bar z$, and $\frac{d p_i}{db} = p_i
+# (z_i - \bar z)$.
 #
-# **3.** $\frac{d \bar z}{db} = \sum_i z_i\, p_i (z_i - \bar z) = \overline{z^2} - \bar z^2$, the variance of the logits under $p$.
+# **3.** $\frac{d \bar z}{db} = \sum_i z_i\, p_i (z_i - \bar z) = \overline{z^2} - \bar z^2$, the
+# variance of the logits under $p$.
 #
-# **4.** $\frac{dH}{db} = \bar z - \bar z - b\, \mathrm{Var}(z) = -b\, \mathrm{Var}(z)$, and with $\frac{db}{d\tau} = -\frac1{\tau^2}$:
+# **4.** $\frac{dH}{db} = \bar z - \bar z - b\, \mathrm{Var}(z) = -b\, \mathrm{Var}(z)$, and with
+# $\frac{db}{d\tau} = -\frac1{\tau^2}$:
 #
 # $$\frac{dH}{d\tau} = \frac{\mathrm{Var}_p(z)}{\tau^3} \ge 0$$
 #
-# A variance is never negative: a higher temperature never makes the model more decided. The proof, at three temperatures:
+# A variance is never negative: a higher temperature never makes the model more decided. The proof,
+# at three temperatures:
 
 
 # %%
@@ -156,15 +169,18 @@ show(figure)
 # %% [markdown]
 # ## Cut the tail: top-k
 #
-# Temperature makes the tail thinner and the head fatter together. *Top-k* keeps the $k$ most likely as they are, relative to each other, and drops the rest.
+# Temperature makes the tail thinner and the head fatter together. *Top-k* keeps the $k$ most likely
+# as they are, relative to each other, and drops the rest.
 
 # %%
 formula("sampling.top_k")
 
 # %% [markdown]
-# On paper: softmax of $z = [2, 1, 0.1, -1]$ is $[0.638, 0.235, 0.095, 0.032]$. The first two sum to $0.873$; divided by it they are $0.731$ and $0.269$.
+# On paper: softmax of $z = [2, 1, 0.1, -1]$ is $[0.638, 0.235, 0.095, 0.032]$. The first two sum to
+# $0.873$; divided by it they are $0.731$ and $0.269$.
 #
-# But which $k$? *Predict: how many tokens hold 90 % of the probability after each of these prompts?*
+# But which $k$? *Predict: how many tokens hold 90 % of the probability after each of these
+# prompts?*
 
 # %%
 for text in ("This function returns", "The value of", "A", "If the", "You can use th"):
@@ -172,11 +188,13 @@ for text in ("This function returns", "The value of", "A", "If the", "You can us
     print(f"{text!r:25s} {int((np.cumsum(row) < 0.9).sum()) + 1:3d} tokens")
 
 # %% [markdown]
-# No $k$ fits all. Where the model is sure, $k = 50$ lets dozens of wrong tokens in; where many are possible, it forbids good ones.
+# No $k$ fits all. Where the model is sure, $k = 50$ lets dozens of wrong tokens in; where many are
+# possible, it forbids good ones.
 #
 # ## Cut the tail: top-p
 #
-# So fix the probability and let the number follow: keep the *smallest set* of most likely tokens that holds at least $P$. Holtzman et al. 2020 call it the nucleus.
+# So fix the probability and let the number follow: keep the *smallest set* of most likely tokens
+# that holds at least $P$. Holtzman et al. 2020 call it the nucleus.
 
 # %%
 formula("sampling.top_p")
@@ -187,14 +205,17 @@ top_logits = np.log(p[top])  # softmax of these: the same ratios
 show(plots.truncation(top_logits, [names[i] for i in top], top_k=8, top_p=0.9))
 
 # %% [markdown]
-# The picture has the twenty most likely only, scaled up to sum to 1, so that they can be read; so 4 of them reach 0.9, where it takes 10 of the whole vocabulary. The token with which the curve crosses $P$ is *in*: without it the set would not reach $P$. Code that
-# asks `cumsum <= P` leaves it out:
+# The picture has the twenty most likely only, scaled up to sum to 1, so that they can be read; so 4
+# of them reach 0.9, where it takes 10 of the whole vocabulary. The token with which the curve
+# crosses $P$ is *in*: without it the set would not reach $P$. Code that asks `cumsum <= P` leaves
+# it out:
 
 # %%
 refutation("sampling.nucleus_short")
 
 # %% [markdown]
-# It is worse where the model is sure: if the first token alone has more than $P$, that code keeps nothing at all, and divides by 0.
+# It is worse where the model is sure: if the first token alone has more than $P$, that code keeps
+# nothing at all, and divides by 0.
 
 # %%
 sure = np.array([0.95, 0.03, 0.02])
@@ -211,7 +232,8 @@ print("right:", probabilities(np.log(sure)[None], top_p=0.9)[0])
 source(probabilities)
 
 # %% [markdown]
-# In loops, for one row. It is the definition: go down from the most likely, stop when the sum reaches $P$.
+# In loops, for one row. It is the definition: go down from the most likely, stop when the sum
+# reaches $P$.
 
 
 # %%
@@ -235,7 +257,8 @@ for options in ((0.7, 50, 0.9), (1.0, 1024, 0.5), (2.0, 10, 1.0)):
 # %% [markdown]
 # ## The order matters
 #
-# Temperature first, then top-k, then top-p. *Predict: how many tokens does $P = 0.9$ keep at each temperature?*
+# Temperature first, then top-k, then top-p. *Predict: how many tokens does $P = 0.9$ keep at each
+# temperature?*
 
 # %%
 for tau in (0.5, 1.0, 1.5, 2.0):
@@ -243,8 +266,10 @@ for tau in (0.5, 1.0, 1.5, 2.0):
     print(f"temperature {tau}: top-p 0.9 keeps {kept:3d} tokens")
 
 # %% [markdown]
-# From 3 to 270. If one cut first and heated afterwards, it would be the 10 of $\tau = 1$ at every temperature. Both are in use in the world, under the same names; a pair of numbers
-# ($\tau$, $P$) means nothing without the order. Likewise top-k and top-p, for $p = [0.5, 0.3, 0.15, 0.05]$, $k = 2$, $P = 0.6$:
+# From 3 to 270. If one cut first and heated afterwards, it would be the 10 of $\tau = 1$ at every
+# temperature. Both are in use in the world, under the same names; a pair of numbers ($\tau$, $P$)
+# means nothing without the order. Likewise top-k and top-p, for $p = [0.5, 0.3, 0.15, 0.05]$, $k =
+# 2$, $P = 0.6$:
 
 # %%
 four = np.log([[0.5, 0.3, 0.15, 0.05]])
@@ -256,8 +281,10 @@ print("top-p, then top-k:", p_first)
 # %% [markdown]
 # ## The draw
 #
-# A computer gives random numbers $u$ that are uniform in $[0, 1)$. How does one become a token with probability $p_i$? Lay the probabilities end to end: token $i$ has the piece from $c_{i-1}$ to
-# $c_i$, where $c_i = p_1 + \dots + p_i$ is cumulative, and $c_0 = 0$. Take the token in whose piece $u$ falls. The chance of a uniform number to fall in a piece is its length:
+# A computer gives random numbers $u$ that are uniform in $[0, 1)$. How does one become a token with
+# probability $p_i$? Lay the probabilities end to end: token $i$ has the piece from $c_{i-1}$ to
+# $c_i$, where $c_i = p_1 + \dots + p_i$ is cumulative, and $c_0 = 0$. Take the token in whose piece
+# $u$ falls. The chance of a uniform number to fall in a piece is its length:
 #
 # $$\Pr(\text{token } i) = \Pr(c_{i-1} \le u < c_i) = c_i - c_{i-1} = p_i$$
 #
@@ -274,8 +301,10 @@ counts = np.bincount(drawn, minlength=1024)[ids_12]
 show(plots.draws(q[ids_12], counts, [names[i] for i in ids_12]))
 
 # %% [markdown]
-# **Break it.** `>=` for `>` looks harmless. Then a $u$ of exactly 0 takes a first token of probability 0. And without "times the total": the sum of a thousand rounded numbers need not be 1. If
-# $u$ is above it, no $c_i$ exceeds $u$, and `argmax` of nothing but False is 0, the token with the id 0. Sixteen bits are coarse enough to see it:
+# **Break it.** `>=` for `>` looks harmless. Then a $u$ of exactly 0 takes a first token of
+# probability 0. And without "times the total": the sum of a thousand rounded numbers need not be 1.
+# If $u$ is above it, no $c_i$ exceeds $u$, and `argmax` of nothing but False is 0, the token with
+# the id 0. Sixteen bits are coarse enough to see it:
 
 # %%
 flat = probabilities(z, 4.0)[0].astype(np.float32)
@@ -288,7 +317,8 @@ print(f"token 0 ({names[0]!r}) has probability {flat[0]:.4f}, and is drawn in {l
 # %% [markdown]
 # ## From a token to a text
 #
-# Draw a token, append it, ask again. A *seed* fixes the random numbers, so the same seed gives the same text.
+# Draw a token, append it, ask again. A *seed* fixes the random numbers, so the same seed gives the
+# same text.
 
 # %%
 source(generate.stream, next_logits)
@@ -307,14 +337,16 @@ for seed in (1, 1, 2):
     )
 
 # %% [markdown]
-# It comes token by token, and can be shown as it comes; a token need not be a whole word, and with bytes not even a whole letter (01).
+# It comes token by token, and can be shown as it comes; a token need not be a whole word, and with
+# bytes not even a whole letter (01).
 
 # %%
 pieces = stream(model, ids[None], 8, do_sample=True, temperature=0.7, seed=1)
 print([tokenizer.decode(new) for new in pieces])
 
 # %% [markdown]
-# Where does it stop? At `max_new_tokens`, or at a token that means *end* (`eos_token_id`). Here the full stop plays it:
+# Where does it stop? At `max_new_tokens`, or at a token that means *end* (`eos_token_id`). Here the
+# full stop plays it:
 
 # %%
 stop = int(tokenizer.encode(".")[0])
@@ -322,7 +354,8 @@ for seed in (1, 2):
     print(repr(write("Return", 60, do_sample=True, temperature=0.7, seed=seed, eos_token_id=stop)))
 
 # %% [markdown]
-# The model has positions for `block_size` = 128 tokens. Of a longer prompt it sees the end; what is before is as if it had not been written.
+# The model has positions for `block_size` = 128 tokens. Of a longer prompt it sees the end; what is
+# before is as if it had not been written.
 
 # %%
 long = np.random.default_rng(0).integers(0, 1024, (1, 200))
@@ -343,8 +376,9 @@ for name, options in (
     print(f"--- {name}\n{write('The value of', 40, **options)}\n")
 
 # %% [markdown]
-# Now in numbers: eight texts of 60 tokens at each temperature. How many of their groups of four tokens have occurred before in the same text, and how surprised is the model by its own text, in nats
-# per token?
+# Now in numbers: eight texts of 60 tokens at each temperature. How many of their groups of four
+# tokens have occurred before in the same text, and how surprised is the model by its own text, in
+# nats per token?
 
 
 # %%
@@ -364,15 +398,19 @@ for tau in (0.01, 0.5, 0.8, 1.0, 1.5):
     print(f"temperature {tau:4.2f}: {share:4.0%} repeated, {loss:.1f} nats per token")
 
 # %% [markdown]
-# On text that people wrote, and that it had not read, this model has 2.99 nats per token (`data/README.md`). Greedy text has a third of that. *People do not write what is most likely*: a text that never surprises
-# says nothing. Maximising the probability is the right aim in training and the wrong one in writing (Holtzman et al. 2020).
+# On text that people wrote, and that it had not read, this model has 2.99 nats per token
+# (`data/README.md`). Greedy text has a third of that. *People do not write what is most likely*: a
+# text that never surprises says nothing. Maximising the probability is the right aim in training
+# and the wrong one in writing (Holtzman et al. 2020).
 #
 # ## The cost, and what a cache would save
 #
-# `next_logits` runs the whole model over all tokens, and uses the last row. For the next token it does so again. To write $T$ tokens it reads $1 + 2 + \dots + T = T(T+1)/2$.
+# `next_logits` runs the whole model over all tokens, and uses the last row. For the next token it
+# does so again. To write $T$ tokens it reads $1 + 2 + \dots + T = T(T+1)/2$.
 #
-# What is computed twice? In each block a token's query, key and value. Of earlier tokens, the new one needs keys and values only. With a causal mask they depend on the token itself and on what is *before* it, so
-# appending a token cannot change them:
+# What is computed twice? In each block a token's query, key and value. Of earlier tokens, the new
+# one needs keys and values only. With a causal mask they depend on the token itself and on what is
+# *before* it, so appending a token cannot change them:
 
 
 # %%
@@ -389,7 +427,8 @@ for block in range(4):
     same(f"block {block}: keys of the first {len(before)} tokens", after[:-1], before, 1e-4)
 
 # %% [markdown]
-# **Break it.** Without the mask, an earlier token sees the new one. *Predict: in which blocks do the old keys change?*
+# **Break it.** Without the mask, an earlier token sees the new one. *Predict: in which blocks do
+# the old keys change?*
 
 
 # %%
@@ -404,18 +443,23 @@ for block in range(4):
     print(f"block {block}: largest change of an old key {np.abs(after[:-1] - before).max():.2f}")
 
 # %% [markdown]
-# Not in the first, whose keys come from the embeddings alone; in all others. This is why a model with a causal mask can write cheaply, and one without (BERT) cannot.
+# Not in the first, whose keys come from the embeddings alone; in all others. This is why a model
+# with a causal mask can write cheaply, and one without (BERT) cannot.
 
 # %%
 show(plots.kv_cache(8))
 
 # %% [markdown]
-# The package has no such cache, to stay readable. But it is not much: here it is for the tiny model of one block. What runs is one token; what is kept is its key and value.
+# The package has no such cache, to stay readable. But it is not much: here it is for the tiny model
+# of one block. What runs is one token; what is kept is its key and value.
 
 
 # %%
 def next_token(model, token, cache):
-    """Logits (V,) after one more token. cache: keys and values so far, each (1, nh, T, hs), or empty; it grows."""
+    """Logits (V,) after one more token.
+
+    cache: keys and values so far, each (1, nh, T, hs), or empty; it grows.
+    """
     w, L = model.params, layers
     x = (w["wte.weight"][token] + w["wpe.weight"][cache["k"].shape[2]])[None, None]  # (1, 1, C)
     h = L.layer_norm_forward(x, w["h.0.ln_1.weight"], w["h.0.ln_1.bias"])[0]
@@ -439,15 +483,18 @@ rows = [next_token(tiny, token, cache) for token in tiny_batch()[0][0]]
 same("five tokens, one at a time, and all at once", rows, tiny_logits[0], 1e-12)
 
 # %% [markdown]
-# Each step is one token through the block, and one query against all keys: for $T$ tokens, $T$ times through the matrices instead of $T(T+1)/2$.
+# Each step is one token through the block, and one query against all keys: for $T$ tokens, $T$
+# times through the matrices instead of $T(T+1)/2$.
 
 # %%
 for T in (8, 128, 1024):
     print(f"T = {T:4d}: {T * (T + 1) // 2:6,} tokens through the model without a cache, {T} with")
 
 # %% [markdown]
-# Its price is memory, two numbers for each channel, block and token; and it ends where the text outgrows `block_size`. Then the first token is dropped, every other one moves to a new position,
-# and with learned positions all keys change, here by a few percent. A cache that goes on regardless is wrong, and nothing says so:
+# Its price is memory, two numbers for each channel, block and token; and it ends where the text
+# outgrows `block_size`. Then the first token is dropped, every other one moves to a new position,
+# and with learned positions all keys change, here by a few percent. A cache that goes on regardless
+# is wrong, and nothing says so:
 
 # %%
 window = np.random.default_rng(0).integers(0, 1024, 129)
@@ -459,7 +506,8 @@ for block in (0, 3):
 # %% [markdown]
 # ## Exercises
 #
-# **1.** The logits are $[2, 1]$. At which temperature is the first token four times as likely as the second?
+# **1.** The logits are $[2, 1]$. At which temperature is the first token four times as likely as
+# the second?
 
 # %%
 tau = None  # a number
@@ -472,8 +520,9 @@ wrong = {
 answer("tau", tau, 1 / np.log(4), wrong)
 
 # %% [markdown]
-# **2.** Write `probabilities` yourself, for $(B, V)$ logits: temperature, then top-k, then top-p. The checks are the project's: exactly $k$ also where tokens are equal, the smallest set that reaches $P$, and
-# a tiny temperature without overflow.
+# **2.** Write `probabilities` yourself, for $(B, V)$ logits: temperature, then top-k, then top-p.
+# The checks are the project's: exactly $k$ also where tokens are equal, the smallest set that
+# reaches $P$, and a tiny temperature without overflow.
 
 
 # %%
@@ -486,9 +535,12 @@ check(probabilities=my_probabilities)
 # %% [markdown]
 # ## In three lines
 #
-# * Temperature raises ratios to the power $1/\tau$, and the entropy grows with it; top-k and top-p cut the tail, top-p as far as the model is sure. In this order.
-# * A draw is a uniform number and a cumulative sum: the first token with $c_i > u$. Greedy text repeats itself, since the most likely is not what people write.
-# * With a causal mask earlier keys and values never change: a cache makes $T$ steps out of $T(T+1)/2$.
+# * Temperature raises ratios to the power $1/\tau$, and the entropy grows with it; top-k and top-p
+#   cut the tail, top-p as far as the model is sure. In this order.
+# * A draw is a uniform number and a cumulative sum: the first token with $c_i > u$. Greedy text
+#   repeats itself, since the most likely is not what people write.
+# * With a causal mask earlier keys and values never change: a cache makes $T$ steps out of
+#   $T(T+1)/2$.
 #
-# **Where it is:** `minigpt/generate.py`; `minigpt generate` on the command line; `minigpt check sampling` tests it. Before: 12, training. Next: 14, a fast
-# matmul.
+# **Where it is:** `minigpt/generate.py`; `minigpt generate` on the command line; `minigpt check
+# sampling` tests it. Before: 12, training. Next: 14, a fast matmul.

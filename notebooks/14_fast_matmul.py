@@ -3,9 +3,10 @@
 #
 # *How do three loops become as fast as a library?*
 #
-# Nearly all the time of a GPT is spent in products of matrices. A product is three loops, and every language can write them. The
-# same arithmetic in another order was fifty to a hundred times as fast on the machine that built this page. This notebook goes there in six
-# steps, each a file of `kernels/ladder/`, and each gives the same numbers as the one before.
+# Nearly all the time of a GPT is spent in products of matrices. A product is three loops, and every
+# language can write them. The same arithmetic in another order was fifty to a hundred times as fast
+# on the machine that built this page. This notebook goes there in six steps, each a file of
+# `kernels/ladder/`, and each gives the same numbers as the one before.
 #
 # | letter | meaning | here |
 # |---|---|---|
@@ -14,9 +15,10 @@
 # | $r, c$ | rows and columns of a register tile | 8 and 32 on AVX-512 |
 # | FLOP | one multiplication or one addition of two numbers | $2MNK$ for a product |
 #
-# Three words about a processor. A *register* holds numbers that are computed with right now; a *vector* register holds 4, 8 or 16 of
-# them, its *lanes*, and one instruction works on all lanes. A *cache* is small fast memory between the registers and the large slow
-# one; it fetches 16 neighbours at a time, a *cache line* of 64 bytes. An *FMA* is $a b + c$ in one instruction.
+# Three words about a processor. A *register* holds numbers that are computed with right now; a
+# *vector* register holds 4, 8 or 16 of them, its *lanes*, and one instruction works on all lanes. A
+# *cache* is small fast memory between the registers and the large slow one; it fetches 16
+# neighbours at a time, a *cache line* of 64 bytes. An *FMA* is $a b + c$ in one instruction.
 
 # %%
 import importlib
@@ -44,8 +46,8 @@ rung = {name[:2]: importlib.import_module(f"kernels.ladder.{name}") for name, _ 
 # %% [markdown]
 # ## Make it hurt
 #
-# The three loops of a textbook, compiled, so that Python is not to blame. *Predict before you run: how many times as long do they
-# take as NumPy, which asks the library OpenBLAS?*
+# The three loops of a textbook, compiled, so that Python is not to blame. *Predict before you run:
+# how many times as long do they take as NumPy, which asks the library OpenBLAS?*
 
 # %%
 source(rung["m0"]._matmul)
@@ -60,11 +62,13 @@ print(
 )
 
 # %% [markdown]
-# Both do the same multiplications and additions. So the difference is not in the arithmetic. It is in how numbers get to it.
+# Both do the same multiplications and additions. So the difference is not in the arithmetic. It is
+# in how numbers get to it.
 #
 # ## What is to be done, and what has to be moved
 #
-# Each of the $MN$ numbers of $C$ is a sum of $K$ products: $MNK$ multiplications and as many additions.
+# Each of the $MN$ numbers of $C$ is a sum of $K$ products: $MNK$ multiplications and as many
+# additions.
 #
 # $$\text{work} = 2MNK, \qquad \text{least traffic} = \underbrace{MK + KN}_{\text{read once}} + \underbrace{MN}_{\text{written once}},
 # \qquad \text{intensity} = \frac{\text{work}}{\text{numbers moved}}$$
@@ -80,15 +84,17 @@ print(f"least traffic    {least:12,} numbers, intensity {work / least:6.1f}")
 print(f"the three loops  {read + written:12,} numbers, intensity {work / (read + written):6.1f}")
 
 # %% [markdown]
-# One FLOP for each number that is moved: a core that could compute 64 FLOP a cycle (two FMAs of 16 lanes) and fetch two numbers
-# waits nearly always. Everything below is about that one ratio.
+# One FLOP for each number that is moved: a core that could compute 64 FLOP a cycle (two FMAs of 16
+# lanes) and fetch two numbers waits nearly always. Everything below is about that one ratio.
 #
 # ## m1: the order of the loops
 #
-# In memory a matrix lies row by row. `b[k, j]` for $k = 0, 1, 2 \ldots$ jumps a whole row, $4N$ bytes, at each step: of each cache
-# line that is fetched, one number of 16 is used. On paper: to make one number of $C$, $K$ lines of $B$ are fetched.
+# In memory a matrix lies row by row. `b[k, j]` for $k = 0, 1, 2 \ldots$ jumps a whole row, $4N$
+# bytes, at each step: of each cache line that is fetched, one number of 16 is used. On paper: to
+# make one number of $C$, $K$ lines of $B$ are fetched.
 #
-# Here are the places in memory of a small $B$, 4 rows of 8, in the order in which either loop asks for them:
+# Here are the places in memory of a small $B$, 4 rows of 8, in the order in which either loop asks
+# for them:
 
 # %%
 places = np.arange(4 * 8).reshape(4, 8)
@@ -96,8 +102,9 @@ print("down a column: ", places[:, 0].tolist(), "then", places[:, 1].tolist())
 print("along a row:   ", places[0].tolist())
 
 # %% [markdown]
-# Put the loop over $j$ inside. Then a row of $B$ is added, times one number of $A$, to a row of $C$: neighbours, so the compiler
-# takes 4, 8 or 16 of them in one instruction, and each line is used up.
+# Put the loop over $j$ inside. Then a row of $B$ is added, times one number of $A$, to a row of
+# $C$: neighbours, so the compiler takes 4, 8 or 16 of them in one instruction, and each line is
+# used up.
 
 # %%
 source(rung["m1"].add_times, rung["m1"]._matmul)
@@ -111,13 +118,14 @@ for name in ("m0", "m1"):
 same("m1 against m0", rung["m1"].matmul(a, b), rung["m0"].matmul(a, b), 1e-4)
 
 # %% [markdown]
-# As many reads, and many more writes: $C$ is read and written again for each $k$. It is faster all the same, because each instruction
-# moves a whole vector. A count is not a time. Keep both.
+# As many reads, and many more writes: $C$ is read and written again for each $k$. It is faster all
+# the same, because each instruction moves a whole vector. A count is not a time. Keep both.
 #
 # ## m2: threads
 #
-# A row of $C$ needs nothing of another row. So threads share the rows, and none waits for another. `prange` is a `range` whose turns
-# may run at the same time. The counts are those of m1: the same work, done by more hands.
+# A row of $C$ needs nothing of another row. So threads share the rows, and none waits for another.
+# `prange` is a `range` whose turns may run at the same time. The counts are those of m1: the same
+# work, done by more hands.
 
 # %%
 source(rung["m2"]._matmul)
@@ -125,21 +133,23 @@ source(rung["m2"]._matmul)
 # %% [markdown]
 # ## m3: blocks that stay in the cache
 #
-# In m2 all of $B$ goes by for every row of $A$. If $B$ is larger than the cache, it comes from the slow memory every time. So cut
-# $B$ into blocks of 64 x 1024 numbers (256 KiB), and let all rows of $A$ meet one block before the next is touched.
+# In m2 all of $B$ goes by for every row of $A$. If $B$ is larger than the cache, it comes from the
+# slow memory every time. So cut $B$ into blocks of 64 x 1024 numbers (256 KiB), and let all rows of
+# $A$ meet one block before the next is touched.
 
 # %%
 source(rung["m3"]._rows)
 
 # %% [markdown]
-# Again the counts are the same, to the last number. What changes is *where* the numbers are found. Where all of $B$ is small, as
-# here (576 KiB), this wins nothing, and may cost a little. It pays later, when the inner loop is fast enough to be kept waiting.
+# Again the counts are the same, to the last number. What changes is *where* the numbers are found.
+# Where all of $B$ is small, as here (576 KiB), this wins nothing, and may cost a little. It pays
+# later, when the inner loop is fast enough to be kept waiting.
 #
 # ## m4: use what you loaded
 #
-# For each product, m3 loads a vector of $B$, loads a vector of $C$ and stores it. Here a vector of $B$ meets four rows of $A$, and
-# a vector of $C$ takes two products before it goes back: for 8 products 2 loads of $B$, 4 loads and 4 stores of $C$, in place of 8,
-# 8 and 8.
+# For each product, m3 loads a vector of $B$, loads a vector of $C$ and stores it. Here a vector of
+# $B$ meets four rows of $A$, and a vector of $C$ takes two products before it goes back: for 8
+# products 2 loads of $B$, 4 loads and 4 stores of $C$, in place of 8, 8 and 8.
 
 # %%
 source(rung["m4"]._four_rows)
@@ -154,9 +164,10 @@ for name, before in (("m2", "m1"), ("m3", "m2"), ("m4", "m3")):
 # %% [markdown]
 # ## m5: the register tile
 #
-# Why put $C$ back at all? Take $r$ rows of $A$ and $c$ columns of $B$, and keep all $r c$ sums in registers until they are whole.
-# For each $k$, load a column of $A$ ($r$ numbers) and a row of $B$ ($c$ numbers): every one of the first meets every one of the
-# second. That is an *outer product*, and $C$ is a sum of $K$ of them:
+# Why put $C$ back at all? Take $r$ rows of $A$ and $c$ columns of $B$, and keep all $r c$ sums in
+# registers until they are whole. For each $k$, load a column of $A$ ($r$ numbers) and a row of $B$
+# ($c$ numbers): every one of the first meets every one of the second. That is an *outer product*,
+# and $C$ is a sum of $K$ of them:
 #
 # $$C = \sum_k a_{:k}\, b_{k:}, \qquad (a_{:k}\, b_{k:})_{ij} = a_{ik} b_{kj}$$
 #
@@ -178,7 +189,8 @@ for k in range(3):
 print("A @ B:       ", (A @ B).tolist())
 
 # %% [markdown]
-# Count: each $k$ needs $r + c$ loads for $r c$ multiply-adds. *Predict: which of the shapes below needs the fewest loads?*
+# Count: each $k$ needs $r + c$ loads for $r c$ multiply-adds. *Predict: which of the shapes below
+# needs the fewest loads?*
 
 # %%
 print("tile      multiply-adds  loads  loads for each multiply-add")
@@ -191,15 +203,16 @@ for rows, columns in ((1, 1), (1, 32), (4, 4), (8, 8), (6, 16), (8, 32)):
 # %% [markdown]
 # $$\frac{r + c}{r c} = \frac1c + \frac1r$$
 #
-# Both must be large: a tile of one row needs more than one load a product, however wide it is. What limits them is the registers.
-# AVX-512 has 32 of 16 lanes; 8 rows of 32 columns are 16 registers of sums, 2 for the row of $B$, 1 for a number of $A$. It fits;
-# 16 rows would not.
+# Both must be large: a tile of one row needs more than one load a product, however wide it is. What
+# limits them is the registers. AVX-512 has 32 of 16 lanes; 8 rows of 32 columns are 16 registers of
+# sums, 2 for the row of $B$, 1 for a number of $A$. It fits; 16 rows would not.
 #
-# The 16 sums have a second use. An FMA takes 4 cycles, and two may begin in each: so 8 must be on their way at any time, and each
-# must be to another sum, because a sum has to wait for itself.
+# The 16 sums have a second use. An FMA takes 4 cycles, and two may begin in each: so 8 must be on
+# their way at any time, and each must be to another sum, because a sum has to wait for itself.
 #
-# No loop in Python says "keep this in a register". So the tile is written in the compiler's own instructions (LLVM): the sums are
-# *phi* values, which means: on the way into the loop zero, on the way round the loop what the last turn made.
+# No loop in Python says "keep this in a register". So the tile is written in the compiler's own
+# instructions (LLVM): the sums are *phi* values, which means: on the way into the loop zero, on the
+# way round the loop what the last turn made.
 
 # %%
 from kernels import tile
@@ -209,15 +222,17 @@ source(tile._compiled_tile)
 # %% [markdown]
 # ## The plain twin
 #
-# With `NUMBA_DISABLE_JIT=1` Numba compiles nothing, and a plain function stands in for those instructions. It is slow, right, and
-# open to a debugger. It says what the tile does in eight lines:
+# With `NUMBA_DISABLE_JIT=1` Numba compiles nothing, and a plain function stands in for those
+# instructions. It is slow, right, and open to a debugger. It says what the tile does in eight
+# lines:
 
 # %%
 source(tile._plain_tile)
 
 # %% [markdown]
-# Its arguments are where $A$, $B$ and $C$ begin in flat memory, how far it is from row to row, and how deep the sum is. Ask it for a
-# depth of 1, then 2, then 3, and you see the sums grow. The numbers are those of the paper, in the corner of a tile.
+# Its arguments are where $A$, $B$ and $C$ begin in flat memory, how far it is from row to row, and
+# how deep the sum is. Ask it for a depth of 1, then 2, then 3, and you see the sums grow. The
+# numbers are those of the paper, in the corner of a tile.
 
 # %%
 flat_a, flat_b = np.zeros((tile.ROWS, 3), np.float32), np.zeros((3, tile.COLUMNS), np.float32)
@@ -229,7 +244,8 @@ for depth in (1, 2, 3):
     print(f"depth {depth}:", c[:2, :2].tolist())
 
 # %% [markdown]
-# And the whole package without its compiler, in a process of its own: the same product, the same function `linear_forward`.
+# And the whole package without its compiler, in a process of its own: the same product, the same
+# function `linear_forward`.
 
 # %%
 program = """
@@ -248,16 +264,18 @@ print(
 # %% [markdown]
 # ## m5 and m6: panels
 #
-# The tile reads 32 neighbours of $B$ for each $k$, then jumps to the next row. So $B$ is copied once into *panels*, 32 columns
-# wide, that lie just as the tile reads them. A panel stays in the cache while all rows of $A$ go by.
+# The tile reads 32 neighbours of $B$ for each $k$, then jumps to the next row. So $B$ is copied
+# once into *panels*, 32 columns wide, that lie just as the tile reads them. A panel stays in the
+# cache while all rows of $A$ go by.
 
 # %%
 source(rung["m5"]._pack, rung["m5"]._matmul)
 
 # %% [markdown]
-# The last rung is the kernel of this package, `kernels/matmul.py`. It adds what real work asks for: panels in blocks of 8, so that
-# $A$ is read once a block; depth cut at 512, so that 8 rows of $A$ (16 KiB) stay in the first cache; small tiles at the edges in
-# place of padded copies; $A$ and $B$ stored either way; a bias and an activation at the end of a tile.
+# The last rung is the kernel of this package, `kernels/matmul.py`. It adds what real work asks for:
+# panels in blocks of 8, so that $A$ is read once a block; depth cut at 512, so that 8 rows of $A$
+# (16 KiB) stay in the first cache; small tiles at the edges in place of padded copies; $A$ and $B$
+# stored either way; a bias and an activation at the end of a tile.
 
 # %%
 from kernels import matmul
@@ -276,9 +294,9 @@ print(
 # %% [markdown]
 # ## What each step is worth
 #
-# Times are of the machine that built this page, with one thread, so that m2 shows nothing; yours will differ. Run the cell. "Moved"
-# is what the loops read from arrays and write to them, counted by each module's `traffic`; the tile's own counts depend on its
-# size.
+# Times are of the machine that built this page, with one thread, so that m2 shows nothing; yours
+# will differ. Run the cell. "Moved" is what the loops read from arrays and write to them, counted
+# by each module's `traffic`; the tile's own counts depend on its size.
 
 # %% tags=["volatile"]
 seconds = table.times([lambda m=m: m.matmul(a, b) for m in rung.values()] + [lambda: a @ b])
@@ -298,13 +316,15 @@ rows = [
 show(plots.ladder_bars(rows, f"M N K = {M} {N} {K}"))
 
 # %% [markdown]
-# Read both sides together. From m0 to m1 nothing is saved on the right, and most is won on the left: that is the vectors. From m3 to
-# m5 the right shrinks, and the left with it. m6 wins nothing at this size, where $K = 192$ is never cut and all fits the
-# cache; what it adds pays for larger and odd shapes. `python -m kernels.ladder.table` does this for larger sizes, and for attention.
+# Read both sides together. From m0 to m1 nothing is saved on the right, and most is won on the
+# left: that is the vectors. From m3 to m5 the right shrinks, and the left with it. m6 wins nothing
+# at this size, where $K = 192$ is never cut and all fits the cache; what it adds pays for larger
+# and odd shapes. `python -m kernels.ladder.table` does this for larger sizes, and for attention.
 #
 # ## Why the last digits differ
 #
-# A float32 has 24 binary digits, so every addition is rounded, and another order of the sum gives other roundings. *Predict what this
+# A float32 has 24 binary digits, so every addition is rounded, and another order of the sum gives
+# other roundings. *Predict what this
 # prints: twenty million ones, added one after the other, in float32.*
 
 # %%
@@ -314,8 +334,9 @@ print("in pieces of 500   ", f"{ones.reshape(-1, 500).sum(axis=1).sum():,.0f}")
 print("2^24 =", 2**24, "and 2^24 + 1 in float32 =", int(np.float32(2**24) + np.float32(1)))
 
 # %% [markdown]
-# A long sum outgrows what is added to it. Pieces that begin at 0 lose less: that is why the tile adds `start` (what $C$ held) when
-# its own sum is whole, and not before. m5 sums all of $K$ at once, m6 at most 512 of it:
+# A long sum outgrows what is added to it. Pieces that begin at 0 lose less: that is why the tile
+# adds `start` (what $C$ held) when its own sum is whole, and not before. m5 sums all of $K$ at
+# once, m6 at most 512 of it:
 
 # %%
 long_a, long_b = table.normal(40, 4000), table.normal(4000, 96)
@@ -328,9 +349,10 @@ print(
 )
 
 # %% [markdown]
-# So how far may a kernel be from NumPy? A fixed tolerance is too strict for long sums and too loose for short ones. The rule here
-# asks NumPy itself: compute in float64 what is right, see how far NumPy's float32 is off, and allow a kernel **at most twice
-# that**, plus a few roundings of the largest number.
+# So how far may a kernel be from NumPy? A fixed tolerance is too strict for long sums and too loose
+# for short ones. The rule here asks NumPy itself: compute in float64 what is right, see how far
+# NumPy's float32 is off, and allow a kernel **at most twice that**, plus a few roundings of the
+# largest number.
 #
 # $$\max|\text{kernel} - \text{float64}| \;\le\; 2 \max|\text{NumPy float32} - \text{float64}| + 16\,\epsilon\,(1 + \max|\text{float64}|),
 # \qquad \epsilon = 2^{-23}$$
@@ -346,7 +368,8 @@ for name, module in rung.items():
     print(name, within_the_rule(module.matmul(a, b), a @ b, exact), end="  ")
 
 # %% [markdown]
-# And it must be able to say no. *Break it*: sums in float16, which has 11 binary digits where float32 has 24, with the same inputs.
+# And it must be able to say no. *Break it*: sums in float16, which has 11 binary digits where
+# float32 has 24, with the same inputs.
 
 # %%
 half = np.zeros((M, N), np.float16)
@@ -357,22 +380,24 @@ print("float16 sums within the rule:", within_the_rule(half.astype(np.float32), 
 # %% [markdown]
 # ## The three products of a linear layer
 #
-# The letters again: $N$ tokens, $I$ channels in, $O$ out; $x$ is $(N, I)$, $W$ is $(I, O)$, $y = x W + b$ is $(N, O)$. Index by index:
+# The letters again: $N$ tokens, $I$ channels in, $O$ out; $x$ is $(N, I)$, $W$ is $(I, O)$, $y = x
+# W + b$ is $(N, O)$. Index by index:
 #
 # $$y_{no} = \sum_i x_{ni} W_{io} + b_o$$
 #
 # Let $g_{no} = \partial L / \partial y_{no}$ be the gradient that arrives, $(N, O)$.
 #
-# **1. Into $x$.** $x_{ni}$ is in $y_{no}$ for every $o$, with the factor $W_{io}$. So $dx_{ni} = \sum_o g_{no} W_{io}$:
-# $\;dx = g\, W^\top$, $(N, O)(O, I) = (N, I)$.
+# **1. Into $x$.** $x_{ni}$ is in $y_{no}$ for every $o$, with the factor $W_{io}$. So $dx_{ni} =
+# \sum_o g_{no} W_{io}$: $\;dx = g\, W^\top$, $(N, O)(O, I) = (N, I)$.
 #
-# **2. Into $W$.** $W_{io}$ is in $y_{no}$ for every token $n$, with the factor $x_{ni}$. So $dW_{io} = \sum_n x_{ni} g_{no}$:
-# $\;dW = x^\top g$, $(I, N)(N, O) = (I, O)$.
+# **2. Into $W$.** $W_{io}$ is in $y_{no}$ for every token $n$, with the factor $x_{ni}$. So
+# $dW_{io} = \sum_n x_{ni} g_{no}$: $\;dW = x^\top g$, $(I, N)(N, O) = (I, O)$.
 #
-# **3. Into $b$.** $b_o$ is in $y_{no}$ for every $n$, with the factor 1: $db_o = \sum_n g_{no}$, $(O,)$.
+# **3. Into $b$.** $b_o$ is in $y_{no}$ for every $n$, with the factor 1: $db_o = \sum_n g_{no}$,
+# $(O,)$.
 #
-# Each gradient sums over the letter that its own array lacks. $y$, $dx$ and $dW$ are three products of the same $2NIO$ FLOP:
-# training costs three times what a forward pass does.
+# Each gradient sums over the letter that its own array lacks. $y$, $dx$ and $dW$ are three products
+# of the same $2NIO$ FLOP: training costs three times what a forward pass does.
 
 # %%
 formula("linear.forward")
@@ -387,8 +412,9 @@ formula("linear.backward_weight")
 formula("linear.backward_bias")
 
 # %% [markdown]
-# Two of the three have a transpose in them. None is ever made: a transpose is only another way to step through the same memory. The
-# tile has two doors for $A$, `tile_rows` and `tile_columns`, and $B$ is copied into panels anyway, from whichever side.
+# Two of the three have a transpose in them. None is ever made: a transpose is only another way to
+# step through the same memory. The tile has two doors for $A$, `tile_rows` and `tile_columns`, and
+# $B$ is copied into panels anyway, from whichever side.
 
 # %%
 from kernels import linear
@@ -402,9 +428,11 @@ source(
 )
 
 # %% [markdown]
-# `db` needs no pass of its own: the panels of $g$ are there anyway, so they are summed in passing (`b_sums`).
+# `db` needs no pass of its own: the panels of $g$ are there anyway, so they are summed in passing
+# (`b_sums`).
 #
-# In the running example: the product inside the MLP of the tiny model on "trans", $(5, 4)$ by $(4, 16)$, with its real numbers.
+# In the running example: the product inside the MLP of the tiny model on "trans", $(5, 4)$ by $(4,
+# 16)$, with its real numbers.
 
 # %%
 trace = minigpt.trace(tiny_model(), "trans", tiny_tokenizer(), targets="ransf")
@@ -427,8 +455,8 @@ same(
 same("dbias", dbias, numerical_gradient(lambda v: float((g * (x @ weight + v)).sum()), bias), 1e-6)
 
 # %% [markdown]
-# Five tokens are fewer than a tile's rows, and sixteen columns may be fewer than its columns: that is an edge, and it works too.
-# The whole tiny model on the kernels, and in NumPy:
+# Five tokens are fewer than a tile's rows, and sixteen columns may be fewer than its columns: that
+# is an edge, and it works too. The whole tiny model on the kernels, and in NumPy:
 
 # %%
 small = {name: array.astype(np.float32) for name, array in tiny_model().params.items()}
@@ -439,9 +467,10 @@ print(f"kernels {loss:.5f}, NumPy in float64 {trace.loss:.5f}")
 # %% [markdown]
 # ## Epilogues: what is near is free
 #
-# After $y = x W_1 + b_1$ the MLP takes GELU of every number. A library's product has put $y$ into memory by then: the bias reads and
-# writes all of it, GELU reads and writes all of it again. The kernel does both to a tile that has just been summed and is still in
-# the first cache. This is called an *epilogue*. For $N$ tokens and $F$ channels:
+# After $y = x W_1 + b_1$ the MLP takes GELU of every number. A library's product has put $y$ into
+# memory by then: the bias reads and writes all of it, GELU reads and writes all of it again. The
+# kernel does both to a tile that has just been summed and is still in the first cache. This is
+# called an *epilogue*. For $N$ tokens and $F$ channels:
 #
 # | | numbers of $NF$ moved after the product |
 # |---|---|
@@ -452,8 +481,9 @@ print(f"kernels {loss:.5f}, NumPy in float64 {trace.loss:.5f}")
 source(matmul._finish, linear.mlp_forward)
 
 # %% [markdown]
-# Backward it is the same the other way round: GELU's slope is the epilogue of the product that makes its gradient,
-# $d(xW_1 + b_1) = (g W_2^\top) \odot \mathrm{GELU}'(x W_1 + b_1)$. The circled dot is number by number.
+# Backward it is the same the other way round: GELU's slope is the epilogue of the product that
+# makes its gradient, $d(xW_1 + b_1) = (g W_2^\top) \odot \mathrm{GELU}'(x W_1 + b_1)$. The circled
+# dot is number by number.
 
 # %%
 source(linear.mlp_backward)
@@ -465,8 +495,9 @@ formula("mlp.forward")
 formula("mlp.backward")
 
 # %% [markdown]
-# GELU itself has to be fast, too: in the time of one call of `np.exp` the tile does hundreds of FLOP. `kernels/vector_math.py` has
-# $e^x$ as straight arithmetic, which the compiler puts into lanes: $e^x = 2^n e^r$ with $n$ whole, and $e^r$ a polynomial.
+# GELU itself has to be fast, too: in the time of one call of `np.exp` the tile does hundreds of
+# FLOP. `kernels/vector_math.py` has $e^x$ as straight arithmetic, which the compiler puts into
+# lanes: $e^x = 2^n e^r$ with $n$ whole, and $e^r$ a polynomial.
 
 # %%
 from kernels import vector_math
@@ -474,7 +505,8 @@ from kernels import vector_math
 source(vector_math.exp, vector_math.gelu_tanh, vector_math.gelu_tanh_slope)
 
 # %% [markdown]
-# *Predict:* is the error of this $e^x$ larger than float32's own rounding, $2^{-24} \approx 6 \cdot 10^{-8}$?
+# *Predict:* is the error of this $e^x$ larger than float32's own rounding, $2^{-24} \approx 6 \cdot
+# 10^{-8}$?
 
 # %%
 points = np.linspace(-20, 20, 4001, dtype=np.float32)
@@ -492,8 +524,9 @@ refutation("gelu.slope_without_cube")
 # %% [markdown]
 # ## The rest of the kernels
 #
-# Layer norm, softmax, cross-entropy, GELU, ReLU, dropout and embedding do little work for each number: what counts is to touch each
-# number once. The kernels cut the rows into one piece for each thread, and a row is done while it is in the first cache.
+# Layer norm, softmax, cross-entropy, GELU, ReLU, dropout and embedding do little work for each
+# number: what counts is to touch each number once. The kernels cut the rows into one piece for each
+# thread, and a row is done while it is in the first cache.
 
 # %%
 from kernels import elementwise, embedding, layer_norm, softmax
@@ -506,8 +539,8 @@ source(
 )
 
 # %% [markdown]
-# What Python calls checks its arguments, finds memory for the result and calls the compiled loop. Here they are; read one, and you
-# know all.
+# What Python calls checks its arguments, finds memory for the result and calls the compiled loop.
+# Here they are; read one, and you know all.
 
 # %%
 source(kernels.gelu_forward, kernels.gelu_backward, kernels.relu_forward, kernels.relu_backward)
@@ -527,8 +560,9 @@ source(kernels.cross_entropy_forward, kernels.cross_entropy_backward)
 source(kernels.layer_norm_forward, kernels.layer_norm_backward)
 
 # %% [markdown]
-# One of them has to be careful about threads. Two tokens of the same kind add to the same row of $dE$: two threads that share the
-# *tokens* would lose sums. So each thread has its own *channels*, and no two ever write to the same number.
+# One of them has to be careful about threads. Two tokens of the same kind add to the same row of
+# $dE$: two threads that share the *tokens* would lose sums. So each thread has its own *channels*,
+# and no two ever write to the same number.
 
 # %%
 source(embedding._scatter_add, kernels.embedding_forward, kernels.embedding_backward)
@@ -540,8 +574,8 @@ source(embedding._scatter_add, kernels.embedding_forward, kernels.embedding_back
 refutation("embedding.fancy_index")
 
 # %% [markdown]
-# Now all kernels at once: forward and backward, against NumPy in float64, by the error rule. Where it says "rng", both get a random
-# generator of the same seed, so that dropout draws the same mask.
+# Now all kernels at once: forward and backward, against NumPy in float64, by the error rule. Where
+# it says "rng", both get a random generator of the same seed, so that dropout draws the same mask.
 
 # %%
 n = table.normal
@@ -599,8 +633,8 @@ print(
 )
 
 # %% [markdown]
-# Three functions have no backward: `sinusoidal_positions`, which is NumPy's own (it runs once), `grad_norm` and `adamw_step`. They
-# are compared on the tiny model's gradients.
+# Three functions have no backward: `sinusoidal_positions`, which is NumPy's own (it runs once),
+# `grad_norm` and `adamw_step`. They are compared on the tiny model's gradients.
 
 # %%
 from minigpt.optim import adamw_init, adamw_step
@@ -640,8 +674,9 @@ formula("dropout.forward")
 # %% [markdown]
 # ## Exercises
 #
-# **1.** AVX2 has 16 registers of 8 lanes. A tile of 4 x 24 fits as well: 12 registers of sums, 3 for the row of $B$, 1 for a number of $A$. How
-# many loads does it need for each multiply-add? (Is it better than 6 x 16?)
+# **1.** AVX2 has 16 registers of 8 lanes. A tile of 4 x 24 fits as well: 12 registers of sums, 3
+# for the row of $B$, 1 for a number of $A$. How many loads does it need for each multiply-add? (Is
+# it better than 6 x 16?)
 
 # %%
 loads = None  # a number
@@ -654,8 +689,9 @@ answer(
 )
 
 # %% [markdown]
-# **2.** Write the three products of the backward. `cache` has the fields `x` (..., I), `weight` (I, O) and `has_bias`; the last
-# result is None if there is no bias. Mind that $x$ may have leading axes (B, T): all of them are rows.
+# **2.** Write the three products of the backward. `cache` has the fields `x` (..., I), `weight` (I,
+# O) and `has_bias`; the last result is None if there is no bias. Mind that $x$ may have leading
+# axes (B, T): all of them are rows.
 
 
 # %%
@@ -668,11 +704,15 @@ check(linear_backward=linear_backward)
 # %% [markdown]
 # ## In three lines
 #
-# * The work is fixed, $2MNK$; what can be won is how often a number is used for each time it is moved.
-# * Loops along rows give vectors; blocks keep $B$ near; a tile of $r \times c$ sums in registers needs $1/r + 1/c$ loads for each product.
-# * Another order of a sum has other last digits: allow twice NumPy's own error against float64, and what is broken stands out.
+# * The work is fixed, $2MNK$; what can be won is how often a number is used for each time it is
+#   moved.
+# * Loops along rows give vectors; blocks keep $B$ near; a tile of $r \times c$ sums in registers
+#   needs $1/r + 1/c$ loads for each product.
+# * Another order of a sum has other last digits: allow twice NumPy's own error against float64, and
+#   what is broken stands out.
 #
-# **Where it is:** `kernels/ladder/m0_plain.py` to `m6_kernel.py`, the tile in `kernels/tile.py`, the product in
-# `kernels/matmul.py`, linear layer and MLP in `kernels/linear.py`; `tests/test_ladder.py` counts the traffic,
-# `tests/test_kernels.py` holds every kernel to the rule. Sources: Goto and van de Geijn 2008, "Anatomy of High-Performance Matrix
-# Multiplication"; Van Zee and van de Geijn 2015 (BLIS). Before: 13, sampling. Next: 15, flash attention, rung by rung.
+# **Where it is:** `kernels/ladder/m0_plain.py` to `m6_kernel.py`, the tile in `kernels/tile.py`,
+# the product in `kernels/matmul.py`, linear layer and MLP in `kernels/linear.py`;
+# `tests/test_ladder.py` counts the traffic, `tests/test_kernels.py` holds every kernel to the rule.
+# Sources: Goto and van de Geijn 2008, "Anatomy of High-Performance Matrix Multiplication"; Van Zee
+# and van de Geijn 2015 (BLIS). Before: 13, sampling. Next: 15, flash attention, rung by rung.

@@ -3,9 +3,10 @@
 #
 # *Attention makes a weight for every pair of tokens. How does it do without storing them?*
 #
-# The formula of notebook 05 makes a matrix of $T \times T$ weights for each head, uses it once, and keeps it for the way back. For long texts, that matrix
-# is nearly all of the memory; on a GPU, writing and reading it takes much of the time, too. Flash attention (Dao et al. 2022; Dao 2023) gives the same
-# output, but for rounding, without ever having the matrix.
+# The formula of notebook 05 makes a matrix of $T \times T$ weights for each head, uses it once, and
+# keeps it for the way back. For long texts, that matrix is nearly all of the memory; on a GPU,
+# writing and reading it takes much of the time, too. Flash attention (Dao et al. 2022; Dao 2023)
+# gives the same output, but for rounding, without ever having the matrix.
 #
 # | letter | meaning |
 # |---|---|
@@ -43,8 +44,8 @@ np.set_printoptions(precision=4, suppress=True)
 # %% [markdown]
 # ## Make it hurt
 #
-# GPT-2 has 12 heads of 64 channels, and a number of float32 is 4 bytes. *Predict before you run: how many megabytes of weights for one text of 1,024
-# tokens, in one block? And of 8,192?*
+# GPT-2 has 12 heads of 64 channels, and a number of float32 is 4 bytes. *Predict before you run:
+# how many megabytes of weights for one text of 1,024 tokens, in one block? And of 8,192?*
 
 # %%
 for T in (256, 1024, 4096, 8192):
@@ -53,15 +54,18 @@ for T in (256, 1024, 4096, 8192):
     )
 
 # %% [markdown]
-# Twice the text, four times the weights. The output grows as the text does, and it is all that anybody asked for.
+# Twice the text, four times the weights. The output grows as the text does, and it is all that
+# anybody asked for.
 #
 # ## The obstacle
 #
-# A row of weights is a softmax: each $e^{s_j - m}$ divided by their sum. To know $m$ and the sum, it seems, one must have seen the whole row. So the row is
-# stored, and looked at three times: for the maximum, for the sum, for the products with $v$.
+# A row of weights is a softmax: each $e^{s_j - m}$ divided by their sum. To know $m$ and the sum,
+# it seems, one must have seen the whole row. So the row is stored, and looked at three times: for
+# the maximum, for the sum, for the products with $v$.
 #
-# **Online softmax** (Milakov and Gimelshein 2018) looks once. Keep the largest number so far, $m$, and the sum so far, *relative to that $m$*. When a
-# larger one comes, the old sum was relative to the wrong $m$, and one factor puts it right:
+# **Online softmax** (Milakov and Gimelshein 2018) looks once. Keep the largest number so far, $m$,
+# and the sum so far, *relative to that $m$*. When a larger one comes, the old sum was relative to
+# the wrong $m$, and one factor puts it right:
 #
 # $$\ell = \sum_{j \le n} e^{s_j - m}, \qquad
 # \sum_{j \le n} e^{s_j - m'} = e^{m - m'} \sum_{j \le n} e^{s_j - m} = e^{m - m'}\, \ell$$
@@ -74,8 +78,8 @@ formula("flash.online_softmax")
 # %% [markdown]
 # ## On paper
 #
-# The numbers 1, 3, 2, 5. At first $m = 1, \ell = 1$. Then 3 comes: $m' = 3$, and $\ell' = 1 \cdot e^{1 - 3} + e^{0} = 0.1353 + 1$. *Predict* the rescale
-# factor when 2 comes, and when 5 comes.
+# The numbers 1, 3, 2, 5. At first $m = 1, \ell = 1$. Then 3 comes: $m' = 3$, and $\ell' = 1 \cdot
+# e^{1 - 3} + e^{0} = 0.1353 + 1$. *Predict* the rescale factor when 2 comes, and when 5 comes.
 
 # %%
 m, total, rows = -math.inf, 0.0, []
@@ -92,7 +96,8 @@ show(plots.online_softmax(rows))
 # %% [markdown]
 # (At first $m = -\infty$, so the first factor is $e^{-\infty} = 0$: there was nothing before.)
 #
-# At the end $m + \log \ell$ is the logarithm of the sum of all $e^x$. Of a whole row, this one number is kept.
+# At the end $m + \log \ell$ is the logarithm of the sum of all $e^x$. Of a whole row, this one
+# number is kept.
 
 # %%
 formula("flash.log_sum_exp")
@@ -100,7 +105,8 @@ formula("flash.log_sum_exp")
 # %% [markdown]
 # ## The output in one pass
 #
-# The output is a sum too: $\sum_j e^{s_j - m} v_j$, divided by $\ell$. The same factor puts it right when $m$ rises, and the division comes last.
+# The output is a sum too: $\sum_j e^{s_j - m} v_j$, divided by $\ell$. The same factor puts it
+# right when $m$ rises, and the division comes last.
 
 # %%
 formula("flash.forward")
@@ -111,7 +117,10 @@ q, k, v = rng.normal(size=(3, 6, 4))  # (T, hs) each
 
 
 def online_row(q, keys, values, factor=lambda shrink: shrink):
-    """One query over its keys, one after the other. factor: what o is multiplied by, for those who want to break it."""
+    """One query over its keys, one after the other.
+
+    factor: what o is multiplied by, for those who want to break it.
+    """
     m, total, o = -math.inf, 0.0, np.zeros(values.shape[1])
     for key, value in zip(keys, values, strict=True):
         s = float(q @ key) / math.sqrt(len(q))
@@ -129,8 +138,9 @@ want, cache = layers.attention_forward(q[None, None], k[None, None], v[None, Non
 same("out", out, want[0, 0])
 
 # %% [markdown]
-# *Break it.* FlashAttention-2's paper prints the factor with an inverse, as if what is there had to grow. Its code has it right. (Taken literally, the
-# first key would ask for $1/e^{-\infty}$; here its factor is 1.) *Predict:* which rows come out right by either wrong factor?
+# *Break it.* FlashAttention-2's paper prints the factor with an inverse, as if what is there had to
+# grow. Its code has it right. (Taken literally, the first key would ask for $1/e^{-\infty}$; here
+# its factor is 1.) *Predict:* which rows come out right by either wrong factor?
 
 # %%
 for name, factor in (
@@ -147,21 +157,26 @@ refutation("flash.inverse_rescale")
 # %% [markdown]
 # ## Tiles
 #
-# One key at a time is slow: each needs a pass over $o$. So a *tile* of keys is taken at a time, and a tile of queries: their scores fit into the
-# fastest memory, are used there, and are gone. And the tiles in which every key is later than every query are never touched. The outer loop goes over
-# the tiles of queries: a row of tiles below is done before the next begins, and its keys and values are fetched once for all its queries.
+# One key at a time is slow: each needs a pass over $o$. So a *tile* of keys is taken at a time, and
+# a tile of queries: their scores fit into the fastest memory, are used there, and are gone. And the
+# tiles in which every key is later than every query are never touched. The outer loop goes over the
+# tiles of queries: a row of tiles below is done before the next begins, and its keys and values are
+# fetched once for all its queries.
 
 # %%
 show(plots.flash_tiles(16, 16, 4, 4, current=(2, 1), hs=4))
 
 # %% [markdown]
-# The title counts what is read from arrays: without tiles $q$, $k$, $v$ once and every score twice; with tiles each query once, and for every tile its keys
-# and values. So tiles read less where their side is large next to $hs$. (Try `hs=16`, then a `block_q` of 16.)
+# The title counts what is read from arrays: without tiles $q$, $k$, $v$ once and every score twice;
+# with tiles each query once, and for every tile its keys and values. So tiles read less where their
+# side is large next to $hs$. (Try `hs=16`, then a `block_q` of 16.)
 #
 # ## Backward: make it again
 #
-# Notebook 05: $dV = P^\top G$, $dP = G V^\top$, $dS = P \odot (dP - \mathrm{rowsum}(dP \odot P))$, and from it $dQ = dS\, K / \sqrt{hs}$,
-# $dK = dS^\top Q / \sqrt{hs}$. $dV$ and $dS$ want $P$, which nobody has kept. But with $L$ each weight can be made again from its score, and needs nothing of the rest of its row:
+# Notebook 05: $dV = P^\top G$, $dP = G V^\top$, $dS = P \odot (dP - \mathrm{rowsum}(dP \odot P))$,
+# and from it $dQ = dS\, K / \sqrt{hs}$, $dK = dS^\top Q / \sqrt{hs}$. $dV$ and $dS$ want $P$, which
+# nobody has kept. But with $L$ each weight can be made again from its score, and needs nothing of
+# the rest of its row:
 #
 # $$P_{ij} = \frac{e^{S_{ij} - m_i}}{\ell_i} = e^{S_{ij} - m_i - \log \ell_i} = e^{S_{ij} - L_i}$$
 #
@@ -196,12 +211,13 @@ for name, mine, reference in zip(
     same(name, mine, reference[0, 0])
 
 # %% [markdown]
-# The reference's gradients are tested by central differences (notebook 05), so these are too. Nothing of the size $T \times T$ was stored: two numbers a row,
-# $L$ and $D$.
+# The reference's gradients are tested by central differences (notebook 05), so these are too.
+# Nothing of the size $T \times T$ was stored: two numbers a row, $L$ and $D$.
 #
 # ## The ladder
 #
-# The same idea, from the plain formula to the kernel, each rung a file in `kernels/ladder/`, checked against float64 and against the rung before.
+# The same idea, from the plain formula to the kernel, each rung a file in `kernels/ladder/`,
+# checked against float64 and against the rung before.
 
 # %%
 for name, rungs in (("forward", ladder.ATTENTION), ("backward", ladder.BACKWARD)):
@@ -233,9 +249,10 @@ source(a1_online._head)
 source(a2_tiles._online_softmax)
 
 # %% [markdown]
-# **a3** turns the block round. A processor works on 4, 8 or 16 numbers at once, if they lie side by side. Where the *queries* lie side by side, each of
-# them has a maximum of its own, and no sum has to be made across. And both products, $q k^\top$ and $P v$, are now the register tile of notebook 14: that
-# is where most of its time is won. Shown here is what lies between the two.
+# **a3** turns the block round. A processor works on 4, 8 or 16 numbers at once, if they lie side by
+# side. Where the *queries* lie side by side, each of them has a maximum of its own, and no sum has
+# to be made across. And both products, $q k^\top$ and $P v$, are now the register tile of notebook
+# 14: that is where most of its time is won. Shown here is what lies between the two.
 
 # %%
 source(a3_lanes._online_softmax)
@@ -249,7 +266,8 @@ source(a4_backward._block)
 # %% [markdown]
 # ## What is read and written
 #
-# How often do the loops touch an array? *Predict:* a1 has no matrix to write. Does it write less than a0?
+# How often do the loops touch an array? *Predict:* a1 has no matrix to write. Does it write less
+# than a0?
 
 # %%
 shape = (1, 12, 1024, 64)  # GPT-2, 1024 tokens
@@ -259,20 +277,23 @@ for name, _ in ladder.ATTENTION:
     print(f"{name:20s} {read / 1e6:9.0f} {written / 1e6:9.0f}")
 
 # %% [markdown]
-# a1 reads less, because it skips the hidden half, and writes ten times as *much*: its output row goes to and fro with every key. a2 changes nothing
-# here: the count does not ask from which cache a number comes, and that is what its blocks change. The tenfold drop comes with a3: $8 \times 32$ sums
-# stay in registers, so a product needs $1/8 + 1/32$ loads in place of 2.
+# a1 reads less, because it skips the hidden half, and writes ten times as *much*: its output row
+# goes to and fro with every key. a2 changes nothing
+# here: the count does not ask from which cache a number comes, and that is what its blocks change.
+# The tenfold drop comes with a3: $8 \times 32$ sums stay in registers, so a product needs $1/8 +
+# 1/32$ loads in place of 2.
 #
-# And on this machine, in milliseconds (a measurement: yours differs, and so do two runs), for shorter texts. "x before" is how many times as fast as the
-# rung above:
+# And on this machine, in milliseconds (a measurement: yours differs, and so do two runs), for
+# shorter texts. "x before" is how many times as fast as the rung above:
 
 # %% tags=["volatile"]
 for topic in timing.topics("small")[1:]:
     print("\n".join(line[:75].rstrip() for line in timing.table(topic)), "\n")
 
 # %% [markdown]
-# a1 writes ten times as much and is ten times as fast. Is that the online softmax? *Measure one change at a time.* a0 has two more faults: it works through
-# the hidden half, and it runs down the columns of $v$. Here it is with both put right, and all of $S$ stored as before:
+# a1 writes ten times as much and is ten times as fast. Is that the online softmax? *Measure one
+# change at a time.* a0 has two more faults: it works through the hidden half, and it runs down the
+# columns of $v$. Here it is with both put right, and all of $S$ stored as before:
 
 
 # %%
@@ -321,15 +342,16 @@ for T in (256, 1024):
         print(f"T = {T:4d}  {name:30s} {milliseconds:7.2f} ms")
 
 # %% [markdown]
-# The factor belongs to the other two. With one thread on this machine, storing $S$ costs nothing: what the online softmax buys is memory. Time is bought by a3,
-# which keeps its sums in registers. (On a GPU, where the way to the large memory is what everything waits for, it buys time as well: Dao et al. 2022,
-# section 3.2.)
+# The factor belongs to the other two. With one thread on this machine, storing $S$ costs nothing:
+# what the online softmax buys is memory. Time is bought by a3, which keeps its sums in registers.
+# (On a GPU, where the way to the large memory is what everything waits for, it buys time as well:
+# Dao et al. 2022, section 3.2.)
 
 # %% [markdown]
 # ## The kernel
 #
-# `kernels/flash.py` is a3 made ready for windows, dropout, fewer queries than keys, and heads that are read where they lie. It is what `ops="numba"` runs.
-# This is one head of it:
+# `kernels/flash.py` is a3 made ready for windows, dropout, fewer queries than keys, and heads that
+# are read where they lie. It is what `ops="numba"` runs. This is one head of it:
 
 # %%
 source(flash._head_forward)
@@ -355,8 +377,9 @@ for T in (256, 512, 1024):
     print(f"T = {T:4d}: m and log l have {row / 1e6:.2f} MB, P {4 * 12 * T * T / 1e6:5.1f} MB")
 
 # %% [markdown]
-# The kernel keeps $m$ and $\log \ell$ apart, two numbers where the paper has their sum $L$. In float32 a sum loses the small one beside a large
-# one, and every $P_{ij} = e^{S_{ij} - L_i}$ is off by the same factor:
+# The kernel keeps $m$ and $\log \ell$ apart, two numbers where the paper has their sum $L$. In
+# float32 a sum loses the small one beside a large one, and every $P_{ij} = e^{S_{ij} - L_i}$ is off
+# by the same factor:
 
 # %%
 m, log_l = np.float32(5000.0), np.float32(np.log(1.0001))
@@ -364,11 +387,13 @@ print("log l =", log_l, "   L - m =", (m + log_l) - m)
 same("e^((m - m) - log l)", float(np.exp((m - m) - log_l)), 1 / 1.0001, 1e-6)
 
 # %% [markdown]
-# The rest of the kernel's cache is $q$, $k$, $v$ and the output, which both ways keep. All of it grows as $T$ does.
+# The rest of the kernel's cache is $q$, $k$, $v$ and the output, which both ways keep. All of it
+# grows as $T$ does.
 #
 # ## Exercises
 #
-# **1.** So far $m = 2$ and $\ell = 3$. The next score is 2 + ln 3. What are $m'$ and $\ell'$? On paper first; `math.log` is there.
+# **1.** So far $m = 2$ and $\ell = 3$. The next score is 2 + ln 3. What are $m'$ and $\ell'$? On
+# paper first; `math.log` is there.
 
 # %%
 m_next, total_next = None, None
@@ -388,8 +413,8 @@ answer(
 )
 
 # %% [markdown]
-# **2.** Two halves of a row were done apart, on two machines: $(o_1, m_1, \ell_1)$ and $(o_2, m_2, \ell_2)$, the $o$ not yet divided. Join them: this is how long
-# texts are shared out.
+# **2.** Two halves of a row were done apart, on two machines: $(o_1, m_1, \ell_1)$ and $(o_2, m_2,
+# \ell_2)$, the $o$ not yet divided. Join them: this is how long texts are shared out.
 
 
 # %%
@@ -419,9 +444,13 @@ answer("the whole row", None if mine is None else np.asarray(mine), out[5], mist
 # %% [markdown]
 # ## In three lines
 #
-# * A softmax needs one pass: $m$ and $\ell$ so far, and a factor $e^{m - m'}$ whenever the maximum rises; the output shrinks by the same factor.
-# * Of each row one number is kept, $L = m + \log \ell$. Backward makes $P = e^{S - L}$ again, and $D = \mathrm{rowsum}(G \odot O)$ stands for the row sum.
-# * Tiles make it fast, and nothing grows with $T^2$ but the work (and a dropout mask, where there is one).
+# * A softmax needs one pass: $m$ and $\ell$ so far, and a factor $e^{m - m'}$ whenever the maximum
+#   rises; the output shrinks by the same factor.
+# * Of each row one number is kept, $L = m + \log \ell$. Backward makes $P = e^{S - L}$ again, and
+#   $D = \mathrm{rowsum}(G \odot O)$ stands for the row sum.
+# * Tiles make it fast, and nothing grows with $T^2$ but the work (and a dropout mask, where there
+#   is one).
 #
-# **Where it is:** `kernels/ladder/` a0 to a6, `kernels/flash.py`, `kernels/attention.py`; `minigpt check attention --ops numba` tests the kernel,
-# `python -m kernels.ladder.table` times the rungs. Before: 14, a fast matmul. Next: 16, inside a trained model.
+# **Where it is:** `kernels/ladder/` a0 to a6, `kernels/flash.py`, `kernels/attention.py`; `minigpt
+# check attention --ops numba` tests the kernel, `python -m kernels.ladder.table` times the rungs.
+# Before: 14, a fast matmul. Next: 16, inside a trained model.

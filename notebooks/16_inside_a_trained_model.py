@@ -3,9 +3,9 @@
 #
 # *What has it learnt?*
 #
-# A trained model is a file of numbers. Nobody wrote down what they mean. But every array that it makes on its way to the next token
-# can be looked at, every part can be taken out, and the loss says what it was for. This notebook does that with the model that
-# ships here.
+# A trained model is a file of numbers. Nobody wrote down what they mean. But every array that it
+# makes on its way to the next token can be looked at, every part can be taken out, and the loss
+# says what it was for. This notebook does that with the model that ships here.
 #
 # | letter | meaning | here |
 # |---|---|---|
@@ -40,8 +40,9 @@ model = GPT(
 print(f"{sum(array.size for array in model.params.values()):,} parameters")
 
 # %% [markdown]
-# It was trained in seven minutes (`python data/make_prose.py`) on the prose of Python's and NumPy's documentation, and it writes
-# like it. Here always the most likely token is taken. *Predict: will the text make sense?*
+# It was trained in seven minutes (`python data/make_prose.py`) on the prose of Python's and NumPy's
+# documentation, and it writes like it. Here always the most likely token is taken. *Predict: will
+# the text make sense?*
 
 # %%
 prompt = np.array(tokenizer.encode("The function returns"))[None]
@@ -94,8 +95,9 @@ axes.set_title("what each token costs; the dashed line is ln V: knowing nothing"
 show(figure)
 
 # %% [markdown]
-# The open box is a space. The words that carry the meaning cost much ("item", "argument", "attribute"), what grammar or spelling
-# asks for costs little ("of", "the", the pieces of "TypeError" after its T). Most of the loss sits on few tokens:
+# The open box is a space. The words that carry the meaning cost much ("item", "argument",
+# "attribute"), what grammar or spelling asks for costs little ("of", "the", the pieces of
+# "TypeError" after its T). Most of the loss sits on few tokens:
 
 # %%
 order = np.argsort(-spent)
@@ -136,9 +138,10 @@ for n, axes in enumerate(figure.subplots(L, nh).ravel()):
 show(figure)
 
 # %% [markdown]
-# A row is a query, the token that looks; a column is a key, the token that is looked at, in the same order. White is none, full
-# blue all. The upper triangle is hidden: no token sees a later one. Heads differ. Block 0 (on top) is pale and even, but for head 0.1,
-# which looks at nouns here; block 2 sits close to the diagonal; in block 3 some queries pick out one earlier token. In 3.3 the
+# A row is a query, the token that looks; a column is a key, the token that is looked at, in the
+# same order. White is none, full blue all. The upper triangle is hidden: no token sees a later one.
+# Heads differ. Block 0 (on top) is pale and even, but for head 0.1, which looks at nouns here;
+# block 2 sits close to the diagonal; in block 3 some queries pick out one earlier token. In 3.3 the
 # second "of" looks at the first "the": that stood after the first "of". Keep it in mind.
 #
 # No head looks to the right, and so no logit can know what comes later:
@@ -149,12 +152,14 @@ refutation("gpt.autoencoder")
 # %% [markdown]
 # ## Heads by numbers
 #
-# Sixteen pictures of one sentence persuade, they show nothing. Over the longer text, measure for each head how much weight falls
-# on the token before, on the token itself, on the first token of the text, and over how many tokens it spreads, $e^{H}$ with the
-# entropy $H = -\sum_j P_{ij} \ln P_{ij}$: a head that looks evenly at $n$ tokens has $e^H = n$.
+# Sixteen pictures of one sentence persuade, they show nothing. Over the longer text, measure for
+# each head how much weight falls on the token before, on the token itself, on the first token of
+# the text, and over how many tokens it spreads, $e^{H}$ with the entropy $H = -\sum_j P_{ij} \ln
+# P_{ij}$: a head that looks evenly at $n$ tokens has $e^H = n$.
 #
-# On paper: a head that has learnt nothing looks evenly at the $i + 1$ tokens that token $i$ sees. Its score for the token before is
-# $\frac12, \frac13, \frac14$ for $i = 1, 2, 3$; the mean is $0.361$. That is what a score must be compared with, not 0.
+# On paper: a head that has learnt nothing looks evenly at the $i + 1$ tokens that token $i$ sees.
+# Its score for the token before is $\frac12, \frac13, \frac14$ for $i = 1, 2, 3$; the mean is
+# $0.361$. That is what a score must be compared with, not 0.
 
 # %%
 long = minigpt.trace(model, TEXT, tokenizer)
@@ -164,7 +169,9 @@ even = np.tril(np.ones((T, T))) / np.arange(1, T + 1)[:, None]  # a head that lo
 
 
 def scores(P):
-    """Means over the queries from the third on, (...): the token before, itself, the first; and e^H."""
+    """Means over the queries from the third on, (...): the token before, itself, the first; and
+    e^H.
+    """
     diagonals = [
         np.diagonal(P, -1, -2, -1)[..., 1:],
         np.diagonal(P, 0, -2, -1)[..., 2:],
@@ -193,12 +200,14 @@ show(
 # %% [markdown]
 # Rows are blocks, columns heads. So:
 #
-# * Block 0, but for head 0.1, spreads over 47 tokens, as an even head does: it takes the mean of all that came before, a bag of words.
-# * Block 2 looks near, and 2.3 is a **previous-token head**: 0.43 of its weight is on the token before, more than ten times an even head's.
+# * Block 0, but for head 0.1, spreads over 47 tokens, as an even head does: it takes the mean of
+#   all that came before, a bag of words.
+# * Block 2 looks near, and 2.3 is a **previous-token head**: 0.43 of its weight is on the token
+#   before, more than ten times an even head's.
 # * No head rests on the first token. Large models often have such heads; this one does not.
 #
-# To see what learning did, ask a model of the same shape before its first step, and the tiny model of these notebooks, which never
-# learnt:
+# To see what learning did, ask a model of the same shape before its first step, and the tiny model
+# of these notebooks, which never learnt:
 
 # %%
 untrained = GPT(config, seed=0, dtype=np.float64)
@@ -216,8 +225,8 @@ print(weights(tiny)[0, 1])
 # %% [markdown]
 # ## The stream: who adds how much
 #
-# Each part of a block adds to the stream and takes nothing away. So the last stream is a plain sum: the embeddings, and what 4
-# attentions and 4 MLPs added.
+# Each part of a block adds to the stream and takes nothing away. So the last stream is a plain sum:
+# the embeddings, and what 4 attentions and 4 MLPs added.
 #
 # Here is a block; `norm` is "pre" in this model:
 
@@ -252,19 +261,21 @@ for name, added in parts.items():
     print(f"{name:9s}  {size(added):5.3f}  {size(stream):12.3f}  {along:8.2f}")
 
 # %% [markdown]
-# `sum_1` is attention, `sum_2` the MLP; sizes are roots of mean squares. The first MLP more than doubles the stream: it makes of
-# the bare token what the others work on. The attention of block 2 points against what is there (cosine below 0), and the stream
+# `sum_1` is attention, `sum_2` the MLP; sizes are roots of mean squares. The first MLP more than
+# doubles the stream: it makes of the bare token what the others work on. The attention of block 2
+# points against what is there (cosine below 0), and the stream
 # shrinks: *adding* can also erase.
 #
 # ## The logit lens
 #
-# The head reads the last stream. What if it read an earlier one? Take the stream after each block, apply the last layer norm and
-# the head:
+# The head reads the last stream. What if it read an earlier one? Take the stream after each block,
+# apply the last layer norm and the head:
 #
 # $$p_l = \mathrm{softmax}\big(\mathrm{LN}_f(x_l)\, E^\top\big)$$
 #
-# with $\mathrm{LN}_f$ the last layer norm, and $E$, $(V, C)$, the token embeddings, which are also the head. (nostalgebraist 2020,
-# "interpreting GPT: the logit lens".) *Predict: after which block is the right token on top, most of the time?*
+# with $\mathrm{LN}_f$ the last layer norm, and $E$, $(V, C)$, the token embeddings, which are also
+# the head. (nostalgebraist 2020, "interpreting GPT: the logit lens".) *Predict: after which block
+# is the right token on top, most of the time?*
 
 # %%
 E, LAYERS = model.params["wte.weight"], ["embed", "h.0", "h.1", "h.2", "h.3"]
@@ -300,10 +311,11 @@ tops = [[tokenizer.decode([i]) for i in row] for row in z.argmax(axis=-1)]
 show(plots.logit_lens(labels, tops, p.max(axis=-1), ranks, LAYERS))
 
 # %% [markdown]
-# Read from the top down. The bare embedding says itself: that is what $x E^\top$ does when $x$ is nearly a row of $E$ (the first
-# position is another matter: nothing stands before it, and its position's own numbers are large). The first block already has what
-# tends to follow one token ("of" after "value"). Only after block 2, when heads have looked at what stands before, do the layers
-# agree with the text. In numbers, over the long text:
+# Read from the top down. The bare embedding says itself: that is what $x E^\top$ does when $x$ is
+# nearly a row of $E$ (the first position is another matter: nothing stands before it, and its
+# position's own numbers are large). The first block already has what tends to follow one token
+# ("of" after "value"). Only after block 2, when heads have looked at what stands before, do the
+# layers agree with the text. In numbers, over the long text:
 
 # %%
 z = lens(long)
@@ -317,19 +329,20 @@ for name, logits, q in zip(LAYERS, z, p, strict=True):
     )
 
 # %% [markdown]
-# A layer between was never trained to be read so; the lens shows how near its stream is to the last one's language, no more. Block
-# 1 seems to bring almost nothing. But what it brings is for the later blocks to read: without its attention, we shall see, the loss
-# rises by 1.
+# A layer between was never trained to be read so; the lens shows how near its stream is to the last
+# one's language, no more. Block 1 seems to bring almost nothing. But what it brings is for the
+# later blocks to read: without its attention, we shall see, the loss rises by 1.
 #
 # ## Which part wrote this token?
 #
-# The stream is a sum, and layer norm, once its $r = 1/\sqrt{\sigma^2 + \epsilon}$ is known, is linear. So a logit is a sum over the
-# parts:
+# The stream is a sum, and layer norm, once its $r = 1/\sqrt{\sigma^2 + \epsilon}$ is known, is
+# linear. So a logit is a sum over the parts:
 #
 # $$z_y - \bar z = \sum_{\text{parts } a} r\, (a - \bar a) \odot \gamma \cdot (E_y - \bar E) \;+\; \beta \cdot (E_y - \bar E)$$
 #
-# $\bar a$ is the mean over channels; $\bar z$ and $\bar E$ are means over all tokens: a constant added to all logits changes no
-# probability. $\gamma, \beta$ are the gain and bias of the last layer norm.
+# $\bar a$ is the mean over channels; $\bar z$ and $\bar E$ are means over all tokens: a constant
+# added to all logits changes no probability. $\gamma, \beta$ are the gain and bias of the last
+# layer norm.
 
 # %%
 at = next(n for n in range(T) if words[n : n + 2] == [" same", " shape"])
@@ -343,13 +356,14 @@ print(f"p({words[at + 1]!r} after {''.join(words[at - 4 : at + 1])!r}) = {p[-1, 
 print({name: round(value, 2) for name, value in share.items()})
 
 # %% [markdown]
-# Four of nearly twelve points are the first MLP's: it knows, from the token and the bag of words before it, that "shape" often
-# follows "same". Attention and the last blocks add the rest, each a little.
+# Four of nearly twelve points are the first MLP's: it knows, from the token and the bag of words
+# before it, that "shape" often follows "same". Attention and the last blocks add the rest, each a
+# little.
 #
 # ## Ablation: take it out and read the loss
 #
-# A head's output goes through its own 32 rows of the matrix that follows, `c_proj`. Multiply those rows by a *gate* $s$: at 1 the
-# head is as trained, at 0 it is gone.
+# A head's output goes through its own 32 rows of the matrix that follows, `c_proj`. Multiply those
+# rows by a *gate* $s$: at 1 the head is as trained, at 0 it is gone.
 
 
 # %%
@@ -385,8 +399,9 @@ show(
 )
 
 # %% [markdown]
-# Head 1.1 matters most, one that looks nearly evenly at everything; then 2.3. Without 3.3 this text is no dearer; remember it.
-# Taking out one of 16 costs little, since the others carry on. Now whole parts:
+# Head 1.1 matters most, one that looks nearly evenly at everything; then 2.3. Without 3.3 this text
+# is no dearer; remember it. Taking out one of 16 costs little, since the others carry on. Now whole
+# parts:
 
 
 # %%
@@ -405,11 +420,12 @@ for i in range(L):
         )
 
 # %% [markdown]
-# Behind the +- is the standard error: about how much the mean would vary with other tokens. The first MLP is everything: without it
-# the loss is worse than knowing nothing. The attention of block 2 comes next.
+# Behind the +- is the standard error: about how much the mean would vary with other tokens. The
+# first MLP is everything: without it the loss is worse than knowing nothing. The attention of block
+# 2 comes next.
 #
-# **How to be fooled.** The paragraphs of this text have an empty line between them, as those it was trained on. Make it one line
-# end, which it never saw:
+# **How to be fooled.** The paragraphs of this text have an empty line between them, as those it was
+# trained on. Make it one line end, which it never saw:
 
 # %%
 odd = np.array(tokenizer.encode(TEXT.replace("\n\n", "\n")))
@@ -425,22 +441,23 @@ print(
 )
 
 # %% [markdown]
-# After one line end it is certain of a second, and pays 15 to 21 nats for three paragraphs that begin too soon. A part that makes
-# it a little less certain then looks *harmful*. Three tokens turned the sign of the result. Before you believe an ablation, look
-# where the loss is.
+# After one line end it is certain of a second, and pays 15 to 21 nats for three paragraphs that
+# begin too soon. A part that makes it a little less certain then looks *harmful*. Three tokens
+# turned the sign of the result. Before you believe an ablation, look where the loss is.
 #
 # ## The gradient of a gate
 #
-# Could the gradient have told us, without 16 runs? Let $o_h$, $(T, hs)$, be the output of head $h$ in a block, $W_h$, $(hs, C)$,
-# its rows of `c_proj`, and $s_h$ its gate.
+# Could the gradient have told us, without 16 runs? Let $o_h$, $(T, hs)$, be the output of head $h$
+# in a block, $W_h$, $(hs, C)$, its rows of `c_proj`, and $s_h$ its gate.
 #
 # **1. Forward.** $a = \sum_h s_h\, o_h W_h + b$, $(T, C)$.
 #
-# **2. Into the gate.** $s_h$ multiplies every number of $o_h W_h$. With $g = \partial L / \partial a$, $(T, C)$:
-# $\;\partial L / \partial s_h = \sum_{t, c} g_{tc}\, (o_h W_h)_{tc}$, one number.
+# **2. Into the gate.** $s_h$ multiplies every number of $o_h W_h$. With $g = \partial L / \partial
+# a$, $(T, C)$: $\;\partial L / \partial s_h = \sum_{t, c} g_{tc}\, (o_h W_h)_{tc}$, one number.
 #
-# **3. Move the matrix to the other side.** $\sum_c g_{tc} \sum_d o_{td} W_{dc} = \sum_d o_{td}\, (g W_h^\top)_{td}$, and $G_h = g
-# W_h^\top$, $(T, hs)$, is what backpropagation sends to the head anyway. At $s_h = 1$:
+# **3. Move the matrix to the other side.** $\sum_c g_{tc} \sum_d o_{td} W_{dc} = \sum_d o_{td}\, (g
+# W_h^\top)_{td}$, and $G_h = g W_h^\top$, $(T, hs)$, is what backpropagation sends to the head
+# anyway. At $s_h = 1$:
 #
 # $$\frac{\partial L}{\partial s_h} = \sum_{t, d} (o_h)_{td}\, (G_h)_{td}$$
 
@@ -459,8 +476,8 @@ same(
 )
 
 # %% [markdown]
-# From 1 to 0 is a step of $-1$, so the slope foretells a rise of $-\partial L / \partial s$. *Predict: does it agree with the
-# ablation?*
+# From 1 to 0 is a step of $-1$, so the slope foretells a rise of $-\partial L / \partial s$.
+# *Predict: does it agree with the ablation?*
 
 # %%
 print("foretold by the slope")
@@ -469,15 +486,17 @@ print("what happened")
 print(np.round(gone, 2) + 0.0)
 
 # %% [markdown]
-# For head 1.1 the sign is right, and a third of the size; for 2.3 not even the sign. The gradient is exact, for *small* steps. A
-# gate only scales weights, which training could do itself: at a minimum of the training loss its slope is 0, whatever the head is
-# worth. To remove a part is a large step, and has to be run.
+# For head 1.1 the sign is right, and a third of the size; for 2.3 not even the sign. The gradient
+# is exact, for *small* steps. A gate only scales weights, which training could do itself: at a
+# minimum of the training loss its slope is 0, whatever the head is worth. To remove a part is a
+# large step, and has to be run.
 #
 # ## Induction
 #
-# What do 2.3 and the last block do together? Here is a text that no training can have prepared: 50 random tokens, then the same 50
-# again. The second time, each token could be *copied*: look for the last time the present token was seen, and say what came after
-# it. That is called **induction** (Olsson et al. 2022, "In-context Learning and Induction Heads").
+# What do 2.3 and the last block do together? Here is a text that no training can have prepared: 50
+# random tokens, then the same 50 again. The second time, each token could be *copied*: look for the
+# last time the present token was seen, and say what came after it. That is called **induction**
+# (Olsson et al. 2022, "In-context Learning and Induction Heads").
 
 # %%
 n, rng = 50, np.random.default_rng(0)
@@ -499,9 +518,10 @@ print("loss of the first half, and of its repetition:       ", halves(model, tex
 print("the same second half, after 50 other random tokens:   ", halves(model, others))
 
 # %% [markdown]
-# Both are far above $\ln 1024 = 6.93$: random tokens are nothing that it was trained on, and it is sure of the wrong things. But
-# the second half is cheaper by 0.8 nats. The second line is the control: the same tokens at the same places, but not said before.
-# *Who does it?* Score each head: the weight that query $i$ of the second half puts on the token *after* the earlier occurrence of
+# Both are far above $\ln 1024 = 6.93$: random tokens are nothing that it was trained on, and it is
+# sure of the wrong things. But the second half is cheaper by 0.8 nats. The second line is the
+# control: the same tokens at the same places, but not said before. *Who does it?* Score each head:
+# the weight that query $i$ of the second half puts on the token *after* the earlier occurrence of
 # its own, place $i - n + 1$.
 
 
@@ -523,8 +543,8 @@ print(
 )
 
 # %% [markdown]
-# One head of sixteen stands out: 3.3, eight times an even head. Its weights on 14 random tokens, said twice; the frames are where
-# induction looks (so short a text is easier):
+# One head of sixteen stands out: 3.3, eight times an even head. Its weights on 14 random tokens,
+# said twice; the frames are where induction looks (so short a text is easier):
 
 # %%
 small = np.tile(np.random.default_rng(1).integers(256, config.vocab_size, 14), 2)
@@ -534,10 +554,11 @@ figure.axes[0].tick_params(axis="x", rotation=90)
 show(figure)
 
 # %% [markdown]
-# How can a head find the token *after* an earlier one like itself? By two heads in a row. A head in an earlier block looks at the
-# token before and writes into each token which one that was. Then a head in a later block asks: "who has my token written into it
-# as the one before?" If that is so here, the loss must tell, and taking out 2.3, the previous-token head, must blind 3.3, which
-# stays in place. *Predict both numbers.*
+# How can a head find the token *after* an earlier one like itself? By two heads in a row. A head in
+# an earlier block looks at the token before and writes into each token which one that was. Then a
+# head in a later block asks: "who has my token written into it as the one before?" If that is so
+# here, the loss must tell, and taking out 2.3, the previous-token head, must blind 3.3, which stays
+# in place. *Predict both numbers.*
 
 # %%
 print("              first  second  saved  score of 3.3")
@@ -556,10 +577,11 @@ for name, heads in (
     )
 
 # %% [markdown]
-# Without 3.3 next to nothing is saved. Without 2.3 the score of 3.3 falls from 0.11 to 0.03, and most of the saving goes with it.
-# Other heads of the same blocks change little. But 1.1, which looks nearly evenly at everything, is needed as well: without it 2.3
-# finds the token before less well, and the saving falls as far. So 2.3 and 3.3 are the core of an induction circuit, in a model of
-# 0.9 million parameters, and not all of it: try the other heads.
+# Without 3.3 next to nothing is saved. Without 2.3 the score of 3.3 falls from 0.11 to 0.03, and
+# most of the saving goes with it. Other heads of the same blocks change little. But 1.1, which
+# looks nearly evenly at everything, is needed as well: without it 2.3 finds the token before less
+# well, and the saving falls as far. So 2.3 and 3.3 are the core of an induction circuit, in a model
+# of 0.9 million parameters, and not all of it: try the other heads.
 #
 # On words, where the model is at home, the same: a sentence that nobody wrote before, said twice.
 
@@ -575,17 +597,19 @@ for name, heads in (("all heads", []), ("without 3.3", [(3, 3)]), ("without 2.3"
 print(f"score of 3.3: {induction_scores(model, [twice])[3, 3]:.2f}")
 
 # %% [markdown]
-# On TEXT, which repeats little, taking out 3.3 did no harm: a part may be worth nothing on one text and everything on another.
+# On TEXT, which repeats little, taking out 3.3 did no harm: a part may be worth nothing on one text
+# and everything on another.
 #
-# What this does *not* show: that it copies well. It saves 0.8 of 12 nats on random tokens and 1.5 on the sentence; a model that
-# copied would be near 0 the second time. 3.3 has 11 % of its weight in the right place on random tokens, and 32 % on that sentence;
-# heads of larger models reach far more. And one circuit, found because it was looked for, is not all that the model has learnt.
+# What this does *not* show: that it copies well. It saves 0.8 of 12 nats on random tokens and 1.5
+# on the sentence; a model that copied would be near 0 the second time. 3.3 has 11 % of its weight
+# in the right place on random tokens, and 32 % on that sentence; heads of larger models reach far
+# more. And one circuit, found because it was looked for, is not all that the model has learnt.
 #
 # ## Neighbours
 #
-# The embedding of a token is a row of $E$, 128 numbers. Tokens that are used alike got rows that point the same way. The measure is
-# the cosine, $\cos(a, b) = a \cdot b / (|a| |b|)$: 1 for the same direction, 0 for none in common. *Predict the neighbours of "
-# may" and of " list".*
+# The embedding of a token is a row of $E$, 128 numbers. Tokens that are used alike got rows that
+# point the same way. The measure is the cosine, $\cos(a, b) = a \cdot b / (|a| |b|)$: 1 for the
+# same direction, 0 for none in common. *Predict the neighbours of " may" and of " list".*
 
 # %%
 U = E / np.linalg.norm(E, axis=1, keepdims=True)  # (V, C), each row of length 1
@@ -599,13 +623,15 @@ pairs = U @ U.T
 print(f"two random tokens: mean cosine {pairs[np.triu_indices(config.vocab_size, 1)].mean():.2f}")
 
 # %% [markdown]
-# Auxiliary verbs stand with auxiliary verbs, containers with containers, a full stop with a comma. Nobody told it what a verb is.
-# It follows from the loss: what can stand in the same place needs the same logits before it and the same effect after it, and here
-# one row does both, since the head is tied.
+# Auxiliary verbs stand with auxiliary verbs, containers with containers, a full stop with a comma.
+# Nobody told it what a verb is. It follows from the loss: what can stand in the same place needs
+# the same logits before it and the same effect after it, and here one row does both, since the head
+# is tied.
 #
 # ## Exercises
 #
-# **1.** A query puts 1/2 of its weight on one token, and 1/4 on each of two others. Over how many tokens does it spread, $e^H$?
+# **1.** A query puts 1/2 of its weight on one token, and 1/4 on each of two others. Over how many
+# tokens does it spread, $e^H$?
 
 # %%
 spread = None  # a number
@@ -622,8 +648,9 @@ answer(
 )
 
 # %% [markdown]
-# **2.** Take out 2.3 and 3.3 *together*, and measure the loss on TEXT with `surprise` and `without`. By how much does it rise? More
-# or less than the two rises added up? (Think first: 3.3 lives on what 2.3 writes.)
+# **2.** Take out 2.3 and 3.3 *together*, and measure the loss on TEXT with `surprise` and
+# `without`. By how much does it rise? More or less than the two rises added up? (Think first: 3.3
+# lives on what 2.3 writes.)
 
 # %%
 rise = None  # a number, from surprise(...).mean()
@@ -643,10 +670,13 @@ answer(
 # %% [markdown]
 # ## In three lines
 #
-# * The loss, token by token, says what is hard; attention scores against an even head say who looks where; the lens says when it is known.
-# * To say that a part does something, take it out and read a number: slopes and pictures only suggest.
-# * This small model has a bag of words, a previous-token head, and an induction head that lives on it. It does not copy well.
+# * The loss, token by token, says what is hard; attention scores against an even head say who looks
+#   where; the lens says when it is known.
+# * To say that a part does something, take it out and read a number: slopes and pictures only
+#   suggest.
+# * This small model has a bag of words, a previous-token head, and an induction head that lives on
+#   it. It does not copy well.
 #
-# **Where it is:** `data/prose/` and how it was made in `data/README.md`; `minigpt/trace.py`; the pictures in
-# `minigpt/plots/attention.py` and `minigpt/plots/logit_lens.py`; `minigpt trace prose "..."` on the command line. Before: 15, flash
-# attention. Next: 17, from GPT-1 to GPT-4.
+# **Where it is:** `data/prose/` and how it was made in `data/README.md`; `minigpt/trace.py`; the
+# pictures in `minigpt/plots/attention.py` and `minigpt/plots/logit_lens.py`; `minigpt trace prose
+# "..."` on the command line. Before: 15, flash attention. Next: 17, from GPT-1 to GPT-4.

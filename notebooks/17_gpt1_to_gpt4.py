@@ -3,8 +3,9 @@
 #
 # *What changed from one GPT to the next, what is published, and what is not?*
 #
-# Between GPT-1 (2018) and GPT-3 (2020) the parameters grew 1500 times, and a few lines of code changed. This notebook has those lines as
-# configurations that run, and the published numbers as code that adds them up: several of them do not. Of GPT-4 there is nothing to run.
+# Between GPT-1 (2018) and GPT-3 (2020) the parameters grew 1500 times, and a few lines of code
+# changed. This notebook has those lines as configurations that run, and the published numbers as
+# code that adds them up: several of them do not. Of GPT-4 there is nothing to run.
 #
 # | letter | meaning | name in `GPTConfig` |
 # |---|---|---|
@@ -43,8 +44,9 @@ np.set_printoptions(precision=3, suppress=True)
 # %% [markdown]
 # ## Make it hurt
 #
-# Here is GPT-3's table 2.1 (Brown et al. 2020), as it is printed: name, blocks, channels, heads, channels of a head, tokens in a batch, learning rate.
-# Heads stand side by side, so heads times head size must be the channels. *Predict before you run: in how many of the eight rows is it not?*
+# Here is GPT-3's table 2.1 (Brown et al. 2020), as it is printed: name, blocks, channels, heads,
+# channels of a head, tokens in a batch, learning rate. Heads stand side by side, so heads times
+# head size must be the channels. *Predict before you run: in how many of the eight rows is it not?*
 
 # %%
 TABLE_2_1 = [
@@ -76,7 +78,8 @@ source(published, alternating)
 # %% [markdown]
 # ## All of them, counted
 #
-# Every published GPT is a `GPTConfig`, and its parameters are counted from the shapes (notebook 10): no weight is needed for that.
+# Every published GPT is a `GPTConfig`, and its parameters are counted from the shapes (notebook
+# 10): no weight is needed for that.
 
 # %%
 for name, config in PUBLISHED.items():
@@ -85,8 +88,8 @@ for name, config in PUBLISHED.items():
     print(f"{name:12s} {shape}, {sizes}, {config.norm:4s}-LN {parameter_count(config):>15,}")
 
 # %% [markdown]
-# The paper on GPT-2 prints 117, 345, 762 and 1542 million. The checkpoints that were released are called 124M, 355M, 774M and 1558M, which is the
-# count.
+# The paper on GPT-2 prints 117, 345, 762 and 1542 million. The checkpoints that were released are
+# called 124M, 355M, 774M and 1558M, which is the count.
 
 # %%
 refutation("gpt2.117_million")
@@ -112,7 +115,8 @@ for name, printed, *_ in TABLE_2_1:
 # | use | fine-tuned for each task | zero-shot | few-shot | fine-tuned with RLHF, then prompted |
 # | source | Radford et al. 2018, section 4.1 | Radford et al. 2019, sections 2.2 and 2.3 | Brown et al. 2020, sections 2.1 and 2.3 | OpenAI 2023, section 2 |
 #
-# Nearly everything stayed: a decoder, causal attention, blocks of two parts, one table at both ends. Here is the difference as the code sees it:
+# Nearly everything stayed: a decoder, causal attention, blocks of two parts, one table at both
+# ends. Here is the difference as the code sees it:
 
 
 # %%
@@ -129,8 +133,9 @@ print("GPT-1 -> GPT-2 small ", differences(published("gpt1"), published("gpt2"))
 print("GPT-2 -> GPT-3 small ", differences(published("gpt2"), published("gpt3-small")))
 
 # %% [markdown]
-# GPT-3's banded layers are missing there, because one number is missing in the paper: how wide the band is. `alternating(n, w)` makes
-# them with a width of your choice; that the dense layers come first is its choice as well. (So is the 0.0 of dropout.)
+# GPT-3's banded layers are missing there, because one number is missing in the paper: how wide the
+# band is. `alternating(n, w)` makes them with a width of your choice; that the dense layers come
+# first is its choice as well. (So is the 0.0 of dropout.)
 #
 # ## The two layer norms, in the running example
 #
@@ -160,7 +165,8 @@ formula("gpt.initial")
 # %% [markdown]
 # ## The bands of GPT-3
 #
-# In a banded layer a query sees its own key and the $w - 1$ before it. The other layers, one in two, see everything.
+# In a banded layer a query sees its own key and the $w - 1$ before it. The other layers, one in
+# two, see everything.
 
 # %%
 formula("attention.window")
@@ -177,8 +183,9 @@ for axes, window in zip(figure.subplots(1, 2), (None, 4), strict=True):
 show(figure)
 
 # %% [markdown]
-# A band is cheap: $w$ products for a query instead of up to $T$. *Predict:* if all four layers of a model were banded with $w = 4$, how far back
-# could its last token see? *Break it:* change the first of 32 tokens, and watch the logits of all places.
+# A band is cheap: $w$ products for a query instead of up to $T$. *Predict:* if all four layers of a
+# model were banded with $w = 4$, how far back could its last token see? *Break it:* change the
+# first of 32 tokens, and watch the logits of all places.
 
 # %%
 ids = np.random.default_rng(0).integers(0, 9, (1, 32))
@@ -191,15 +198,18 @@ for name, windows in (("dense", None), ("GPT-3", alternating(4, 4)), ("all bande
     print(f"{name:10s} the first token reaches place {np.flatnonzero(moved).max()}")
 
 # %% [markdown]
-# Each banded layer carries a token $w - 1 = 3$ places on, and four of them $12$. One dense layer in two is enough to reach everything.
+# Each banded layer carries a token $w - 1 = 3$ places on, and four of them $12$. One dense layer in
+# two is enough to reach everything.
 #
 # ## One objective
 #
-# All of them are trained to continue text. GPT-1's equation 1, for tokens $u_1 \ldots u_m$ and a context of $k$ tokens, to be maximised:
+# All of them are trained to continue text. GPT-1's equation 1, for tokens $u_1 \ldots u_m$ and a
+# context of $k$ tokens, to be maximised:
 #
 # $$L_1 = \sum_i \log P(u_i \mid u_{i-k}, \ldots, u_{i-1})$$
 #
-# `GPT.loss` is this, as a mean and with the sign turned, to be minimised. Nothing is reconstructed, though it has been printed so:
+# `GPT.loss` is this, as a mean and with the sign turned, to be minimised. Nothing is reconstructed,
+# though it has been printed so:
 
 # %%
 refutation("gpt.autoencoder")
@@ -207,8 +217,9 @@ refutation("gpt.autoencoder")
 # %% [markdown]
 # ## The same budget for three architectures
 #
-# A small GPT-1, GPT-2 and GPT-3: 4 blocks, 64 channels, the same 120 steps on the same text. This is no judgement on the real ones, which
-# are larger, and were trained on other texts for other times. *Predict: which one cares most about the learning rate?*
+# A small GPT-1, GPT-2 and GPT-3: 4 blocks, 64 channels, the same 120 steps on the same text. This
+# is no judgement on the real ones, which are larger, and were trained on other texts for other
+# times. *Predict: which one cares most about the learning rate?*
 
 
 # %%
@@ -251,14 +262,17 @@ for name in ("GPT-1", "GPT-2", "GPT-3"):
         print(f"{name}, learning rate {rate}: loss {first:.2f}, after 120 steps {last:.2f}")
 
 # %% [markdown]
-# All begin at $\ln V$. GPT-2 and GPT-3 gain from the higher rate. GPT-1, at that rate, stops at the loss of a model that knows the letters'
-# frequencies and nothing else, and with another seed it may stop there at the lower rate too. That is not the end of post-LN: in notebook 09, with
-# larger weights, it learned the fastest. But rate, warm-up and start have to fit, and pre-LN forgives more (Xiong et al. 2020). That
-# GPT-3's bands cost nothing here is no wonder: letters depend on letters nearby.
+# All begin at $\ln V$. GPT-2 and GPT-3 gain from the higher rate. GPT-1, at that rate, stops at the
+# loss of a model that knows the letters' frequencies and nothing else, and with another seed it may
+# stop there at the lower rate too. That is not the end of post-LN: in notebook 09, with larger
+# weights, it learned the fastest. But rate, warm-up and start have to fit, and pre-LN forgives more
+# (Xiong et al. 2020). That GPT-3's bands cost nothing here is no wonder: letters depend on letters
+# nearby.
 #
 # ## Learning rates and batches of GPT-3
 #
-# The two last columns of table 2.1. *Predict:* when the model grows, does the learning rate rise or fall? And the batch?
+# The two last columns of table 2.1. *Predict:* when the model grows, does the learning rate rise or
+# fall? And the batch?
 
 # %%
 counts = [parameter_count(published(f"gpt3-{name}")) for name, *_ in TABLE_2_1]
@@ -291,8 +305,8 @@ show(figure)
 # | GPT-2, sections 2.3 and 3 | batch of 512; the rest is not disclosed | tuned by hand for each size | not disclosed |
 # | GPT-3, appendix B | Adam, $\beta = (0.9, 0.95)$, $\epsilon = 10^{-8}$, clipped at 1.0, 300B tokens | up over 375M tokens, a cosine to 10 % over 260B | weight decay 0.1 |
 #
-# GPT-3's schedule, for the largest model. Its paper counts in tokens; with 3.2M tokens a step these are steps (the batch itself grew at the start, which
-# is left out here).
+# GPT-3's schedule, for the largest model. Its paper counts in tokens; with 3.2M tokens a step these
+# are steps (the batch itself grew at the start, which is left out here).
 
 # %%
 formula("schedule.cosine")
@@ -315,13 +329,15 @@ N = parameter_count(published("gpt3-175b"))
 print(f"6 N D = {6 * N * 300e9:.2e} FLOPs, with D = 300 billion tokens")
 
 # %% [markdown]
-# The paper's own table D.1 says 3.14E+23 for this model. The rule $6ND$ of notebook 10 is all there is to it.
+# The paper's own table D.1 says 3.14E+23 for this model. The rule $6ND$ of notebook 10 is all there
+# is to it.
 #
 # ## From continuing text to doing tasks
 #
-# **Fine-tuning, GPT-1.** A labelled text $x_1 \ldots x_m$ with a class $y$. The last token's vector $h_m$, $(C,)$, goes through one new matrix $W_y$, $(C, K)$, for
-# $K$ classes: equation 3, $P(y \mid x) = \mathrm{softmax}(h_m W_y)$. Its log-likelihood is $L_2$ (equation 4), and the old objective stays as a helper,
-# equation 5:
+# **Fine-tuning, GPT-1.** A labelled text $x_1 \ldots x_m$ with a class $y$. The last token's vector
+# $h_m$, $(C,)$, goes through one new matrix $W_y$, $(C, K)$, for $K$ classes: equation 3, $P(y \mid
+# x) = \mathrm{softmax}(h_m W_y)$. Its log-likelihood is $L_2$ (equation 4), and the old objective
+# stays as a helper, equation 5:
 #
 # $$L_3 = L_2 + \lambda L_1, \qquad \lambda = 0.5$$
 #
@@ -332,8 +348,10 @@ print(f"6 N D = {6 * N * 300e9:.2e} FLOPs, with D = 300 billion tokens")
 # 1. $dz = \mathrm{softmax}(z) - 1_y$, $(K,)$: cross-entropy, notebook 03.
 # 2. $dW_y = h_m^\top dz$, $(C, K)$, and $dh_m = dz\, W_y^\top$, $(C,)$: linear, notebook 04.
 # 3. The other tokens have no part in $z$: $dh$ is $(T, C)$, zero but in its last row.
-# 4. $L_1$'s gradient arrives at the same $h$: $dh \mathrel{+}= \lambda\, d\,\mathrm{logits}\, E$, $(T, C)$.
-# 5. From $h$ down, the backward pass of notebook 10. The table $E$ gets $\lambda$ times the head's part as well.
+# 4. $L_1$'s gradient arrives at the same $h$: $dh \mathrel{+}= \lambda\, d\,\mathrm{logits}\, E$,
+#    $(T, C)$.
+# 5. From $h$ down, the backward pass of notebook 10. The table $E$ gets $\lambda$ times the head's
+#    part as well.
 #
 # In the running example: is "trans" the beginning of a word of class 0 or 1?
 
@@ -367,7 +385,8 @@ grads["wte.weight"] += dE_head.T
 print(f"L_3 = {loss:.3f}")
 
 # %% [markdown]
-# The proof, by central differences of $L_3$ itself, for every number of three parameters near the top, the middle and the bottom:
+# The proof, by central differences of $L_3$ itself, for every number of three parameters near the
+# top, the middle and the bottom:
 
 
 # %%
@@ -392,18 +411,23 @@ W_y[2, 0] = W_before[2, 0]
 same("W_y[2, 0]", dW_y[2, 0], (measured[0] - measured[1]) / 12e-6, 1e-8)
 
 # %% [markdown]
-# **Zero-shot, GPT-2.** No new matrix and no training: the task is said in the text, such as an article followed by "TL;DR:" (section 3.6), and the model
-# continues. Published: the architecture in a table and a paragraph (section 2.3), and the weights of all four sizes. Not published: the text it was trained on, WebText, and the
-# learning rates.
+# **Zero-shot, GPT-2.** No new matrix and no training: the task is said in the text, such as an
+# article followed by "TL;DR:" (section 3.6), and the model continues. Published: the architecture
+# in a table and a paragraph (section 2.3), and the weights of all four sizes. Not published: the
+# text it was trained on, WebText, and the learning rates.
 #
-# **Few-shot, GPT-3.** The text also holds some solved examples, as many as fit into 2048 tokens, and still no weight changes: "in-context learning". Section
-# 2 defines zero-, one- and few-shot so. Published: table 2.1, the schedule, the mixture of texts (table 2.2), the compute (table D.1). Not published: weights, the texts
-# themselves, the width of the bands.
+# **Few-shot, GPT-3.** The text also holds some solved examples, as many as fit into 2048 tokens,
+# and still no weight changes: "in-context learning". Section 2 defines zero-, one- and few-shot so.
+# Published: table 2.1, the schedule, the mixture of texts (table 2.2), the compute (table D.1). Not
+# published: weights, the texts themselves, the width of the bands.
 #
-# **RLHF.** GPT-4 was fine-tuned with reinforcement learning from human feedback. The method is published for InstructGPT (Ouyang et al. 2022): people write
-# answers, and GPT-3 is fine-tuned on them; people compare answers, and a reward model learns to give the preferred one the higher number $r$; then the
-# language model is trained by PPO for more reward, and held near where it was. The reward model's loss for a preferred answer $w$ and a rejected
-# $l$ is $-\log \sigma(r_w - r_l)$, with $\sigma(a) = 1 / (1 + e^{-a})$, as a mean over pairs (equation 1). That is the cross-entropy of notebook 03 with two classes, and nothing new:
+# **RLHF.** GPT-4 was fine-tuned with reinforcement learning from human feedback. The method is
+# published for InstructGPT (Ouyang et al. 2022): people write answers, and GPT-3 is fine-tuned on
+# them; people compare answers, and a reward model learns to give the preferred one the higher
+# number $r$; then the language model is trained by PPO for more reward, and held near where it was.
+# The reward model's loss for a preferred answer $w$ and a rejected $l$ is $-\log \sigma(r_w -
+# r_l)$, with $\sigma(a) = 1 / (1 + e^{-a})$, as a mean over pairs (equation 1). That is the
+# cross-entropy of notebook 03 with two classes, and nothing new:
 
 # %%
 r_w, r_l = 1.3, -0.4
@@ -412,9 +436,11 @@ by_softmax, _ = layers.cross_entropy_forward(np.array([[r_w, r_l]]), np.array([0
 same("the reward model's loss", by_softmax, by_sigmoid)
 
 # %% [markdown]
-# **GPT-4.** Section 2 of its report says in one sentence what it leaves out: the architecture with the model's size, the hardware, the compute of training, how the data
-# was made, and how it was trained. It is a Transformer that predicts the next token, fine-tuned with RLHF; more is not known from its makers. Parameter counts,
-# expert counts and layer counts of GPT-4 that circulate have no published source. So there is no `published("gpt4")`:
+# **GPT-4.** Section 2 of its report says in one sentence what it leaves out: the architecture with
+# the model's size, the hardware, the compute of training, how the data was made, and how it was
+# trained. It is a Transformer that predicts the next token, fine-tuned with RLHF; more is not known
+# from its makers. Parameter counts, expert counts and layer counts of GPT-4 that circulate have no
+# published source. So there is no `published("gpt4")`:
 
 # %%
 try:
@@ -433,7 +459,8 @@ except ValueError as error:
 #
 # ## Exercises
 #
-# **1.** By how many parameters does GPT-3 medium exceed GPT-2 medium? Work it out from the table of configurations, and say to yourself where they are.
+# **1.** By how many parameters does GPT-3 medium exceed GPT-2 medium? Work it out from the table of
+# configurations, and say to yourself where they are.
 
 # %%
 more = None  # a number
@@ -450,7 +477,8 @@ answer(
 )
 
 # %% [markdown]
-# **2.** A model of 12 layers, all banded with $w = 16$, and no dense one. How many places back does its last token see at most, not counting its own?
+# **2.** A model of 12 layers, all banded with $w = 16$, and no dense one. How many places back does
+# its last token see at most, not counting its own?
 
 # %%
 reach = None  # a number
@@ -470,9 +498,13 @@ answer(
 # %% [markdown]
 # ## In three lines
 #
-# * From GPT-1 to GPT-3: layer norm moved before the parts, `c_proj` starts smaller, every other layer is banded; the rest is size.
-# * Count, and do not quote: GPT-2 small has 124,439,808 parameters, and two rows of GPT-3's table do not multiply out.
-# * One objective, the next token; the tasks came by fine-tuning, then by the prompt, then by examples in it, then by RLHF. GPT-4's architecture is not published.
+# * From GPT-1 to GPT-3: layer norm moved before the parts, `c_proj` starts smaller, every other
+#   layer is banded; the rest is size.
+# * Count, and do not quote: GPT-2 small has 124,439,808 parameters, and two rows of GPT-3's table
+#   do not multiply out.
+# * One objective, the next token; the tasks came by fine-tuning, then by the prompt, then by
+#   examples in it, then by RLHF. GPT-4's architecture is not published.
 #
-# **Where it is:** `minigpt/config.py` (`PUBLISHED`, `alternating`), `minigpt/parameters.py`; the windows in `minigpt/layers/attention.py`; the refuted claims in
-# `minigpt/formulas/refuted.py`, all of them in notebook 18. Before: 16, inside a trained model. Next: 18, formulas that are wrong.
+# **Where it is:** `minigpt/config.py` (`PUBLISHED`, `alternating`), `minigpt/parameters.py`; the
+# windows in `minigpt/layers/attention.py`; the refuted claims in `minigpt/formulas/refuted.py`, all
+# of them in notebook 18. Before: 16, inside a trained model. Next: 18, formulas that are wrong.

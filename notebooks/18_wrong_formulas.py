@@ -3,10 +3,11 @@
 #
 # *Which ones circulate, and which number refutes them?*
 #
-# Wrong formulas stand in introductory articles, in code that works, and in the papers themselves. Most are slips, and most of what
-# has a slip still trains. This notebook shows those that we met while building this package, each with a number that the claim
-# gives and the number that is right. The numbers are computed here, not quoted. Then it shows how to find such a number yourself:
-# five tests.
+# Wrong formulas stand in introductory articles, in code that works, and in the papers themselves.
+# Most are slips, and most of what has a slip still trains. This notebook shows those that we met
+# while building this package, each with a number that the claim gives and the number that is right.
+# The numbers are computed here, not quoted. Then it shows how to find such a number yourself: five
+# tests.
 #
 # | letter | meaning |
 # |---|---|
@@ -37,9 +38,9 @@ np.set_printoptions(precision=3, suppress=True)
 # %% [markdown]
 # ## Make it hurt
 #
-# Here are three wrong gradients. The first forgets that $\gamma$ belongs into the means of layer norm's backward; the second takes
-# $dS$ for its transpose in $dK = dS^\top Q / \sqrt{hs}$; the third knows only the diagonal of softmax's derivative. All three are
-# found in code.
+# Here are three wrong gradients. The first forgets that $\gamma$ belongs into the means of layer
+# norm's backward; the second takes $dS$ for its transpose in $dK = dS^\top Q / \sqrt{hs}$; the
+# third knows only the diagonal of softmax's derivative. All three are found in code.
 
 
 # %%
@@ -120,9 +121,10 @@ axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
 show(figure)
 
 # %% [markdown]
-# All of them learn at first. Gamma outside cannot be told from the right one by its loss at all: as long as the numbers of $\gamma$
-# are nearly equal, and they begin at 1, it is nearly right. The wrong $dK$ is a little worse, and who would look for the reason?
-# Only the third is plainly ill. **That the loss falls shows nothing.** A number must be compared with a number.
+# All of them learn at first. Gamma outside cannot be told from the right one by its loss at all: as
+# long as the numbers of $\gamma$ are nearly equal, and they begin at 1, it is nearly right. The
+# wrong $dK$ is a little worse, and who would look for the reason? Only the third is plainly ill.
+# **That the loss falls shows nothing.** A number must be compared with a number.
 #
 # ## Five tests
 #
@@ -163,18 +165,21 @@ for kind, found in groups.items():
 #
 # ### FlashAttention-2's inverse
 #
-# Flash attention goes over the keys piece by piece. It keeps the largest score so far, $m$, and a sum $o$ of values, each weighted
-# with $e^{s - m}$. When a larger score comes, $m$ becomes $m'$, and all that is in $o$ has to be rescaled. By what?
+# Flash attention goes over the keys piece by piece. It keeps the largest score so far, $m$, and a
+# sum $o$ of values, each weighted with $e^{s - m}$. When a larger score comes, $m$ becomes $m'$,
+# and all that is in $o$ has to be rescaled. By what?
 #
-# On paper: a value was weighted with $e^{s - m}$ and should have $e^{s - m'} = e^{s - m}\, e^{m - m'}$. So $o$ is multiplied by
-# $e^{m - m'}$, which is at most 1. Algorithm 1 of the paper prints the *inverse* of that. Its code does not.
+# On paper: a value was weighted with $e^{s - m}$ and should have $e^{s - m'} = e^{s - m}\, e^{m -
+# m'}$. So $o$ is multiplied by $e^{m - m'}$, which is at most 1. Algorithm 1 of the paper prints
+# the *inverse* of that. Its code does not.
 
 # %%
 refutation("flash.inverse_rescale")
 
 # %% [markdown]
-# **Test: a special value.** Two keys, the first with score 0 and value 1, the second with score $s$ and value 0. Attention is then
-# the first's weight, $1 / (1 + e^s)$. And a mean of the numbers 1 and 0 lies between them, whatever the weights.
+# **Test: a special value.** Two keys, the first with score 0 and value 1, the second with score $s$
+# and value 0. Attention is then the first's weight, $1 / (1 + e^s)$. And a mean of the numbers 1
+# and 0 lies between them, whatever the weights.
 
 
 # %%
@@ -191,8 +196,8 @@ for s in (-2.0, 0.0, 1.0, 3.0):
     )
 
 # %% [markdown]
-# As long as the first score stays the largest, nothing is rescaled and both agree: two of these four tests pass. With $s = 3$ the
-# "mean" of 1 and 0 is 19.
+# As long as the first score stays the largest, nothing is rescaled and both agree: two of these
+# four tests pass. With $s = 3$ the "mean" of 1 and 0 is 19.
 
 # %%
 formula("flash.forward")
@@ -200,8 +205,9 @@ formula("flash.forward")
 # %% [markdown]
 # ### Numbers that do not add up
 #
-# **Test: a count.** A model of $C$ channels with $nh$ heads of size $hs$ has $C = nh \cdot hs$. Go through the table of GPT-3's
-# sizes, as printed (Brown et al. 2020, table 2.1): channels, heads, size of a head.
+# **Test: a count.** A model of $C$ channels with $nh$ heads of size $hs$ has $C = nh \cdot hs$. Go
+# through the table of GPT-3's sizes, as printed (Brown et al. 2020, table 2.1): channels, heads,
+# size of a head.
 
 # %%
 TABLE = {
@@ -227,8 +233,8 @@ refutation("gpt3.xl_heads")
 refutation("gpt3.13b_channels")
 
 # %% [markdown]
-# GPT-2's smallest model is called 117M in its paper, and 124M where it is published. Count it: $V$ tokens and 1024 positions of $C$
-# channels, 12 blocks of $12 C^2 + 13 C$, and the last layer norm.
+# GPT-2's smallest model is called 117M in its paper, and 124M where it is published. Count it: $V$
+# tokens and 1024 positions of $C$ channels, 12 blocks of $12 C^2 + 13 C$, and the last layer norm.
 
 # %%
 V, C = 50257, 768
@@ -241,9 +247,9 @@ refutation("gpt2.117_million")
 formula("gpt.parameters")
 
 # %% [markdown]
-# And a small one in "Attention Is All You Need". The wavelengths of the positions are said to go up to $10000 \cdot 2\pi$. The
-# exponent $2i/C$ would have to reach 1 for that, but the last pair is $i = C/2 - 1$. An end that is never reached is worth a look
-# in every formula with $i$ and $n$.
+# And a small one in "Attention Is All You Need". The wavelengths of the positions are said to go up
+# to $10000 \cdot 2\pi$. The exponent $2i/C$ would have to reach 1 for that, but the last pair is $i
+# = C/2 - 1$. An end that is never reached is worth a look in every formula with $i$ and $n$.
 
 # %%
 refutation("positions.longest_wavelength")
@@ -253,9 +259,10 @@ refutation("positions.longest_wavelength")
 #
 # ### GELU with $x \tanh x$
 #
-# **Test: a limit.** Far to the left GELU must go to 0: $x\,\Phi(x)$, and $\Phi$ dies faster than any power. In the claim, $x \tanh
-# x \to |x|$ on *both* sides, so $\sigma(1 + |x|) \to 1$, and the function goes to $x$. **Test: a symmetry.** $\Phi(x) + \Phi(-x) =
-# 1$ gives $\mathrm{GELU}(x) - \mathrm{GELU}(-x) = x$. The claim is odd, so for it that difference is twice the function.
+# **Test: a limit.** Far to the left GELU must go to 0: $x\,\Phi(x)$, and $\Phi$ dies faster than
+# any power. In the claim, $x \tanh x \to |x|$ on *both* sides, so $\sigma(1 + |x|) \to 1$, and the
+# function goes to $x$. **Test: a symmetry.** $\Phi(x) + \Phi(-x) = 1$ gives $\mathrm{GELU}(x) -
+# \mathrm{GELU}(-x) = x$. The claim is odd, so for it that difference is twice the function.
 
 # %%
 print("     x     GELU   the claim   claim(x) - claim(-x)")
@@ -289,8 +296,10 @@ formula("gelu.symmetry")
 # %% [markdown]
 # ### Positions
 #
-# **Test: a symmetry.** The product of two rows of the sinusoidal table should depend on how far they are apart, and not on where
-# they stand: $\sin a \sin b + \cos a \cos b = \cos(a - b)$. With sines alone the second term is missing.
+# **Test: a symmetry.** The product of two rows of the sinusoidal table should depend on how far
+# they are apart, and not on where
+# they stand: $\sin a \sin b + \cos a \cos b = \cos(a - b)$. With sines alone the second term is
+# missing.
 
 # %%
 both, alone = layers.sinusoidal_positions(100, 512), sine_only(100, 512)
@@ -312,15 +321,16 @@ refutation("positions.sine_only")
 formula("positions.shift")
 
 # %% [markdown]
-# Where are the positions added? Attention without a mask does not know the order of its tokens: swap two, and their outputs are
-# swapped, and nothing else happens. What is added *after* it comes too late to change who looks at whom.
+# Where are the positions added? Attention without a mask does not know the order of its tokens:
+# swap two, and their outputs are swapped, and nothing else happens. What is added *after* it comes
+# too late to change who looks at whom.
 
 # %%
 refutation("positions.after_attention")
 
 # %% [markdown]
-# The next fails a special value: position 3 is position 3, however long the text is. Else every token typed would move all those
-# before it.
+# The next fails a special value: position 3 is position 3, however long the text is. Else every
+# token typed would move all those before it.
 
 # %%
 refutation("positions.normalised")
@@ -328,7 +338,8 @@ refutation("positions.normalised")
 # %% [markdown]
 # ### A layer norm that is none
 #
-# **Test: a special value**, or rather a property that every output has: mean 0 (with $\beta = 0$ and equal gains) and variance 1.
+# **Test: a special value**, or rather a property that every output has: mean 0 (with $\beta = 0$
+# and equal gains) and variance 1.
 
 # %%
 refutation("layer_norm.with_sigmoid")
@@ -336,9 +347,10 @@ refutation("layer_norm.with_sigmoid")
 # %% [markdown]
 # ### What GPT is
 #
-# An autoencoder gives back what it was given, and may look at all of it. **Test: a symmetry**, in another form: what may I change
-# without any effect? In a GPT, everything that comes later. (Nor does training maximise any "attention score", as one can read: it
-# maximises the probability of each next token, GPT-1's equation 1.) Change the last letter of "trans" in the tiny model, and
+# An autoencoder gives back what it was given, and may look at all of it. **Test: a symmetry**, in
+# another form: what may I change without any effect? In a GPT, everything that comes later. (Nor
+# does training maximise any "attention score", as one can read: it maximises the probability of
+# each next token, GPT-1's equation 1.) Change the last letter of "trans" in the tiny model, and
 # compare the logits:
 
 # %%
@@ -355,20 +367,22 @@ refutation("gpt.autoencoder")
 #
 # ### Gradients
 #
-# **Test: finite differences.** It finds every one of these, if two things are right: float64 (in float32 the difference of two
-# nearly equal losses is mostly rounding), and *random* inputs. Random $g$, random $\gamma$, shapes that all differ: what is 1,
-# square or symmetric hides mistakes.
+# **Test: finite differences.** It finds every one of these, if two things are right: float64 (in
+# float32 the difference of two nearly equal losses is mostly rounding), and *random* inputs. Random
+# $g$, random $\gamma$, shapes that all differ: what is 1, square or symmetric hides mistakes.
 #
 # Let us derive the one with the transpose. For one head, $s = 1/\sqrt{hs}$:
 #
 # **1. Forward.** $S_{ij} = s \sum_d Q_{id} K_{jd}$, $(T_q, T_k)$: query $i$ meets key $j$.
 #
-# **2. Who holds $K_{jd}$?** Every $S_{ij}$ of the same $j$, so for all queries $i$, with the factor $s\, Q_{id}$.
+# **2. Who holds $K_{jd}$?** Every $S_{ij}$ of the same $j$, so for all queries $i$, with the factor
+# $s\, Q_{id}$.
 #
-# **3. Sum.** $dK_{jd} = s \sum_i dS_{ij} Q_{id}$. The sum runs over the *first* index of $dS$: $\;dK = s\, dS^\top Q$, $(T_k,
-# T_q)(T_q, hs) = (T_k, hs)$.
+# **3. Sum.** $dK_{jd} = s \sum_i dS_{ij} Q_{id}$. The sum runs over the *first* index of $dS$:
+# $\;dK = s\, dS^\top Q$, $(T_k, T_q)(T_q, hs) = (T_k, hs)$.
 #
-# For $T_q = T_k$ the product $dS\, Q$ has the same shape. So does a reshape in place of the transpose. No shape can object.
+# For $T_q = T_k$ the product $dS\, Q$ has the same shape. So does a reshape in place of the
+# transpose. No shape can object.
 
 # %%
 rng = np.random.default_rng(0)
@@ -382,7 +396,8 @@ print("not transposed, off by", np.abs(dk_not_transposed(g, cache)[1] - slope).m
 refutation("attention.dk_reshaped")
 
 # %% [markdown]
-# With gamma it is the *random input* that counts. The same test twice, on the tiny model's layer norm, first with $\gamma = 1$:
+# With gamma it is the *random input* that counts. The same test twice, on the tiny model's layer
+# norm, first with $\gamma = 1$:
 
 # %%
 trace = minigpt.trace(tiny_model(), "trans", tiny_tokenizer(), targets="ransf")
@@ -403,8 +418,8 @@ for name, gamma in (("gamma = 1", np.ones(4)), ("the model's gamma", back.inputs
 refutation("layer_norm.gamma_outside")
 
 # %% [markdown]
-# Softmax's derivative is a matrix: raise one score, and all other probabilities fall. Who learns "$p(1 - p)$" from the sigmoid
-# keeps its diagonal.
+# Softmax's derivative is a matrix: raise one score, and all other probabilities fall. Who learns
+# "$p(1 - p)$" from the sigmoid keeps its diagonal.
 
 # %%
 z = np.array([2.0, 1.0, 0.1])
@@ -438,7 +453,8 @@ refutation("embedding.fancy_index")
 refutation("attention.mask_after_softmax")
 
 # %% [markdown]
-# **Special value:** one new query and four keys, as in generation with a cache. The newest token sees all of them.
+# **Special value:** one new query and four keys, as in generation with a cache. The newest token
+# sees all of them.
 
 # %%
 print("aligned to the upper left: ", np.tril(np.ones((1, 4), int)))
@@ -448,9 +464,9 @@ print("aligned to the lower right:", np.tril(np.ones((1, 4), int), 4 - 1))
 refutation("attention.upper_left")
 
 # %% [markdown]
-# **A count**, of units: if the components of $q$ and $k$ have variance 1, then $q \cdot k = \sum_d q_d k_d$ has variance $hs$.
-# Dividing by $c$ divides the variance by $c^2$. So $c = \sqrt{hs}$ makes it 1; $c = hs$ makes it $1/hs$, and the weights of a wide
-# head would be all but equal.
+# **A count**, of units: if the components of $q$ and $k$ have variance 1, then $q \cdot k = \sum_d
+# q_d k_d$ has variance $hs$. Dividing by $c$ divides the variance by $c^2$. So $c = \sqrt{hs}$
+# makes it 1; $c = hs$ makes it $1/hs$, and the weights of a wide head would be all but equal.
 
 # %%
 refutation("attention.divided_by_d")
@@ -470,8 +486,9 @@ refutation("layer_norm.unbiased")
 refutation("mlp.two_linear_layers")
 
 # %% [markdown]
-# **A limit:** let the $p$ of top-p sampling go to 0. The most likely token must stay, or there is nothing to draw from. By "cumulative
-# probability at most $p$" none stays. The right set is the smallest whose sum *reaches* $p$.
+# **A limit:** let the $p$ of top-p sampling go to 0. The most likely token must stay, or there is
+# nothing to draw from. By "cumulative probability at most $p$" none stays. The right set is the
+# smallest whose sum *reaches* $p$.
 
 # %%
 tokens, p = np.array([0.4, 0.3, 0.2, 0.1]), 0.3
@@ -492,9 +509,10 @@ refutation("sampling.nucleus_short")
 formula("sampling.top_p")
 
 # %% [markdown]
-# **A limit:** let the gradient of the loss go to 0. Weight decay should still shrink a weight by the share $lr \cdot wd$ a step, of
-# a large weight more than of a small one. Put into Adam's gradient, it is divided by its own size like everything there, and every
-# weight moves by the same $lr$ (in the first step; later by about that):
+# **A limit:** let the gradient of the loss go to 0. Weight decay should still shrink a weight by
+# the share $lr \cdot wd$ a step, of a large weight more than of a small one. Put into Adam's
+# gradient, it is divided by its own size like everything there, and every weight moves by the same
+# $lr$ (in the first step; later by about that):
 
 # %%
 lr, wd = 0.1, 0.1
@@ -512,10 +530,12 @@ refutation("adamw.l2_in_the_gradient")
 #
 # Some claims are not formulas. They are refuted by looking.
 #
-# **"A GPT in PyTorch is `nn.Transformer(channels, heads, layers)`."** That class is the encoder-decoder of Vaswani et al. 2017. Its
-# third argument is `num_encoder_layers`; `num_decoder_layers` stays 6. It wants two inputs, `src` and `tgt`; it has no embeddings
-# and no head; it masks nothing unless given a mask; by default it is post-LN, with ReLU and a width of 2048 (PyTorch's
-# documentation, `torch.nn.Transformer`). There is even a number for this one, a count, again from the shapes:
+# **"A GPT in PyTorch is `nn.Transformer(channels, heads, layers)`."** That class is the
+# encoder-decoder of Vaswani et al. 2017. Its third argument is `num_encoder_layers`;
+# `num_decoder_layers` stays 6. It wants two inputs, `src` and `tgt`; it has no embeddings and no
+# head; it masks nothing unless given a mask; by default it is post-LN, with ReLU and a width of
+# 2048 (PyTorch's documentation, `torch.nn.Transformer`). There is even a number for this one, a
+# count, again from the shapes:
 
 # %%
 C, F = 768, 2048
@@ -529,15 +549,17 @@ print(
 print(f"the 12 blocks of GPT-2:       {12 * (12 * C * C + 13 * C):,}")
 
 # %% [markdown]
-# **"Load it with `GPT2ForConditionalGeneration`."** Hugging Face's transformers has no such class. Those with that ending are
-# encoder-decoders, such as `T5ForConditionalGeneration` and `BartForConditionalGeneration`: they generate *on the condition* of an
-# encoded text. GPT-2 with a head for generation is `GPT2LMHeadModel`. The made-up name stands in several tutorials, and none of
-# them can have been run.
+# **"Load it with `GPT2ForConditionalGeneration`."** Hugging Face's transformers has no such class.
+# Those with that ending are encoder-decoders, such as `T5ForConditionalGeneration` and
+# `BartForConditionalGeneration`: they generate *on the condition* of an encoded text. GPT-2 with a
+# head for generation is `GPT2LMHeadModel`. The made-up name stands in several tutorials, and none
+# of them can have been run.
 #
 # ## The rule of this package
 #
-# A refutation here is an object with two functions, the claim and the right one, and the two numbers as they were printed. A test
-# computes both again and fails if they move. Here is what it is made of:
+# A refutation here is an object with two functions, the claim and the right one, and the two
+# numbers as they were printed. A test computes both again and fails if they move. Here is what it
+# is made of:
 
 # %%
 from minigpt.formulas import Refuted
@@ -547,8 +569,9 @@ source(Refuted, nucleus)
 # %% [markdown]
 # ## Exercises: find what is wrong
 #
-# **1.** "The perplexity is $2^L$, with $L$ the mean of $-\ln p$." Use a special value: a model that knows nothing, $p = 1/V$ for $V
-# = 1024$ tokens. Its perplexity must be $V$, the number of tokens that it hesitates between. What does the claim give?
+# **1.** "The perplexity is $2^L$, with $L$ the mean of $-\ln p$." Use a special value: a model that
+# knows nothing, $p = 1/V$ for $V = 1024$ tokens. Its perplexity must be $V$, the number of tokens
+# that it hesitates between. What does the claim give?
 
 # %%
 claimed = None  # a number
@@ -563,9 +586,10 @@ answer(
 )
 
 # %% [markdown]
-# **2.** "The backward of layer norm is $dx = r\,(h - \bar h)$, with $h = g \odot \gamma$ and $r = 1/\sigma$." Use a symmetry: layer
-# norm does not see a token stretched about its mean, so $dx$ has no part along $x - \mu$, and $\sum_i dx_i (x_i - \mu)$ must be 0
-# (for $\epsilon = 0$). What is that sum by the claim, for $x = [1, 2, 3, 4]$, $\gamma = 1$, $g = [1, 0, 0, 0]$?
+# **2.** "The backward of layer norm is $dx = r\,(h - \bar h)$, with $h = g \odot \gamma$ and $r =
+# 1/\sigma$." Use a symmetry: layer norm does not see a token stretched about its mean, so $dx$ has
+# no part along $x - \mu$, and $\sum_i dx_i (x_i - \mu)$ must be 0 (for $\epsilon = 0$). What is
+# that sum by the claim, for $x = [1, 2, 3, 4]$, $\gamma = 1$, $g = [1, 0, 0, 0]$?
 
 # %%
 along = None  # a number
@@ -584,10 +608,14 @@ answer(
 # %% [markdown]
 # ## In three lines
 #
-# * What is wrong trains all the same; a falling loss is no proof of a formula, and a printed formula is none either.
-# * Five tests: a limit, a symmetry, a special value, a count, finite differences; each takes minutes.
-# * Test with random numbers and unequal shapes: 1, square and symmetric inputs are where mistakes hide.
+# * What is wrong trains all the same; a falling loss is no proof of a formula, and a printed
+#   formula is none either.
+# * Five tests: a limit, a symmetry, a special value, a count, finite differences; each takes
+#   minutes.
+# * Test with random numbers and unequal shapes: 1, square and symmetric inputs are where mistakes
+#   hide.
 #
-# **Where it is:** `minigpt/formulas/refuted.py` has them with their sources, `misprints.py` beside it what they give;
-# `minigpt formulas --refuted` prints all; `tests/test_formulas.py` computes each again; `minigpt/course/` has more wrong code, each
-# variant killed by a check. Before: 17, from GPT-1 to GPT-4. This is the last notebook.
+# **Where it is:** `minigpt/formulas/refuted.py` has them with their sources, `misprints.py` beside
+# it what they give; `minigpt formulas --refuted` prints all; `tests/test_formulas.py` computes each
+# again; `minigpt/course/` has more wrong code, each variant killed by a check. Before: 17, from
+# GPT-1 to GPT-4. This is the last notebook.

@@ -1,13 +1,15 @@
-"""Notebooks from their sources: NN_name.py (percent script, edited by hand) -> NN_name.ipynb (executed, committed).
+"""Notebooks from their sources: NN_name.py (percent script, edited by hand) -> NN_name.ipynb
+(executed, committed).
 
     python notebooks/build.py                  every notebook whose source or output changed
     python notebooks/build.py 05 07            these
     python notebooks/build.py --check          execute all, write nothing, fail where a committed one differs
 
-A cell begins with `# %%` (code) or `# %% [markdown]`. `# %% tags=["volatile"]` marks a cell whose output is a measurement: it is
-kept and shown, and not compared. Nothing in a notebook depends on the time of day: no timestamps, ids by place, PNGs without tags;
-a picture is kept as it was where nothing down to its cell has changed but its bytes.
-Losses of a training run differ with the Python (whose texts are trained on), the NumPy and the
+A cell begins with `# %%` (code) or `# %% [markdown]`. `# %% tags=["volatile"]` marks a cell whose
+output is a measurement: it is kept and shown, and not compared. Nothing in a notebook depends on
+the time of day: no timestamps, ids by place, PNGs without tags; a picture is kept as it was where
+nothing down to its cell has changed but its bytes. Losses of a training run differ with the Python
+(whose texts are trained on), the NumPy and the
 processor: a notebook says what it was built with, and elsewhere a check tests that it runs, and
 that its source is the script's.
 Left out: widgets, HTML outputs. GitHub shows what is here.
@@ -39,7 +41,10 @@ HEADER = re.compile(r"^# %%(?P<rest>.*)$", re.MULTILINE)
 
 
 def sources(words: list[str]) -> list[Path]:
-    """The percent scripts, or those whose name begins with a word. Raises SystemExit if a word fits none."""
+    """The percent scripts, or those whose name begins with a word.
+
+    Raises SystemExit if a word fits none.
+    """
     scripts = sorted(HERE.glob("[0-9][0-9]_*.py"))
     for word in words:
         if not any(script.stem.startswith(word) for script in scripts):
@@ -87,7 +92,10 @@ def notebook(script: str) -> nbformat.NotebookNode:
 
 
 def executed(script: Path) -> nbformat.NotebookNode:
-    """The notebook of a script, run from top to bottom in a kernel of its own, and normalised. Raises if a cell fails."""
+    """The notebook of a script, run from top to bottom in a kernel of its own, and normalised.
+
+    Raises if a cell fails.
+    """
     made = notebook(script.read_text(encoding="utf-8"))
     client = NotebookClient(
         made,
@@ -126,7 +134,9 @@ def built_with() -> dict[str, str]:
 
 
 def _outputs(outputs: list, count: int) -> list:
-    """What GitHub shows of them, and nothing that changes from run to run; what is printed piece by piece is one piece."""
+    """What GitHub shows of them, and nothing that changes from run to run; what is printed piece by
+    piece is one piece.
+    """
     kept = []
     for output in outputs:
         if (
@@ -149,7 +159,9 @@ def _outputs(outputs: list, count: int) -> list:
 
 
 def comparable(made: nbformat.NotebookNode) -> list:
-    """What two builds must share: every source; every output but pictures' bytes, rounding errors and measurements."""
+    """What two builds must share: every source; every output but pictures' bytes, rounding errors
+    and measurements.
+    """
     found = []
     for cell in made.cells:
         texts = []
@@ -167,7 +179,8 @@ def comparable(made: nbformat.NotebookNode) -> list:
 def with_old_pictures(
     made: nbformat.NotebookNode, old: nbformat.NotebookNode
 ) -> nbformat.NotebookNode:
-    """The old outputs down to the first cell that differs: a picture changes with matplotlib's version.
+    """The old outputs down to the first cell that differs: a picture changes with matplotlib's
+    version.
 
     After that cell everything is new: it may have changed what a later picture shows.
     """

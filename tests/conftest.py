@@ -13,7 +13,14 @@ from minigpt.train import Run, new_run
 
 TEXT = "the quick brown fox jumps over the lazy dog. " * 60
 TINY_MODEL = {"block_size": 16, "n_layer": 1, "n_head": 2, "n_embd": 8, "dropout": 0.1}
-TINY_TRAIN = {"batch_size": 4, "max_iters": 12, "eval_interval": 4, "eval_batches": 2, "checkpoint_interval": 3, "sample_length": 5}
+TINY_TRAIN = {
+    "batch_size": 4,
+    "max_iters": 12,
+    "eval_interval": 4,
+    "eval_batches": 2,
+    "checkpoint_interval": 3,
+    "sample_length": 5,
+}
 
 
 @pytest.fixture
@@ -37,7 +44,9 @@ def tiny_run(tmp_path: Path, text_file: Path):
 
 @pytest.fixture
 def broken_model() -> GPT:
-    """The tiny model with NaN in one weight: of its calls, h.0.mlp.c_fc (step 12 of a trace) is the first to give NaN."""
+    """The tiny model with NaN in one weight: of its calls, h.0.mlp.c_fc (step 12 of a trace) is the
+    first to give NaN.
+    """
     model = tiny_model()
     model.params["h.0.mlp.c_fc.weight"][0, 0] = np.nan
     return model

@@ -1,9 +1,10 @@
-"""Learner's files that are wrong and try to pass `minigpt check --ops FILE` all the same, each in one way.
+"""Learner's files that are wrong and try to pass `minigpt check --ops FILE` all the same, each in
+one way.
 
     python tests/hostile_files.py [WORD]      runs those whose kind contains WORD: kind, status, seconds, last line of stderr
 
-Each file doubles where ReLU should cut, so that every check of its numbers fails. It is run on a copy of the package in a
-temporary folder, because some of the files damage the package.
+Each file doubles where ReLU should cut, so that every check of its numbers fails. It is run on a
+copy of the package in a temporary folder, because some of the files damage the package.
 """
 
 import os
@@ -54,8 +55,12 @@ class Outcome(NamedTuple):
 
 def learner_file(once: str = "", forward: str = WRONG[0], backward: str = WRONG[1]) -> str:
     """A learner's file: what is run at import, and the bodies of the two functions."""
-    bodies = [textwrap.indent(textwrap.dedent(body).strip(), "    ") for body in (forward, backward)]
-    functions = f"def relu_forward(x):\n{bodies[0]}\n\ndef relu_backward(dout, cache):\n{bodies[1]}\n"
+    bodies = [
+        textwrap.indent(textwrap.dedent(body).strip(), "    ") for body in (forward, backward)
+    ]
+    functions = (
+        f"def relu_forward(x):\n{bodies[0]}\n\ndef relu_backward(dout, cache):\n{bodies[1]}\n"
+    )
     return f"{HEAD}\n{functions}\n{textwrap.dedent(once).strip()}\n"
 
 
@@ -81,7 +86,9 @@ def in_both(kind: str, code: str, before: str = "") -> Hostile:
 
 def returns(kind: str, value: str, before: str = "") -> Hostile:
     """Both functions return this in place of an array. In `value`, `x` is the argument."""
-    return Hostile(kind, learner_file(before, f"return ({value}), x", f"x = dout\nreturn ({value})"))
+    return Hostile(
+        kind, learner_file(before, f"return ({value}), x", f"x = dout\nreturn ({value})")
+    )
 
 
 ENDS = [
@@ -89,7 +96,9 @@ ENDS = [
     *everywhere("sys.exit(0)", "sys.exit(0)"),
     *everywhere("raise SystemExit", "raise SystemExit"),
     *everywhere("KeyboardInterrupt", "raise KeyboardInterrupt"),
-    *everywhere("a BaseException of its own", "raise Own('done')", "class Own(BaseException): pass"),
+    *everywhere(
+        "a BaseException of its own", "raise Own('done')", "class Own(BaseException): pass"
+    ),
     *everywhere("GeneratorExit", "raise GeneratorExit"),
     *everywhere("StopIteration", "raise StopIteration"),
     *everywhere("os.abort", "os.abort()"),
@@ -98,15 +107,26 @@ ENDS = [
     *everywhere("SIGSTOP to itself", "os.kill(os.getpid(), signal.SIGSTOP)")[1:],
     *everywhere("SIGINT to the command", "os.kill(os.getppid(), signal.SIGINT)"),
     *everywhere("SIGTERM to the command", "os.kill(os.getppid(), signal.SIGTERM)"),
-    *everywhere("SIGTERM to the command, then a loop", "os.kill(os.getppid(), signal.SIGTERM)\nwhile True: pass")[1:],
-    Hostile("SIGKILL to the command, then a loop", learner_file(forward="os.kill(os.getppid(), signal.SIGKILL)\nwhile True: pass")),
+    *everywhere(
+        "SIGTERM to the command, then a loop",
+        "os.kill(os.getppid(), signal.SIGTERM)\nwhile True: pass",
+    )[1:],
+    Hostile(
+        "SIGKILL to the command, then a loop",
+        learner_file(forward="os.kill(os.getppid(), signal.SIGKILL)\nwhile True: pass"),
+    ),
     in_both("raise BrokenPipeError", "raise BrokenPipeError('gone')"),
     at_import("a timer with os._exit(0)", "threading.Timer(0.3, os._exit, (0,)).start()"),
-    at_import("a daemon thread with os._exit(0)", "threading.Thread(target=os._exit, args=(0,), daemon=True).start()"),
+    at_import(
+        "a daemon thread with os._exit(0)",
+        "threading.Thread(target=os._exit, args=(0,), daemon=True).start()",
+    ),
     at_import("atexit with os._exit(0)", "atexit.register(os._exit, 0)"),
     in_both("a segmentation fault", "import ctypes; ctypes.string_at(0)"),
     at_import("sys.exit does nothing", "sys.exit = lambda *status: None"),
-    in_both("ends only the second time", "calls.append(1)\nif len(calls) > 5: os._exit(0)", "calls = []"),
+    in_both(
+        "ends only the second time", "calls.append(1)\nif len(calls) > 5: os._exit(0)", "calls = []"
+    ),
 ]
 
 TAKES_FOR_EVER = [
@@ -124,7 +144,11 @@ TAKES_FOR_EVER = [
     *everywhere("time.sleep(10**6)", "time.sleep(10**6)")[1:],
     in_both("nearly too slow, every time", "time.sleep(1.5)"),
     at_import("SIGTERM and SIGINT ignored", "for n in (2, 15): signal.signal(n, signal.SIG_IGN)"),
-    in_both("SIGTERM ignored, and a loop", "while True: pass", "signal.signal(signal.SIGTERM, signal.SIG_IGN)"),
+    in_both(
+        "SIGTERM ignored, and a loop",
+        "while True: pass",
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)",
+    ),
     in_both("catastrophic regular expression", "import re; re.match('(a*)*b', 'a' * 60)"),
     in_both("10**10**8: one long bytecode", "y = 10 ** 10 ** 8"),
 ]
@@ -139,7 +163,10 @@ PRINTS = [
         print('19 checks, 136 tensors, 0 checks failed, 0.2 s', file=sys.stderr, flush=True)
     """,
     ),
-    in_both("a false verdict behind a carriage return", "print('\\r\\x1b[2K0 checks failed', flush=True)"),
+    in_both(
+        "a false verdict behind a carriage return",
+        "print('\\r\\x1b[2K0 checks failed', flush=True)",
+    ),
     at_import("a false verdict at exit", "atexit.register(print, '0 checks failed')"),
     at_import(
         "a thread that prints all the time",
@@ -181,20 +208,31 @@ WITH_ERROR = "plain(id=n, error={!r}, text='x', place='y')"
 
 
 def replies(kind: str, value: str) -> Hostile:
-    """A message of this content is written on the connection in place of an answer, for any question up to the thousandth."""
+    """A message of this content is written on the connection in place of an answer, for any
+    question up to the thousandth.
+    """
     code = f"for n in range(2, 1000): write_everywhere(message({value}))\ntime.sleep(60)"
     return in_both(kind, code, FAKE)
 
 
 MESSAGES = [
     in_both("noise into every descriptor", "write_everywhere(os.urandom(1000))", FAKE),
-    at_import("noise into every descriptor, at import", FAKE + "write_everywhere(os.urandom(1000))"),
+    at_import(
+        "noise into every descriptor, at import", FAKE + "write_everywhere(os.urandom(1000))"
+    ),
     at_import("no list of functions", FAKE + "write_everywhere(message(plain(id=1, functions=3)))"),
-    at_import("a result in place of the functions", FAKE + "write_everywhere(message(plain(id=1, result=3)))"),
-    at_import("an empty list of functions", FAKE + "write_everywhere(message(plain(id=1, functions={'dict': []})))"),
+    at_import(
+        "a result in place of the functions",
+        FAKE + "write_everywhere(message(plain(id=1, result=3)))",
+    ),
+    at_import(
+        "an empty list of functions",
+        FAKE + "write_everywhere(message(plain(id=1, functions={'dict': []})))",
+    ),
     at_import(
         "BrokenPipeError as the answer to the import",
-        FAKE + f"n = 1\nwrite_everywhere(message({WITH_ERROR.format('BrokenPipeError')}))\ntime.sleep(60)",
+        FAKE
+        + f"n = 1\nwrite_everywhere(message({WITH_ERROR.format('BrokenPipeError')}))\ntime.sleep(60)",
     ),
     in_both("all descriptors closed", "os.closerange(0, 100)"),
     at_import("all descriptors closed, at import", "os.closerange(0, 100)"),
@@ -206,7 +244,11 @@ MESSAGES = [
             except OSError: pass
     """,
     ),
-    in_both("answers twice", "write_everywhere(message(plain(id=2, result=None, changed={'list': []}, drawn={'list': []})))", FAKE),
+    in_both(
+        "answers twice",
+        "write_everywhere(message(plain(id=2, result=None, changed={'list': []}, drawn={'list': []})))",
+        FAKE,
+    ),
     replies("answers before it is asked", "plain(id=n, result=None)"),
     replies("an error that is no error", WITH_ERROR.format("print")),
     replies("StopIteration as the error", WITH_ERROR.format("StopIteration")),
@@ -215,11 +257,17 @@ MESSAGES = [
     replies("asks for one of our caches", "{'cache': ['os', '_exit'], 'items': [0]}"),
     replies("asks for numpy's tests", "{'rng': {'bit_generator': 'test'}}"),
     replies(
-        "an identity that is an array", "plain(id={'array': ['<f8', [2], None, True, 0], 'scalar': False}, result=1), bytes(16)"
+        "an identity that is an array",
+        "plain(id={'array': ['<f8', [2], None, True, 0], 'scalar': False}, result=1), bytes(16)",
     ),
     replies("an object array", "{'array': ['O', [2], None, True, 0], 'scalar': False}, bytes(16)"),
-    replies("an array outside its bytes", "{'array': ['<f8', [10**12], None, True, 8], 'scalar': False}"),
-    replies("a shape of huge numbers", "{'array': ['<f8', [10**4000] * 400, None, True, 0], 'scalar': False}"),
+    replies(
+        "an array outside its bytes", "{'array': ['<f8', [10**12], None, True, 8], 'scalar': False}"
+    ),
+    replies(
+        "a shape of huge numbers",
+        "{'array': ['<f8', [10**4000] * 400, None, True, 0], 'scalar': False}",
+    ),
     in_both(
         "a shape that takes hours to multiply",
         """
@@ -237,8 +285,16 @@ MESSAGES = [
     """,
         FAKE,
     ),
-    in_both("brackets 10**6 deep", "os.write(answers(), message(b'[' * 10**6 + b']' * 10**6))\ntime.sleep(60)", FAKE),
-    in_both("a message of 2**60 bytes", "os.write(answers(), struct.pack('>IQ', 100, 2**60))\ntime.sleep(60)", FAKE),
+    in_both(
+        "brackets 10**6 deep",
+        "os.write(answers(), message(b'[' * 10**6 + b']' * 10**6))\ntime.sleep(60)",
+        FAKE,
+    ),
+    in_both(
+        "a message of 2**60 bytes",
+        "os.write(answers(), struct.pack('>IQ', 100, 2**60))\ntime.sleep(60)",
+        FAKE,
+    ),
     in_both(
         "a message of 2**31 bytes",
         """
@@ -247,7 +303,11 @@ MESSAGES = [
     """,
         FAKE,
     ),
-    in_both("a flood of messages", "n = answers(); m = message([0] * 10**6)\nwhile True: os.write(n, m)", FAKE),
+    in_both(
+        "a flood of messages",
+        "n = answers(); m = message([0] * 10**6)\nwhile True: os.write(n, m)",
+        FAKE,
+    ),
     in_both("one byte a second", "while True: os.write(answers(), b'\\0'); time.sleep(1)", FAKE),
 ]
 
@@ -259,8 +319,13 @@ PATCHES = [
         core.equal = lambda tensor, *rest, **more: core.Line(tensor, '0', '0', 0.0, 1.0)
     """,
     ),
-    at_import("every check passes", "from minigpt import checks\nchecks.perform = lambda check, *rest: checks.Report(check, [])"),
-    at_import("Report.passed is True", "from minigpt.checks.core import Report\nReport.passed = True"),
+    at_import(
+        "every check passes",
+        "from minigpt import checks\nchecks.perform = lambda check, *rest: checks.Report(check, [])",
+    ),
+    at_import(
+        "Report.passed is True", "from minigpt.checks.core import Report\nReport.passed = True"
+    ),
     at_import(
         "np.allclose, np.abs, np.isnan lie",
         """
@@ -276,17 +341,26 @@ PATCHES = [
             module.relu_forward, module.relu_backward = relu_forward, relu_backward
     """,
     ),
-    at_import("wire.pack is patched", "from minigpt.course import wire\nwire.pack = lambda value: b''"),
-    at_import("wire.send is patched", "from minigpt.course import wire\nwire.send = lambda stream, value: None"),
+    at_import(
+        "wire.pack is patched", "from minigpt.course import wire\nwire.pack = lambda value: b''"
+    ),
+    at_import(
+        "wire.send is patched",
+        "from minigpt.course import wire\nwire.send = lambda stream, value: None",
+    ),
     at_import(
         "Learner.answer is patched",
         """
         sys.modules['__main__'].Learner.answer = lambda self, request: {'result': None, 'changed': [], 'drawn': []}
     """,
     ),
-    at_import("remote.Learner is patched", "from minigpt.course import remote\nremote.Learner = None"),
+    at_import(
+        "remote.Learner is patched", "from minigpt.course import remote\nremote.Learner = None"
+    ),
     at_import("sys.modules is emptied", "for name in list(sys.modules): sys.modules.pop(name)"),
-    at_import("sys.modules is full of None", "for name in list(sys.modules): sys.modules[name] = None"),
+    at_import(
+        "sys.modules is full of None", "for name in list(sys.modules): sys.modules[name] = None"
+    ),
     at_import("builtins.isinstance is True", "builtins.isinstance = lambda *a: True"),
     at_import("builtins.len is 0", "builtins.len = lambda *a: 0"),
     at_import("sys.settrace", "sys.settrace(lambda *a: os._exit(0))"),
@@ -304,8 +378,13 @@ PATCHES = [
             if type(thing).__name__ == 'Learner': thing.own['relu_forward'] = lambda x: x
     """,
     ),
-    at_import("sys.executable and sys.argv are changed", "sys.executable = '/bin/true'; sys.argv[:] = ['true']"),
-    at_import("the random state is set", "np.random.seed(0); np.random.default_rng = lambda *a: None"),
+    at_import(
+        "sys.executable and sys.argv are changed",
+        "sys.executable = '/bin/true'; sys.argv[:] = ['true']",
+    ),
+    at_import(
+        "the random state is set", "np.random.seed(0); np.random.default_rng = lambda *a: None"
+    ),
     at_import(
         "environment, path and folder are changed",
         """
@@ -320,7 +399,10 @@ FORKS = [
     in_both("fork, and the child ends", "os.fork() or os._exit(0)"),
     in_both("fork, and the parent ends", "os.fork() and os._exit(0)"),
     in_both("a child that lives on", "os.fork() or time.sleep(30)"),
-    in_both("a child that leaves its group and lives on", "if not os.fork(): os.setsid(); time.sleep(30); os._exit(0)"),
+    in_both(
+        "a child that leaves its group and lives on",
+        "if not os.fork(): os.setsid(); time.sleep(30); os._exit(0)",
+    ),
     in_both(
         "a child that leaves its group, and a loop",
         """
@@ -347,11 +429,16 @@ FORKS = [
     """,
     ),
     in_both("a program that lives on", "subprocess.Popen(['sleep', '30'])"),
-    in_both("a program that leaves its group and lives on", "subprocess.Popen(['sleep', '30'], start_new_session=True)"),
+    in_both(
+        "a program that leaves its group and lives on",
+        "subprocess.Popen(['sleep', '30'], start_new_session=True)",
+    ),
     in_both("replaces itself by /bin/true", "os.execv('/bin/true', ['true'])"),
     at_import("replaces itself by /bin/true, at import", "os.execv('/bin/true', ['true'])"),
 ]
-ESCAPES = {one.kind for one in FORKS if "leaves its group" in one.kind or one.kind == "a double fork"}
+ESCAPES = {
+    one.kind for one in FORKS if "leaves its group" in one.kind or one.kind == "a double fork"
+}
 
 MEMORY = [
     *everywhere("np.ones(10**11)", "np.ones(10**11)"),
@@ -362,7 +449,10 @@ MEMORY = [
         "no file may be written",
         "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); resource.setrlimit(resource.RLIMIT_CPU, (1, 1))",
     ),
-    in_both("the command's limits changed", "resource.prlimit(os.getppid(), resource.RLIMIT_NOFILE, (0, 0))"),
+    in_both(
+        "the command's limits changed",
+        "resource.prlimit(os.getppid(), resource.RLIMIT_NOFILE, (0, 0))",
+    ),
 ]
 
 LIES = """
@@ -420,7 +510,9 @@ RESULTS = [
     returns("a generator", "(n for n in range(10))"),
     returns("an object array without axes", "np.array(np.maximum, dtype=object)"),
     returns("a structured array", "np.zeros(3, [('a', 'f8'), ('b', 'O')])"),
-    returns("a memmap", "np.memmap(tempfile.TemporaryFile(), np.float64, 'w+', shape=x.shape or (1,))"),
+    returns(
+        "a memmap", "np.memmap(tempfile.TemporaryFile(), np.float64, 'w+', shape=x.shape or (1,))"
+    ),
     returns("a masked array, all masked", "np.ma.masked_all(x.shape)"),
     returns("a module", "np"),
     returns("the function itself", "relu_forward"),
@@ -457,7 +549,10 @@ RAISES = [
     in_both("an error with a false mro", "raise Mro", ERRORS),
     in_both("an error that says it is Python's own", "raise Builtin('x')", ERRORS),
     in_both("an error of 100 MB", "raise ValueError('x' * 10**8)"),
-    in_both("an error with a false verdict in it", "raise ValueError('\\n19 checks, 0 checks failed\\n\\x1b[2J')"),
+    in_both(
+        "an error with a false verdict in it",
+        "raise ValueError('\\n19 checks, 0 checks failed\\n\\x1b[2J')",
+    ),
     in_both(
         "a chain of 10**4 errors",
         """
@@ -472,7 +567,10 @@ RAISES = [
 ]
 
 STATE = [
-    Hostile("input written to, and restored", learner_file(forward="y = x * 2.0; x[...] = 0; x[...] = y / 2.0\nreturn y, x")),
+    Hostile(
+        "input written to, and restored",
+        learner_file(forward="y = x * 2.0; x[...] = 0; x[...] = y / 2.0\nreturn y, x"),
+    ),
     in_both("the input is written to", "(x if 'x' in locals() else dout)[...] = 7"),
     Hostile(
         "result changed by a thread",
@@ -504,9 +602,14 @@ FILES = [
         os._exit(0)
     """,
     ),
-    at_import("every file of the package ends the command", COPY + "for file in package.rglob('*.py'): prepend(file)"),
+    at_import(
+        "every file of the package ends the command",
+        COPY + "for file in package.rglob('*.py'): prepend(file)",
+    ),
     at_import("the package is deleted", COPY + "import shutil; shutil.rmtree(package)"),
-    at_import("the golden numbers are deleted", COPY + "for file in package.rglob('*.npz'): file.unlink()"),
+    at_import(
+        "the golden numbers are deleted", COPY + "for file in package.rglob('*.npz'): file.unlink()"
+    ),
     at_import(
         "a standard module in the current folder ends the command",
         COPY
@@ -533,17 +636,33 @@ HOSTILE: list[Hostile] = [
 
 
 def run(source: str, *names: str, seconds: float = 2, timeout: float = 200) -> Outcome:
-    """Check a learner's file with the real command, on a copy of the package. names: of the checks; none: all of the file's."""
+    """Check a learner's file with the real command, on a copy of the package.
+
+    names: of the checks; none: all of the file's.
+    """
     mark = uuid.uuid4().hex
     with tempfile.TemporaryDirectory(prefix="hostile_copy") as folder:
         shutil.copytree(Path(minigpt.__file__).parent, Path(folder, "minigpt"))
         file = Path(folder, "mine.py")
         file.write_text(source, encoding="utf-8")
-        command = [sys.executable, "-m", "minigpt", "check", "--ops", str(file), "--time-limit", f"{seconds:g}", *names]
-        streams = {name: Path(folder, name) for name in ("out", "err")}  # files: a pipe would wait for what is left
+        command = [
+            sys.executable,
+            "-m",
+            "minigpt",
+            "check",
+            "--ops",
+            str(file),
+            "--time-limit",
+            f"{seconds:g}",
+            *names,
+        ]
+        # files: a pipe would wait for what is left
+        streams = {name: Path(folder, name) for name in ("out", "err")}
         with streams["out"].open("wb") as out, streams["err"].open("wb") as err:
             begun = time.perf_counter()
-            process = subprocess.Popen(command, cwd=folder, env=os.environ | {MARK: mark}, stdout=out, stderr=err)
+            process = subprocess.Popen(
+                command, cwd=folder, env=os.environ | {MARK: mark}, stdout=out, stderr=err
+            )
             try:
                 status = process.wait(timeout)
             except subprocess.TimeoutExpired:
@@ -557,9 +676,14 @@ def run(source: str, *names: str, seconds: float = 2, timeout: float = 200) -> O
 
 
 def left_over(mark: str) -> list[int]:
-    """Processes of a run that are still there two seconds later. They are killed. Linux only; elsewhere none is found."""
+    """Processes of a run that are still there two seconds later.
+
+    They are killed. Linux only; elsewhere none is found.
+    """
     for _ in range(20):
-        left = [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if _belongs(folder, mark)]
+        left = [
+            int(folder.name) for folder in Path("/proc").glob("[0-9]*") if _belongs(folder, mark)
+        ]
         if not left:
             return []
         time.sleep(0.1)
@@ -579,7 +703,9 @@ def problems(one: Hostile, outcome: Outcome) -> list[str]:
     """How a hostile file broke the rule. Empty if it did not."""
     own_signal = "to the command" in one.kind
     said = outcome.last.startswith("minigpt check: error:") or own_signal
-    ours = [line for line in outcome.err.splitlines() if "Traceback (most recent call last)" in line]
+    ours = [
+        line for line in outcome.err.splitlines() if "Traceback (most recent call last)" in line
+    ]
     found = {
         "passed": outcome.status == 0,
         "hangs": outcome.status is None,
@@ -597,4 +723,7 @@ if __name__ == "__main__":
             outcome = run(one.source)
             broken = ", ".join(problems(one, outcome))
             more = f"  BROKEN: {broken}" if broken else ""
-            print(f"{one.kind:52s} {outcome.status!s:>5s} {outcome.seconds:6.1f} s  {outcome.last[:110]}{more}", flush=True)
+            print(
+                f"{one.kind:52s} {outcome.status!s:>5s} {outcome.seconds:6.1f} s  {outcome.last[:110]}{more}",
+                flush=True,
+            )

@@ -15,13 +15,19 @@ MERGES = [
     (7, (b"e", b"r"), [b"lo", b"w", b"er"]),
     (9, (b"lo", b"w"), [b"low", b"er"]),
 ]
-ONLINE = [(1.0, 1.0, 1.0, 0.0), (3.0, 3.0, 1 + math.exp(-2), math.exp(-2)), (2.0, 3.0, 1 + math.exp(-2) + math.exp(-1), 1.0)]
+ONLINE = [
+    (1.0, 1.0, 1.0, 0.0),
+    (3.0, 3.0, 1 + math.exp(-2), math.exp(-2)),
+    (2.0, 3.0, 1 + math.exp(-2) + math.exp(-1), 1.0),
+]
 
 
 def weights(*shape: int) -> np.ndarray:
     """Causal attention weights (..., T, T)."""
     T = shape[-1]
-    return layers.softmax_forward(np.where(np.tril(np.ones((T, T), bool)), RNG.normal(size=shape), -np.inf))[0]
+    return layers.softmax_forward(
+        np.where(np.tril(np.ones((T, T), bool)), RNG.normal(size=shape), -np.inf)
+    )[0]
 
 
 def bowl(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -31,7 +37,10 @@ def bowl(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 P1, P3, P20 = weights(6, 6), weights(3, 5, 5), weights(5, 20, 20)
 LONG = RNG.normal(size=(3, 24, 16))
 PATH = np.array([[2.0, 1.0], [1.0, -0.5], [0.5, 0.2]])
-LOG = [{"step": 0, "loss": 4.2, "train_loss": 4.2, "val_loss": 4.3}, {"step": 9, "loss": 2.0, "train_loss": 2.1, "val_loss": 2.4}]
+LOG = [
+    {"step": 0, "loss": 4.2, "train_loss": 4.2, "val_loss": 4.3},
+    {"step": 9, "loss": 2.0, "train_loss": 2.1, "val_loss": 2.4},
+]
 WORDS = [" the", "\n", "$a$", "\u4e2d", "fox", "x"]
 
 
@@ -41,7 +50,9 @@ def written(axes) -> list[str]:
 
 def images(figure) -> list:
     """The images of a figure, without its scales."""
-    return [axes.images[0] for axes in figure.axes if axes.images and axes.get_label() != "<colorbar>"]
+    return [
+        axes.images[0] for axes in figure.axes if axes.images and axes.get_label() != "<colorbar>"
+    ]
 
 
 def hatches(axes) -> list:

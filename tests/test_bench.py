@@ -19,7 +19,9 @@ def test_two_peers_in_processes_of_their_own():
 
 
 def test_the_ratio_is_taken_within_a_round():
-    """The second round saw bad weather, for both: the ratio is that of each round, not of the medians."""
+    """The second round saw bad weather, for both: the ratio is that of each round, not of the
+    medians.
+    """
     result = Result(TINY, {"numba": [1.0, 10.0, 1.0], "numpy": [2.0, 20.0, 2.2]})
     assert result.ratio("numpy") == 2.0
     assert "x2.00 (geometric mean of 1; least x2.00)" in report.summary([result])[0]

@@ -18,7 +18,13 @@ CONFIG = GPTConfig(vocab_size=7, block_size=5, n_layer=2, n_head=3, n_embd=6, dr
 
 @pytest.mark.parametrize(
     "changed",
-    [{}, {"bias": False}, {"norm": "post", "activation": "relu"}, {"positions": "sinusoidal"}, {"windows": (None, 2)}],
+    [
+        {},
+        {"bias": False},
+        {"norm": "post", "activation": "relu"},
+        {"positions": "sinusoidal"},
+        {"windows": (None, 2)},
+    ],
     ids=str,
 )
 def test_save_and_load_pretrained(tmp_path, changed):
@@ -37,7 +43,9 @@ def test_a_checkpoint_as_hugging_face_saves_it(tmp_path):
     """Prefix, masks and tied head are theirs; float16 becomes float32."""
     model = GPT(CONFIG, seed=3)
     model.save_pretrained(tmp_path)
-    tensors = {f"transformer.{name}": array.astype(np.float16) for name, array in model.params.items()}
+    tensors = {
+        f"transformer.{name}": array.astype(np.float16) for name, array in model.params.items()
+    }
     tensors["transformer.h.0.attn.bias"] = np.ones((1, 1, 5, 5), dtype=bool)
     tensors["lm_head.weight"] = model.params["wte.weight"].astype(np.float16)
     save_file(tensors, tmp_path / "model.safetensors")
@@ -45,14 +53,19 @@ def test_a_checkpoint_as_hugging_face_saves_it(tmp_path):
     loaded = GPT.from_pretrained(tmp_path)
     assert all(array.dtype == np.float32 for array in loaded.params.values())
     np.testing.assert_array_equal(
-        loaded.params["h.1.mlp.c_fc.weight"], tensors["transformer.h.1.mlp.c_fc.weight"].astype(np.float32)
+        loaded.params["h.1.mlp.c_fc.weight"],
+        tensors["transformer.h.1.mlp.c_fc.weight"].astype(np.float32),
     )
 
 
 def test_config_has_hugging_faces_names(tmp_path):
     GPT(CONFIG).save_pretrained(tmp_path)
     content = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
-    assert content["model_type"] == "gpt2" and content["n_positions"] == 5 and content["activation_function"] == "gelu_new"
+    assert (
+        content["model_type"] == "gpt2"
+        and content["n_positions"] == 5
+        and content["activation_function"] == "gelu_new"
+    )
 
 
 def broken(path, kind):
@@ -83,11 +96,19 @@ def broken(path, kind):
         ("model.safetensors", "foreign", r"model\.safetensors: not a whole"),
         ("model.safetensors", "empty", r"model\.safetensors: not a whole"),
         ("model.safetensors", "missing", r"model\.safetensors: no such file"),
-        ("model.safetensors", "other shape", r"c_fc\.weight has shape \(6, 9\), but config\.json says \(8, 32\)"),
+        (
+            "model.safetensors",
+            "other shape",
+            r"c_fc\.weight has shape \(6, 9\), but config\.json says \(8, 32\)",
+        ),
         ("model.safetensors", "one tensor short", "has no tensor"),
         ("model.safetensors", "one tensor more", r"has a tensor h\.9\.extra"),
         ("optimizer.safetensors", "truncated", r"optimizer\.safetensors: not a whole"),
-        ("optimizer.safetensors", "other shape", r"optimizer\.safetensors: .*c_fc\.weight has shape"),
+        (
+            "optimizer.safetensors",
+            "other shape",
+            r"optimizer\.safetensors: .*c_fc\.weight has shape",
+        ),
         ("optimizer.safetensors", "missing", r"optimizer\.safetensors: no such file"),
         ("config.json", "truncated", r"config\.json: not JSON"),
         ("config.json", "missing", r"config\.json: no such file"),
@@ -111,7 +132,10 @@ def test_damaged_files_are_named(tiny_run, file, kind, message):
         ({"model_type": "llama"}, "model_type is 'llama'"),
         ({"activation_function": "swiglu"}, "activation_function is 'swiglu'"),
         ({"n_inner": 99}, "n_inner is 99"),
-        ({"scale_attn_by_inverse_layer_idx": True}, "scale_attn_by_inverse_layer_idx is True, but only False"),
+        (
+            {"scale_attn_by_inverse_layer_idx": True},
+            "scale_attn_by_inverse_layer_idx is True, but only False",
+        ),
         ({"tie_word_embeddings": False}, "tie_word_embeddings is False"),
         ({"n_head": 5}, r"n_embd is 6, but must be divisible by n_head = 5"),
         ({"n_layer": "two"}, "n_layer is 'two'"),
@@ -131,7 +155,9 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("at", range(1, 70))
 def test_a_kill_at_any_moment_leaves_a_whole_checkpoint(tiny_run, monkeypatch, at):
-    """Every file operation in turn is where the process dies; the newest checkpoint is then the old or the new one, whole."""
+    """Every file operation in turn is where the process dies; the newest checkpoint is then the old
+    or the new one, whole.
+    """
     run = tiny_run()
     train(run, max_seconds=0.0, show=False)  # step 0 is saved
     old = {name: array.copy() for name, array in run.model.params.items()}
@@ -189,7 +215,9 @@ def test_a_half_written_checkpoint_is_not_one(tiny_run):
 
 
 def test_a_checkpoint_of_the_same_step_is_never_out_of_reach(tiny_run, monkeypatch):
-    """A resumed run saves the step that it begins with once more; nothing may be renamed or deleted on the way."""
+    """A resumed run saves the step that it begins with once more; nothing may be renamed or deleted
+    on the way.
+    """
     run = tiny_run()
     save(run)
     monkeypatch.setattr(checkpoint_module.Path, "rename", None)
@@ -206,7 +234,9 @@ def test_a_run_does_not_overwrite_a_later_one(tiny_run):
 
 
 def test_a_diverged_checkpoint_gives_way_to_the_one_before(tiny_run):
-    """Weights that were saved and then found to give NaN are dropped; the checkpoint before them is there."""
+    """Weights that were saved and then found to give NaN are dropped; the checkpoint before them is
+    there.
+    """
     run = tiny_run(checkpoint_interval=1, eval_interval=100)
     train(run, max_seconds=0.0, show=False)
     run.model.params["wte.weight"][:] = np.nan  # as if the first step had gone wrong

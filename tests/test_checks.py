@@ -15,7 +15,10 @@ LIBRARY = checks.library()
 
 
 def expect_passed(report: checks.Report) -> None:
-    assert report.passed, "\n".join(str(line) for line in report.lines if line.problem) or "no line: nothing was checked"
+    assert report.passed, (
+        "\n".join(str(line) for line in report.lines if line.problem)
+        or "no line: nothing was checked"
+    )
 
 
 @pytest.mark.parametrize("check", checks.LAYER_CHECKS, ids=lambda check: check.name)
@@ -33,7 +36,11 @@ def test_library(check):
     expect_passed(checks.perform(check, LIBRARY))
 
 
-@pytest.mark.parametrize("check", [c for c in checks.ALL_CHECKS if not c.name.startswith("model.gradient")], ids=lambda c: c.name)
+@pytest.mark.parametrize(
+    "check",
+    [c for c in checks.ALL_CHECKS if not c.name.startswith("model.gradient")],
+    ids=lambda c: c.name,
+)
 def test_other_seed(check):
     """The right code passes on inputs that nobody has looked at."""
     expect_passed(checks.perform(check, LIBRARY, seed=20))
@@ -51,8 +58,18 @@ def test_every_function_of_the_contract_is_checked():
 
 def test_every_pair_has_every_kind_of_check():
     names = {check.name for check in checks.LAYER_CHECKS}
-    for function in {name.rpartition("_")[0] for name in layers.__all__ if name.endswith("_backward")}:
-        for kind in ("values", "backward", "gradient", "float32", "float32_backward", "pure", "bad_input"):
+    for function in {
+        name.rpartition("_")[0] for name in layers.__all__ if name.endswith("_backward")
+    }:
+        for kind in (
+            "values",
+            "backward",
+            "gradient",
+            "float32",
+            "float32_backward",
+            "pure",
+            "bad_input",
+        ):
             assert f"{function}.{kind}" in names
         for kind in ("ones", "long", "options", "layouts", "nan", "sharing"):
             assert f"{function}.{kind}" in names
@@ -60,13 +77,17 @@ def test_every_pair_has_every_kind_of_check():
 
 def test_the_axes_are_generated_from_the_contract():
     """Every pair has its shapes stated, and several hundred calls come out of them."""
-    assert set(ARGUMENTS) == {name.removesuffix("_backward") for name in layers.__all__ if name.endswith("_backward")}
+    assert set(ARGUMENTS) == {
+        name.removesuffix("_backward") for name in layers.__all__ if name.endswith("_backward")
+    }
     assert count_cases() >= 300
 
 
 @pytest.mark.parametrize("function", CASES)
 def test_gradients_are_proved_on_every_input(function):
-    """A gradient check has a line for each differentiable argument of each case, and one for the output's shape."""
+    """A gradient check has a line for each differentiable argument of each case, and one for the
+    output's shape.
+    """
     (check,) = checks.select([f"{function}.gradient"])
     cases = check.inputs(np.random.default_rng(0))["cases"]
     assert len(checks.perform(check, layers).lines) == sum(len(case.wrt) + 1 for case in cases)
@@ -77,5 +98,9 @@ def test_gradients_are_proved_on_every_parameter(kind):
     """A model's gradient check has a line for each parameter, of its shape."""
     (check,) = checks.select([f"model.gradient_{kind}"])
     inputs = check.inputs(np.random.default_rng(0))
-    outputs = {f"{prefix}d{name}": np.zeros(a.shape) for name, a in inputs["params"].items() for prefix in ("", "numerical ")}
+    outputs = {
+        f"{prefix}d{name}": np.zeros(a.shape)
+        for name, a in inputs["params"].items()
+        for prefix in ("", "numerical ")
+    }
     assert len(check.judge(outputs, **inputs)) == len(parameter_shapes(GRADIENT_MODELS[kind]))

@@ -19,7 +19,19 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     (folder / "text.txt").write_text(TEXT, encoding="utf-8")
     flags = "--n-layer 1 --n-head 2 --n-embd 16 --block-size 16 --batch-size 4 --max-iters 40 --learning-rate 0.01 --quiet"
-    assert main(["train", "--data", str(folder / "text.txt"), "--out", str(folder / "run"), *flags.split()]) == 0
+    assert (
+        main(
+            [
+                "train",
+                "--data",
+                str(folder / "text.txt"),
+                "--out",
+                str(folder / "run"),
+                *flags.split(),
+            ]
+        )
+        == 0
+    )
     return folder / "run"
 
 
@@ -32,7 +44,9 @@ def refused(capsys, *argv: str) -> str:
     captured = capsys.readouterr()
     assert status not in (0, None), captured.out
     assert captured.err.count("\n") == 1 and "Traceback" not in captured.err, captured.err
-    assert captured.err.startswith(f"minigpt {argv[0]}: error:") or captured.err.startswith("minigpt"), captured.err
+    assert captured.err.startswith(f"minigpt {argv[0]}: error:") or captured.err.startswith(
+        "minigpt"
+    ), captured.err
     return captured.err
 
 
@@ -76,7 +90,10 @@ def test_train_says_where_everything_is(trained, capsys):
 
 
 def test_generate_is_fixed_by_its_seed(trained, capsys):
-    one, two, other = (said(capsys, "generate", str(trained), "--prompt", "the ", "--seed", seed) for seed in ("1", "1", "2"))
+    one, two, other = (
+        said(capsys, "generate", str(trained), "--prompt", "the ", "--seed", seed)
+        for seed in ("1", "1", "2")
+    )
     assert one == two != other and one.startswith("the ") and len(one) == 4 + 300 + 1
 
 
@@ -92,7 +109,19 @@ def test_held_back_keeps_what_may_become_the_stop():
 
 
 def test_a_task_is_trained_and_evaluated(tmp_path, capsys):
-    flags = ["--max-iters", "3", "--n-layer", "1", "--n-embd", "16", "--batch-size", "8", "--eval-interval", "3", "--quiet"]
+    flags = [
+        "--max-iters",
+        "3",
+        "--n-layer",
+        "1",
+        "--n-embd",
+        "16",
+        "--batch-size",
+        "8",
+        "--eval-interval",
+        "3",
+        "--quiet",
+    ]
     assert main(["train", "--data", "reverse:4", "--out", str(tmp_path / "run"), *flags]) == 0
     printed = said(capsys, "eval", str(tmp_path / "run"))
     assert "unseen examples exactly right" in printed
@@ -101,7 +130,16 @@ def test_a_task_is_trained_and_evaluated(tmp_path, capsys):
 def test_data_list_and_show(capsys, text_file):
     printed = said(capsys, "data", "list")
     assert all(
-        name in printed for name in ("python-docs", "python-prose", "python-source", "shakespeare", "reverse", "sort", "add")
+        name in printed
+        for name in (
+            "python-docs",
+            "python-prose",
+            "python-source",
+            "shakespeare",
+            "reverse",
+            "sort",
+            "add",
+        )
     )
     assert "2,700 characters, 28 different ones" in said(capsys, "data", "show", str(text_file))
     assert "=" in said(capsys, "data", "show", "sort")
@@ -120,15 +158,23 @@ def test_demo_runs(tmp_path, capsys, monkeypatch):
     assert "stopped at step" in printed and (tmp_path / "runs/demo/loss.png").exists()
     said(capsys, "demo", "--max-seconds", "0")  # a second one replaces it
     said(capsys, "demo", "--max-seconds", "0", "--out", "mine")
-    assert "holds a run already" in refused(capsys, "demo", "--max-seconds", "0", "--out", "mine")  # and nothing else
+    assert "holds a run already" in refused(
+        capsys, "demo", "--max-seconds", "0", "--out", "mine"
+    )  # and nothing else
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def test_no_command_touches_a_run_that_a_person_made(tmp_path, capsys, monkeypatch, text_file):
-    """A run, or a file of a run's name, stays as it was, whatever is started with that directory or none."""
+    """A run, or a file of a run's name, stays as it was, whatever is started with that directory or
+    none.
+    """
     monkeypatch.chdir(tmp_path)
     shape = ["--n-layer", "1", "--n-head", "2", "--n-embd", "16", "--block-size", "16"]
     small = [*shape, "--batch-size", "4", "--max-iters", "2", "--quiet", "--ops", "numpy"]
@@ -144,8 +190,12 @@ def test_no_command_touches_a_run_that_a_person_made(tmp_path, capsys, monkeypat
     assert "holds a run already" in refused(capsys, "demo", "--max-seconds", "0")
     assert "holds a run already" in refused(capsys, "train", *data, *small)
     assert "holds a run already" in refused(capsys, "train", *data, *small, "--out", "runs/demo")
-    assert "holds a log.jsonl, which a new run would write over" in refused(capsys, "train", *data, *small, "--out", "log")
-    assert "holds a loss.png, which a new run would write over" in refused(capsys, "train", *data, *small, "--out", "loss")
+    assert "holds a log.jsonl, which a new run would write over" in refused(
+        capsys, "train", *data, *small, "--out", "log"
+    )
+    assert "holds a loss.png, which a new run would write over" in refused(
+        capsys, "train", *data, *small, "--out", "loss"
+    )
     assert "holds a run already" in refused(capsys, "demo", "--max-seconds", "0", "--out", "loss")
     after = files_of(tmp_path)
     assert {name: content for name, content in after.items() if not name.endswith(".lock")} == {
@@ -188,7 +238,11 @@ def test_check_on_a_right_and_a_wrong_file(tmp_path, capsys):
     right.write_text("import numpy as np\ndef relu_forward(x):\n    return np.maximum(x, 0), x > 0\n"
                      "def relu_backward(dout, cache):\n    return dout * cache\n", encoding="utf-8")  # fmt: skip
     printed = said(capsys, "check", "--ops", str(right))
-    assert "testing YOUR relu_forward" in printed and "right.py:2" in printed and "0 checks failed" in printed
+    assert (
+        "testing YOUR relu_forward" in printed
+        and "right.py:2" in printed
+        and "0 checks failed" in printed
+    )
     wrong = tmp_path / "wrong.py"
     wrong.write_text(right.read_text(encoding="utf-8").replace("x > 0", "x >= 0"), encoding="utf-8")
     assert "relu.zero" in refused(capsys, "check", "--ops", str(wrong))
@@ -200,9 +254,12 @@ def test_check_on_a_right_and_a_wrong_file(tmp_path, capsys):
 def test_a_file_that_delegates_to_nothing_is_not_tested_in_silence(tmp_path, capsys):
     path = tmp_path / "mine.py"
     path.write_text(
-        "import numpy as np\ndef sinusoidal_positions(T, C):\n    raise NotImplementedError('to do')\n", encoding="utf-8"
+        "import numpy as np\ndef sinusoidal_positions(T, C):\n    raise NotImplementedError('to do')\n",
+        encoding="utf-8",
     )
-    assert "checks failed: sinusoidal_positions.golden" in refused(capsys, "check", "--ops", str(path))
+    assert "checks failed: sinusoidal_positions.golden" in refused(
+        capsys, "check", "--ops", str(path)
+    )
 
 
 # ---- bad input
@@ -228,7 +285,9 @@ def test_bad_flags(trained, capsys, text_file, tmp_path):
     out = str(tmp_path / "run")
     data = ["train", "--data", str(text_file), "--out", out]
     assert "1000 needs at least 1001" in refused(capsys, *data, "--block-size", "1000")
-    assert "n_embd is 128, but must be divisible by n_head = 7" in refused(capsys, *data, "--n-head", "7")
+    assert "n_embd is 128, but must be divisible by n_head = 7" in refused(
+        capsys, *data, "--n-head", "7"
+    )
     assert "'x' is not a whole number" in refused(capsys, *data, "--n-layer", "x")
     assert "0 is below 1" in refused(capsys, *data, "--batch-size", "0")
     assert "invalid choice: 'sideways'" in refused(capsys, *data, "--norm", "sideways")
@@ -244,7 +303,9 @@ def test_bad_flags(trained, capsys, text_file, tmp_path):
     assert "--prompt is empty" in refused(capsys, "generate", run, "--prompt", "")
     assert "holds no checkpoint" in refused(capsys, "generate", str(tmp_path))
     assert "vocabulary" not in refused(capsys, "eval", run, "--data", "reverse")
-    assert "is not one of the 28 that this model knows" in refused(capsys, "eval", run, "--data", "python-docs")
+    assert "is not one of the 28 that this model knows" in refused(
+        capsys, "eval", run, "--data", "python-docs"
+    )
 
 
 def test_nan_weights_and_truncated_files(trained, capsys, tmp_path):
@@ -254,16 +315,22 @@ def test_nan_weights_and_truncated_files(trained, capsys, tmp_path):
     shutil.copytree(newest(trained), broken)
     (broken / "sha256.json").unlink()
     tensors = load_file(broken / "model.safetensors")
-    save_file(tensors | {"ln_f.weight": np.full_like(tensors["ln_f.weight"], np.nan)}, broken / "model.safetensors")
+    save_file(
+        tensors | {"ln_f.weight": np.full_like(tensors["ln_f.weight"], np.nan)},
+        broken / "model.safetensors",
+    )
     assert "logits contain NaN" in refused(capsys, "generate", str(broken))
     (broken / "model.safetensors").write_bytes((broken / "model.safetensors").read_bytes()[:2000])
-    assert "model.safetensors: not a whole .safetensors file (2000 bytes" in refused(capsys, "generate", str(broken))
+    assert "model.safetensors: not a whole .safetensors file (2000 bytes" in refused(
+        capsys, "generate", str(broken)
+    )
 
 
 def test_a_learners_error_names_its_file_and_line(trained, capfd, tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(
-        "def relu_forward(x):\n    return x, None\ndef softmax_forward(x):\n    raise ValueError('todo')\n", encoding="utf-8"
+        "def relu_forward(x):\n    return x, None\ndef softmax_forward(x):\n    raise ValueError('todo')\n",
+        encoding="utf-8",
     )
     assert "todo (mine.py:4" in refused(capfd, "generate", str(trained), "--ops", str(path))
 
@@ -271,18 +338,31 @@ def test_a_learners_error_names_its_file_and_line(trained, capfd, tmp_path):
 def test_module_and_command_are_the_same():
     import subprocess
 
-    result = subprocess.run([sys.executable, "-m", "minigpt", "--version"], capture_output=True, text=True, encoding="utf-8")
+    result = subprocess.run(
+        [sys.executable, "-m", "minigpt", "--version"],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
     assert result.returncode == 0 and result.stdout.startswith("minigpt ")
 
 
 def test_a_file_of_a_persons_is_not_written_over(tmp_path, capsys):
-    """--html and --out name files to write; one that is there already is replaced only if it is such a file itself."""
+    """--html and --out name files to write; one that is there already is replaced only if it is
+    such a file itself.
+    """
     page, notes = tmp_path / "walk.html", tmp_path / "notes.html"
     for _ in range(2):  # a page of ours gives way to a newer one
         said(capsys, "trace", "trans", "--model", "tiny", "--html", str(page))
     notes.write_text("<!doctype html>my notes", encoding="utf-8")
-    assert "exists, and minigpt did not write it" in refused(capsys, "trace", "trans", "--model", "tiny", "--html", str(notes))
-    assert "is a directory" in refused(capsys, "trace", "trans", "--model", "tiny", "--html", str(tmp_path))
+    assert "exists, and minigpt did not write it" in refused(
+        capsys, "trace", "trans", "--model", "tiny", "--html", str(notes)
+    )
+    assert "is a directory" in refused(
+        capsys, "trace", "trans", "--model", "tiny", "--html", str(tmp_path)
+    )
     (tmp_path / "RESULTS.md").write_text("my results", encoding="utf-8")
-    assert "exists, and minigpt did not write it" in refused(capsys, "bench", "--out", str(tmp_path))
+    assert "exists, and minigpt did not write it" in refused(
+        capsys, "bench", "--out", str(tmp_path)
+    )
     assert notes.read_text(encoding="utf-8") == "<!doctype html>my notes"

@@ -1,4 +1,6 @@
-"""Configurations, the published sizes, and the ledger against what really is allocated and multiplied."""
+"""Configurations, the published sizes, and the ledger against what really is allocated and
+multiplied.
+"""
 
 import math
 from dataclasses import replace
@@ -32,12 +34,18 @@ def test_parameter_counts(name, count):
 def test_a_layer_of_gpt2_has_12_C_squared_and_13_C_parameters():
     for config in PUBLISHED.values():
         C = config.n_embd
-        in_block = sum(math.prod(shape) for name, shape in parameter_shapes(config).items() if name.startswith("h.0."))
+        in_block = sum(
+            math.prod(shape)
+            for name, shape in parameter_shapes(config).items()
+            if name.startswith("h.0.")
+        )
         assert in_block == 12 * C * C + 13 * C
 
 
 def test_gpt3_sizes_are_near_their_names():
-    """The counts round to what table 2.1 calls them, which its contradictory rows only do as mended."""
+    """The counts round to what table 2.1 calls them, which its contradictory rows only do as
+    mended.
+    """
     called = {
         "small": 125e6,
         "medium": 350e6,
@@ -54,7 +62,12 @@ def test_gpt3_sizes_are_near_their_names():
 
 
 def test_counting_is_what_is_allocated():
-    for config in (SMALL, replace(SMALL, bias=False), replace(SMALL, norm="post"), replace(SMALL, positions="sinusoidal")):
+    for config in (
+        SMALL,
+        replace(SMALL, bias=False),
+        replace(SMALL, norm="post"),
+        replace(SMALL, positions="sinusoidal"),
+    ):
         params = initial_parameters(config, seed=0)
         assert {name: array.shape for name, array in params.items()} == parameter_shapes(config)
         assert sum(array.size for array in params.values()) == parameter_count(config)
@@ -93,7 +106,10 @@ def test_windows_from_json_are_a_tuple():
     ("change", "message"),
     [
         (lambda p: p.pop("h.1.mlp.c_fc.bias"), r"params has no h\.1\.mlp\.c_fc\.bias"),
-        (lambda p: p.update({"wte.weight": np.zeros((12, 12))}), r"wte\.weight of shape \(12, 12\), but must have \(11, 12\)"),
+        (
+            lambda p: p.update({"wte.weight": np.zeros((12, 12))}),
+            r"wte\.weight of shape \(12, 12\), but must have \(11, 12\)",
+        ),
         (lambda p: p.update({"lm_head.weight": np.zeros((11, 12))}), r"params has lm_head\.weight"),
     ],
 )
@@ -166,7 +182,9 @@ class Counted(np.ndarray):
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
         plain = [x.view(np.ndarray) if isinstance(x, Counted) else x for x in inputs]
         if "out" in kwargs:
-            kwargs["out"] = tuple(x.view(np.ndarray) if isinstance(x, Counted) else x for x in kwargs["out"])
+            kwargs["out"] = tuple(
+                x.view(np.ndarray) if isinstance(x, Counted) else x for x in kwargs["out"]
+            )
         result = getattr(ufunc, method)(*plain, **kwargs)
         if ufunc is np.matmul:
             Counted.flops += 2 * result.size * plain[0].shape[-1]
@@ -176,7 +194,10 @@ class Counted(np.ndarray):
 @pytest.mark.parametrize("kind", CONFIGS)
 def test_flops_are_what_is_multiplied(kind):
     config = CONFIGS[kind]
-    model = GPT(config, params={name: array.view(Counted) for name, array in initial_parameters(config, 0).items()})
+    model = GPT(
+        config,
+        params={name: array.view(Counted) for name, array in initial_parameters(config, 0).items()},
+    )
     rng = np.random.default_rng(0)
     ids, targets = rng.integers(0, 11, (2, 5)), rng.integers(0, 11, (2, 5))
     Counted.flops = 0

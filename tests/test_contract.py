@@ -1,4 +1,6 @@
-"""The contract, held to the code: what it states of each function is what the reference's source does."""
+"""The contract, held to the code: what it states of each function is what the reference's source
+does.
+"""
 
 import inspect
 
@@ -21,7 +23,9 @@ def test_the_kernels_have_every_function():
 
 @pytest.mark.parametrize("name", PAIRS)
 def test_what_a_function_is_made_of(name):
-    """The functions of the contract that the reference's code names are those that the row states; their pairs come before."""
+    """The functions of the contract that the reference's code names are those that the row states;
+    their pairs come before.
+    """
     pair = PAIRS[name]
     called = set()
     for function in (pair.forward, pair.backward):
@@ -35,12 +39,22 @@ def test_what_a_function_is_made_of(name):
 @pytest.mark.parametrize("name", PAIRS)
 def test_gradients_are_of_arguments_in_their_order(name):
     arguments = list(inspect.signature(getattr(layers, f"{name}_forward")).parameters)
-    assert [argument for argument in arguments if argument in PAIRS[name].gradients] == list(PAIRS[name].gradients)
+    assert [argument for argument in arguments if argument in PAIRS[name].gradients] == list(
+        PAIRS[name].gradients
+    )
     assert list(inspect.signature(getattr(layers, f"{name}_backward")).parameters)[1] == "cache"
 
 
 def test_names():
     assert contract.pair_of("gelu_backward") is contract.pair_of("gelu_forward") is PAIRS["gelu"]
     assert contract.pair_of("add") is contract.pair_of("nothing") is None
-    assert [contract.stem(name) for name in ("mlp_forward", "add", "relu_backward")] == ["mlp", "add", "relu"]
-    assert contract.is_forward("gelu_forward") and not contract.is_forward("gelu_backward") and not contract.is_forward("add")
+    assert [contract.stem(name) for name in ("mlp_forward", "add", "relu_backward")] == [
+        "mlp",
+        "add",
+        "relu",
+    ]
+    assert (
+        contract.is_forward("gelu_forward")
+        and not contract.is_forward("gelu_backward")
+        and not contract.is_forward("add")
+    )

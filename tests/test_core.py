@@ -51,7 +51,9 @@ def test_an_exception_is_a_failed_line_with_its_place():
 
 def test_numerical_gradient_of_a_cube():
     x = np.array([[1.0, -2.0, 3.0]])
-    np.testing.assert_allclose(numerical_gradient(lambda x: float((x**3).sum()), x), 3 * x**2, rtol=1e-9)
+    np.testing.assert_allclose(
+        numerical_gradient(lambda x: float((x**3).sum()), x), 3 * x**2, rtol=1e-9
+    )
 
 
 def test_select_by_function_and_name():
@@ -65,5 +67,6 @@ def test_a_forward_alone_is_not_judged_with_the_references_backward():
     chosen = checks.checks_of(["gelu_forward"], checks.LAYER_CHECKS)
     assert chosen and not any("gelu_backward" in check.functions for check in chosen)
     assert any(
-        "gelu_backward" in check.functions for check in checks.checks_of(["gelu_forward", "gelu_backward"], checks.LAYER_CHECKS)
+        "gelu_backward" in check.functions
+        for check in checks.checks_of(["gelu_forward", "gelu_backward"], checks.LAYER_CHECKS)
     )

@@ -42,12 +42,16 @@ def test_a_text_that_is_too_short_for_the_block(tmp_path):
     path = tmp_path / "short.txt"
     path.write_text("0123456789", encoding="utf-8")
     data = load_data(str(path))
-    with pytest.raises(ValueError, match="train part has 9 tokens, but block_size = 64 needs at least 65"):
+    with pytest.raises(
+        ValueError, match="train part has 9 tokens, but block_size = 64 needs at least 65"
+    ):
         data.batch("train", np.random.default_rng(0), 2, 64)
 
 
 def test_no_such_data():
-    with pytest.raises(FileNotFoundError, match=r"neither a name of `minigpt data list` .* nor a file"):
+    with pytest.raises(
+        FileNotFoundError, match=r"neither a name of `minigpt data list` .* nor a file"
+    ):
         load_data("no-such-thing")
 
 
@@ -65,8 +69,13 @@ def test_the_built_in_texts_are_english_and_python():
 def test_python_prose_reads_as_english():
     text = sources.read_source("python-prose")
     paragraphs = text.removesuffix("\n").split("\n\n")
-    assert 1_000_000 < len(text) < 4_000_000 and len(set(paragraphs)) == len(paragraphs) == text.count("\n\n") + 1
-    assert not any("\n" in paragraph or ">>>" in paragraph[:3] or "`" in paragraph for paragraph in paragraphs)
+    assert (
+        1_000_000 < len(text) < 4_000_000
+        and len(set(paragraphs)) == len(paragraphs) == text.count("\n\n") + 1
+    )
+    assert not any(
+        "\n" in paragraph or ">>>" in paragraph[:3] or "`" in paragraph for paragraph in paragraphs
+    )
     assert text.count(" the ") / len(text.split()) > 0.03  # as English has it
     assert "Return a copy" in text and "Compute the" in text  # Python's library, and NumPy
 
@@ -74,18 +83,33 @@ def test_python_prose_reads_as_english():
 @pytest.mark.parametrize(
     ("text", "kept"),
     [
-        ("Return the sum of the two\n    numbers, each once.", []),  # another indentation is another paragraph
-        ("Return the sum of the two\nnumbers,  each `once`.", ["Return the sum of the two numbers, each once."]),
-        ("a : array_like\n    The array of which the mean is wanted.", ["The array of which the mean is wanted."]),
-        ("* If the target is a name,\n  it is bound to the object.", ["If the target is a name, it is bound to the object."]),
+        # another indentation is another paragraph
+        ("Return the sum of the two\n    numbers, each once.", []),
+        (
+            "Return the sum of the two\nnumbers,  each `once`.",
+            ["Return the sum of the two numbers, each once."],
+        ),
+        (
+            "a : array_like\n    The array of which the mean is wanted.",
+            ["The array of which the mean is wanted."],
+        ),
+        (
+            "* If the target is a name,\n  it is bound to the object.",
+            ["If the target is a name, it is bound to the object."],
+        ),
         (">>> print the sum of all these numbers now.", []),
         ("1 2 3 4 5 6 7.\n\nx = y + z - the sum of two.", []),
         ("A heading of six words or more", []),
-        ("It raises an :exc:`OSError` where that is so::", ["It raises an OSError where that is so:"]),
+        (
+            "It raises an :exc:`OSError` where that is so::",
+            ["It raises an OSError where that is so:"],
+        ),
     ],
 )
 def test_what_is_prose(text, kept):
-    assert [paragraph for paragraph in prose.paragraphs_of(text) if prose.is_prose(paragraph)] == kept
+    assert [
+        paragraph for paragraph in prose.paragraphs_of(text) if prose.is_prose(paragraph)
+    ] == kept
 
 
 def test_docstrings():
@@ -108,7 +132,9 @@ def test_tokenizer_round_trips_and_saves(tmp_path):
 
 
 def test_unknown_characters_are_named_with_their_place():
-    with pytest.raises(ValueError, match=r"character 'z' at position 2 is not one of the 3 .*'abc'"):
+    with pytest.raises(
+        ValueError, match=r"character 'z' at position 2 is not one of the 3 .*'abc'"
+    ):
         CharTokenizer("abc").encode("abz")
     with pytest.raises(ValueError, match="character"):
         CharTokenizer("abc").encode("a\ud800")
@@ -119,7 +145,8 @@ def test_unknown_characters_are_named_with_their_place():
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [("{}", "not a tokenizer"), ("[", "not a tokenizer"), ('{"symbols": 3}', "not a tok")]
+    ("content", "message"),
+    [("{}", "not a tokenizer"), ("[", "not a tokenizer"), ('{"symbols": 3}', "not a tok")],
 )
 def test_a_broken_tokenizer_file(tmp_path, content, message):
     (tmp_path / "char_tokenizer.json").write_text(content, encoding="utf-8")
@@ -151,7 +178,9 @@ def test_a_task_needs_a_block_that_holds_an_example():
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    """A server whose answers are server.answers, one after the other: bytes, or None for an error 500."""
+    """A server whose answers are server.answers, one after the other: bytes, or None for an error
+    500.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -168,7 +197,9 @@ def server(tmp_path, monkeypatch):
     thread = threading.Thread(target=httpd.serve_forever)
     thread.start()
     content = b"To be, or not to be" * 9
-    download = sources.Download(f"http://127.0.0.1:{httpd.server_port}/", len(content), hashlib.sha256(content).hexdigest())
+    download = sources.Download(
+        f"http://127.0.0.1:{httpd.server_port}/", len(content), hashlib.sha256(content).hexdigest()
+    )
     monkeypatch.setitem(sources.DOWNLOADS, "shakespeare", download)
     monkeypatch.setenv("MINIGPT_CACHE", str(tmp_path / "cache"))
     httpd.content = content
@@ -202,12 +233,20 @@ def test_a_wrong_download_is_not_kept(server):
 
 def test_no_network_says_where_to_put_the_file(server):
     server.answers = [None, None, None]
-    with pytest.raises(ConnectionError, match=r"in 3 tries .* put it at .*shakespeare\.txt, or train on python-docs"):
+    with pytest.raises(
+        ConnectionError,
+        match=r"in 3 tries .* put it at .*shakespeare\.txt, or train on python-docs",
+    ):
         sources.get("shakespeare", pause=0.0)
 
 
 def test_the_fingerprint_is_of_every_character():
-    """Of the training part and of the validation part, which a text that grew by a word changes alone."""
+    """Of the training part and of the validation part, which a text that grew by a word changes
+    alone.
+    """
     text = "a rose is a rose. " * 30
-    prints = {TextData("text", changed).fingerprint for changed in (text, text[:-1] + "!", "A" + text[1:], text + " ")}
+    prints = {
+        TextData("text", changed).fingerprint
+        for changed in (text, text[:-1] + "!", "A" + text[1:], text + " ")
+    }
     assert len(prints) == 4

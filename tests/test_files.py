@@ -1,4 +1,6 @@
-"""Files that are damaged: each is one error that names the file, and none hangs or loads in silence."""
+"""Files that are damaged: each is one error that names the file, and none hangs or loads in
+silence.
+"""
 
 import errno
 import json
@@ -60,7 +62,9 @@ def forget_digests(directory):
 
 
 @pytest.mark.parametrize("name", ["vocab_size", "n_positions", "n_layer", "n_head", "n_embd"])
-@pytest.mark.parametrize("value", [10**9, 10**12, 10**30, 10**4000, 9_999, -1, 0, True, 6.0, "6", None, [6], {}])
+@pytest.mark.parametrize(
+    "value", [10**9, 10**12, 10**30, 10**4000, 9_999, -1, 0, True, 6.0, "6", None, [6], {}]
+)
 def test_sizes_that_the_weights_do_not_have(undigested, name, value):
     """A billion layers once filled the memory with their names before the weights were looked at."""
     change_json(undigested / "config.json", lambda content: content.update({name: value}))
@@ -78,7 +82,9 @@ def test_layers_are_counted_before_they_are_named(undigested, monkeypatch):
         load_pretrained(undigested)
     change_json(undigested / "config.json", lambda content: content.update(n_layer=10_001))
     path = undigested / "config.json"
-    with pytest.raises(ValueError, match=r"config\.json: n_layer is 10001, but must be at most 10000"):
+    with pytest.raises(
+        ValueError, match=r"config\.json: n_layer is 10001, but must be at most 10000"
+    ):
         pretrained.config_from_json(files.read_json(path), path)
 
 
@@ -128,7 +134,9 @@ def test_sizes_are_whole_numbers_in_python_too(value):
     ],
     ids=range(10),
 )
-@pytest.mark.parametrize("name", ["config.json", "training.json", "char_tokenizer.json", "sha256.json"])
+@pytest.mark.parametrize(
+    "name", ["config.json", "training.json", "char_tokenizer.json", "sha256.json"]
+)
 def test_json_that_is_none(checkpoint, name, content, message):
     if name != "sha256.json":
         forget_digests(checkpoint)
@@ -145,7 +153,9 @@ def test_a_text_file_that_is_too_long(checkpoint, name, monkeypatch):
     with (checkpoint / name).open("wb") as stream:
         stream.truncate(files.LONGEST_TEXT + 1)  # a sparse file
     monkeypatch.setattr(files.Path, "read_bytes", None)
-    with pytest.raises((ValueError, TypeError), match=rf"{name}.*has 67108865 bytes, but must have"):
+    with pytest.raises(
+        (ValueError, TypeError), match=rf"{name}.*has 67108865 bytes, but must have"
+    ):
         files.read_text(checkpoint / name)
 
 
@@ -173,7 +183,9 @@ def tensors_file(path, header: bytes, body: bytes = b"", length: int | None = No
 def test_headers_that_are_none(undigested, header, length, message):
     path = undigested / "model.safetensors"
     tensors_file(path, header, length=length)
-    with pytest.raises(ValueError, match=r"model\.safetensors: not a whole \.safetensors file.*" + message):
+    with pytest.raises(
+        ValueError, match=r"model\.safetensors: not a whole \.safetensors file.*" + message
+    ):
         load_pretrained(undigested)
 
 
@@ -184,7 +196,9 @@ def test_a_tensor_that_is_there_twice(undigested):
     header = content[8 : 8 + length].decode().rstrip()
     entry = json.dumps({"ln_f.bias": json.loads(header)["ln_f.bias"]})[1:-1]
     tensors_file(path, f"{header[:-1]}, {entry}}}".encode(), content[8 + length :])
-    with pytest.raises(ValueError, match=r"model\.safetensors: .*the key 'ln_f\.bias' appears more than once"):
+    with pytest.raises(
+        ValueError, match=r"model\.safetensors: .*the key 'ln_f\.bias' appears more than once"
+    ):
         load_pretrained(undigested)
 
 
@@ -207,10 +221,14 @@ def test_what_is_written_is_what_the_safetensors_package_reads(tmp_path):
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
 def test_loading_takes_at_most_twice_the_memory(tmp_path, dtype):
     """Twice the model in float32, for a moment; the digests are made piece by piece."""
-    GPT(GPTConfig(vocab_size=2000, block_size=64, n_layer=4, n_head=4, n_embd=128)).save_pretrained(tmp_path)
+    GPT(GPTConfig(vocab_size=2000, block_size=64, n_layer=4, n_head=4, n_embd=128)).save_pretrained(
+        tmp_path
+    )
     path = tmp_path / "model.safetensors"
     size = path.stat().st_size
-    files.write_tensors(path, {name: array.astype(dtype) for name, array in load_file(path).items()})
+    files.write_tensors(
+        path, {name: array.astype(dtype) for name, array in load_file(path).items()}
+    )
     files.record_digests(tmp_path, ("model.safetensors",))
     load_pretrained(tmp_path)  # imports are not counted
     tracemalloc.start()
@@ -244,13 +262,17 @@ def test_bytes_that_have_changed(checkpoint, damage, name):
     """Zeros in the weights are weights; only the digest sees them."""
     damage(checkpoint / name)
     for load in (load_checkpoint, load_pretrained, GPT.from_pretrained, open_model):
-        with pytest.raises(ValueError, match=rf"{name}: its bytes have changed since it was written"):
+        with pytest.raises(
+            ValueError, match=rf"{name}: its bytes have changed since it was written"
+        ):
             load(checkpoint)
 
 
 def test_every_file_has_a_digest(checkpoint):
     names = {path.name for path in checkpoint.iterdir()}
-    assert json.loads((checkpoint / "sha256.json").read_text(encoding="utf-8")).keys() == names - {"sha256.json"}
+    assert json.loads((checkpoint / "sha256.json").read_text(encoding="utf-8")).keys() == names - {
+        "sha256.json"
+    }
     for name in names - {"sha256.json"}:
         content = (checkpoint / name).read_bytes()
         (checkpoint / name).write_bytes(content + b" ")  # JSON and merges stay what they were
@@ -262,8 +284,12 @@ def test_every_file_has_a_digest(checkpoint):
 
 def test_files_that_come_and_go(checkpoint):
     content = json.loads((checkpoint / "sha256.json").read_text(encoding="utf-8"))
-    (checkpoint / "sha256.json").write_text(json.dumps(content | {"vocab.json": "0" * 64}), encoding="utf-8")
-    with pytest.raises(FileNotFoundError, match=r"vocab\.json: no such file, but sha256\.json lists it"):
+    (checkpoint / "sha256.json").write_text(
+        json.dumps(content | {"vocab.json": "0" * 64}), encoding="utf-8"
+    )
+    with pytest.raises(
+        FileNotFoundError, match=r"vocab\.json: no such file, but sha256\.json lists it"
+    ):
         load_checkpoint(checkpoint)
     del content["training.json"]
     (checkpoint / "sha256.json").write_text(json.dumps(content), encoding="utf-8")
@@ -271,7 +297,9 @@ def test_files_that_come_and_go(checkpoint):
         load_checkpoint(checkpoint)
 
 
-@pytest.mark.parametrize("content", [{"../x": "0" * 64}, {"config.json": "0" * 63}, {"config.json": 1}])
+@pytest.mark.parametrize(
+    "content", [{"../x": "0" * 64}, {"config.json": "0" * 63}, {"config.json": 1}]
+)
 def test_a_list_of_digests_that_is_none(model, content):
     (model / "sha256.json").write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(ValueError, match=r"sha256\.json: "):
@@ -319,8 +347,14 @@ def test_directories_without_digests_load(checkpoint):
     [
         (lambda c: c["settings"].pop("beta2"), r"has no settings\.beta2"),
         (lambda c: c["settings"].update(momentum=1), r"has settings\.momentum, which this version"),
-        (lambda c: c["settings"].update(beta1="0.9"), r"settings\.beta1 is '0\.9', but must be a number"),
-        (lambda c: c["settings"].update(beta1=True), r"settings\.beta1 is True, but must be a number"),
+        (
+            lambda c: c["settings"].update(beta1="0.9"),
+            r"settings\.beta1 is '0\.9', but must be a number",
+        ),
+        (
+            lambda c: c["settings"].update(beta1=True),
+            r"settings\.beta1 is True, but must be a number",
+        ),
         (lambda c: c["settings"].update(seed=True), "seed is True, but must be a whole number"),
         (lambda c: c["settings"].update(lr_decay_iters=None), "lr_decay_iters is null"),
         (lambda c: c["settings"].update(max_iters=5.0), r"max_iters is 5\.0"),
@@ -365,19 +399,36 @@ def with_number(number):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (replaced("m.wte.weight", lambda a: a.astype(np.float16)), r"m\.wte\.weight has dtype float16, but must be float32"),
-        (replaced("v.wte.weight", lambda a: a.astype(np.float64)), r"v\.wte\.weight has dtype float64, but must be float32"),
+        (
+            replaced("m.wte.weight", lambda a: a.astype(np.float16)),
+            r"m\.wte\.weight has dtype float16, but must be float32",
+        ),
+        (
+            replaced("v.wte.weight", lambda a: a.astype(np.float64)),
+            r"v\.wte\.weight has dtype float64, but must be float32",
+        ),
         (replaced("v.wte.weight", lambda a: a.astype(np.int32)), r"v\.wte\.weight has dtype int32"),
         (replaced("v.wte.weight", with_number(-1e-9)), r"v\.wte\.weight has a negative number"),
-        (replaced("v.wte.weight", with_number(np.inf)), r"v\.wte\.weight has a number that is infinite or NaN"),
-        (replaced("m.wte.weight", with_number(np.nan)), r"m\.wte\.weight has a number that is infinite or NaN"),
-        (lambda moments: {k: a for k, a in moments.items() if k != "v.wpe.weight"}, r"has no tensor v\.wpe\.weight"),
+        (
+            replaced("v.wte.weight", with_number(np.inf)),
+            r"v\.wte\.weight has a number that is infinite or NaN",
+        ),
+        (
+            replaced("m.wte.weight", with_number(np.nan)),
+            r"m\.wte\.weight has a number that is infinite or NaN",
+        ),
+        (
+            lambda moments: {k: a for k, a in moments.items() if k != "v.wpe.weight"},
+            r"has no tensor v\.wpe\.weight",
+        ),
         (lambda moments: moments | {"u.x": np.zeros(2, np.float32)}, r"has a tensor u\.x"),
     ],
     ids=range(8),
 )
 def test_what_the_moments_must_be(checkpoint, change, message):
-    """The kernels read four bytes for each number: float16 moments once made them write beyond the array."""
+    """The kernels read four bytes for each number: float16 moments once made them write beyond the
+    array.
+    """
     with_moments(checkpoint, change)
     with pytest.raises(ValueError, match=r"optimizer\.safetensors: " + message):
         load_checkpoint(checkpoint)
@@ -393,7 +444,9 @@ def test_merges_that_are_lost(tmp_path, lost):
     first, *lines = (tmp_path / "merges.txt").read_text(encoding="utf-8").splitlines()
     del lines[lost]
     (tmp_path / "merges.txt").write_text("\n".join([first, *lines]) + "\n", encoding="utf-8")
-    with pytest.raises(ValueError, match=r"joined; either the merge of the two is missing|no merge before it makes"):
+    with pytest.raises(
+        ValueError, match=r"joined; either the merge of the two is missing|no merge before it makes"
+    ):
         load_tokenizer(tmp_path)
 
 
@@ -431,7 +484,9 @@ def test_a_vocabulary_with_a_token_twice(tmp_path):
 )
 def test_alphabets_that_are_none(tmp_path, content):
     (tmp_path / "char_tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
-    with pytest.raises(ValueError, match=r"char_tokenizer\.json: not a tokenizer that minigpt wrote"):
+    with pytest.raises(
+        ValueError, match=r"char_tokenizer\.json: not a tokenizer that minigpt wrote"
+    ):
         load_tokenizer(tmp_path)
 
 
@@ -466,7 +521,9 @@ def test_a_log_with_a_line_that_is_none(tmp_path, line):
 
 
 @pytest.mark.parametrize("failing", ["write", "fsync", "replace"])
-@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "char_tokenizer.json", "sha256.json"])
+@pytest.mark.parametrize(
+    "name", ["config.json", "model.safetensors", "char_tokenizer.json", "sha256.json"]
+)
 def test_a_full_disk_names_the_file(tmp_path, monkeypatch, failing, name):
     """The system's own error has no name in it."""
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -484,8 +541,12 @@ def test_a_full_disk_names_the_file(tmp_path, monkeypatch, failing, name):
         return real_open(path, mode, **options)
 
     monkeypatch.setattr(files.Path, "open", opened)
-    monkeypatch.setattr(files.os, "fsync", lambda descriptor: (fail("fsync"), real_fsync(descriptor)))
-    monkeypatch.setattr(files.Path, "replace", lambda path, target: (fail("replace"), real_replace(path, target)))
+    monkeypatch.setattr(
+        files.os, "fsync", lambda descriptor: (fail("fsync"), real_fsync(descriptor))
+    )
+    monkeypatch.setattr(
+        files.Path, "replace", lambda path, target: (fail("replace"), real_replace(path, target))
+    )
     with pytest.raises(OSError, match="No space left on device") as caught:
         GPT(GPTConfig(3, 4, 1, 1, 4)).save_pretrained(tmp_path)
         CharTokenizer("abc").save(tmp_path)
@@ -505,7 +566,9 @@ def test_files_have_the_permissions_of_a_plain_open(tiny_run):
 
 @pytest.mark.skipif(os.name == "nt", reason="permissions and directories are POSIX's")
 def test_everything_reaches_the_disk(tiny_run, monkeypatch):
-    """Every file is flushed before its directory gets its name; then the directories that hold the names."""
+    """Every file is flushed before its directory gets its name; then the directories that hold the
+    names.
+    """
     events = []
     real_fsync, real_rename = os.fsync, files.Path.rename
 
@@ -523,4 +586,7 @@ def test_everything_reaches_the_disk(tiny_run, monkeypatch):
     named = events.index((directory.stat().st_ino, "rename"))
     before, after = events[:named], events[named:]
     assert {(path.stat().st_ino, "fsync") for path in directory.iterdir()} <= set(before)
-    assert {(path.stat().st_ino, "fsync") for path in (directory, directory.parent, directory.parent.parent)} <= set(after)
+    assert {
+        (path.stat().st_ino, "fsync")
+        for path in (directory, directory.parent, directory.parent.parent)
+    } <= set(after)

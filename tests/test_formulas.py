@@ -1,4 +1,6 @@
-"""Every formula holds in every implementation; every refuted one is refuted by the number that is printed."""
+"""Every formula holds in every implementation; every refuted one is refuted by the number that is
+printed.
+"""
 
 import numpy as np
 import pytest
@@ -53,7 +55,9 @@ def test_a_wrong_implementation_is_seen():
         wrong = {other: getattr(layers, other) for other in layers.__all__}
         wrong[name] = _scaled(wrong[name])
         subject = type("wrong", (), {key: staticmethod(value) for key, value in wrong.items()})
-        failing = [one.id for one in FORMULAS.values() if one.evaluate and not one.rows(subject)[-1].passed]
+        failing = [
+            one.id for one in FORMULAS.values() if one.evaluate and not one.rows(subject)[-1].passed
+        ]
         assert failing, name
 
 
@@ -88,18 +92,28 @@ def test_unknown_ids():
 def test_the_command(capsys, tmp_path):
     assert main(["formulas", "softmax"]) == 0
     printed = capsys.readouterr().out
-    assert "p_i = exp(z_i - m)" in printed and "3 formulas, 0 failed" in printed and "loops" in printed
+    assert (
+        "p_i = exp(z_i - m)" in printed and "3 formulas, 0 failed" in printed and "loops" in printed
+    )
     assert "formulas --refuted" not in printed
     assert main(["formulas"]) == 0
     last = capsys.readouterr().out.splitlines()[-2:]
-    assert last[0] == f"{len(FORMULAS)} formulas, 0 failed" and last[1].startswith(f"{len(REFUTED)} that circulate and are wrong")
+    assert last[0] == f"{len(FORMULAS)} formulas, 0 failed" and last[1].startswith(
+        f"{len(REFUTED)} that circulate and are wrong"
+    )
     assert main(["formulas", "--refuted", "flash"]) == 0
     assert "refuted" in capsys.readouterr().out
     assert main(["formulas", "nothing"]) == 1
-    assert "there is no formula 'nothing'; give one of adamw, add, attention" in capsys.readouterr().err
+    assert (
+        "there is no formula 'nothing'; give one of adamw, add, attention"
+        in capsys.readouterr().err
+    )
 
     file = tmp_path / "mine.py"
-    file.write_text("import numpy as np\ndef relu_forward(x):\n    return np.maximum(x, 0.1), x > 0\n", encoding="utf-8")
+    file.write_text(
+        "import numpy as np\ndef relu_forward(x):\n    return np.maximum(x, 0.1), x > 0\n",
+        encoding="utf-8",
+    )
     assert main(["formulas", "relu", "--ops", str(file)]) == 1
     captured = capsys.readouterr()
     assert "1 of 2 formulas failed: relu.forward" in captured.err and "yours" in captured.out

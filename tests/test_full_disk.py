@@ -1,4 +1,6 @@
-"""A disk that fills up in the middle of a run: an error that names the file, a whole checkpoint, and a run that can go on."""
+"""A disk that fills up in the middle of a run: an error that names the file, a whole checkpoint,
+and a run that can go on.
+"""
 
 import subprocess
 from pathlib import Path
@@ -15,12 +17,23 @@ from minigpt.train import LOG, Run, new_run, read_log, resume_run, train
 
 @pytest.fixture
 def small_disk(tmp_path: Path):
-    """A folder on a disk of its own; small_disk(kilobytes) sets its size. Needs a system that mounts one for us."""
+    """A folder on a disk of its own; small_disk(kilobytes) sets its size.
+
+    Needs a system that mounts one for us.
+    """
     folder = tmp_path / "disk"
     folder.mkdir()
 
     def mount(kilobytes: int, *more: str) -> int:
-        command = ["mount", "-t", "tmpfs", "-o", ",".join([*more, f"size={kilobytes}k"]), "minigpt", str(folder)]
+        command = [
+            "mount",
+            "-t",
+            "tmpfs",
+            "-o",
+            ",".join([*more, f"size={kilobytes}k"]),
+            "minigpt",
+            str(folder),
+        ]
         try:
             return subprocess.run(command, capture_output=True).returncode
         except OSError:
@@ -38,7 +51,12 @@ def test_a_disk_that_fills_up(tmp_path, small_disk, tiny_run, kilobytes):
     train(whole, show=False)
     small_disk(kilobytes)
     data = TextData(str(tmp_path / "text.txt"), TEXT)
-    run = new_run(tmp_path / "disk" / "run", data, TINY_MODEL, TrainSettings(**TINY_TRAIN | {"checkpoint_interval": 1}))
+    run = new_run(
+        tmp_path / "disk" / "run",
+        data,
+        TINY_MODEL,
+        TrainSettings(**TINY_TRAIN | {"checkpoint_interval": 1}),
+    )
     with pytest.raises(OSError, match=rf"No space left on device: '{tmp_path}/disk/run"):
         train(run, show=False)
     expect_the_same_in_the_end(run, whole, lambda: small_disk(10_000))
@@ -50,7 +68,10 @@ def expect_the_same_in_the_end(run: Run, whole: Run, make_room) -> None:
     if left:
         load_checkpoint(run.out)
     make_room()
-    assert train(resume_run(run.out) if left else new_run(run.out, run.data, TINY_MODEL, run.settings), show=False)
+    assert train(
+        resume_run(run.out) if left else new_run(run.out, run.data, TINY_MODEL, run.settings),
+        show=False,
+    )
     for name, array in load_checkpoint(whole.out).params.items():
         np.testing.assert_array_equal(load_checkpoint(run.out).params[name], array)
     assert read_log(run.out / LOG) == read_log(whole.out / LOG)

@@ -47,7 +47,9 @@ def change_bytes(content: bytes, rng: random.Random) -> bytes:
     """Flip up to eight bits."""
     changed = bytearray(content)
     for _ in range(rng.randint(1, 8)):
-        changed[rng.randrange(min(len(changed), rng.choice([8, 400, 10**9])))] ^= 1 << rng.randrange(8)
+        changed[rng.randrange(min(len(changed), rng.choice([8, 400, 10**9])))] ^= (
+            1 << rng.randrange(8)
+        )
     return bytes(changed)
 
 
@@ -57,7 +59,9 @@ def cut_off(content: bytes, rng: random.Random) -> bytes:
 
 def insert(content: bytes, rng: random.Random) -> bytes:
     at = rng.randrange(len(content) + 1)
-    more = rng.choice([rng.randbytes(rng.randint(1, 40)), HUGE, b"\n", b"NaN", b"9" * 5000, bytes(64)])
+    more = rng.choice(
+        [rng.randbytes(rng.randint(1, 40)), HUGE, b"\n", b"NaN", b"9" * 5000, bytes(64)]
+    )
     return content[:at] + more + content[at:]
 
 
@@ -105,7 +109,16 @@ def change_json(content: bytes, rng: random.Random) -> bytes:
     return (len(header).to_bytes(8, "little") if begin else b"") + header + content[end:]
 
 
-DAMAGE = [change_bytes, cut_off, insert, zero_half, double_line, drop_lines, change_json, change_json]
+DAMAGE = [
+    change_bytes,
+    cut_off,
+    insert,
+    zero_half,
+    double_line,
+    drop_lines,
+    change_json,
+    change_json,
+]
 
 
 # ---- the subjects
@@ -143,7 +156,9 @@ def subjects(tmp_path_factory) -> list[Subject]:
         found.append(Subject(folder / f"{name}-tokenizer", load_tokenizer))
     (folder / "log").mkdir()
     lines = [{"step": step, "loss": 1.5 / (step + 1), "lr": 1e-3} for step in range(20)]
-    (folder / "log" / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    (folder / "log" / "log.jsonl").write_text(
+        "".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8"
+    )
     return [*found, Subject(folder / "log", log_of)]
 
 

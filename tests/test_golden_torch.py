@@ -16,11 +16,15 @@ def test_the_files_are_what_the_script_makes():
         stored = numbers(name)
         assert stored.keys() == arrays.keys(), name
         for key, array in arrays.items():
-            np.testing.assert_allclose(stored[key], array, rtol=1e-10, atol=1e-12, err_msg=f"{name}: {key}")
+            np.testing.assert_allclose(
+                stored[key], array, rtol=1e-10, atol=1e-12, err_msg=f"{name}: {key}"
+            )
 
 
 def test_the_benchmarks_peer_is_the_same_model():
-    """TorchGPT, which the benchmarks time and train against, has minigpt's loss, gradients and step from the same weights."""
+    """TorchGPT, which the benchmarks time and train against, has minigpt's loss, gradients and step
+    from the same weights.
+    """
     from minigpt.bench.torch_gpt import TorchGPT
     from minigpt.data import load_data
     from minigpt.optim import learning_rate
@@ -35,8 +39,16 @@ def test_the_benchmarks_peer_is_the_same_model():
     optimizer = peer.optimizer(settings)
     for step in range(3):
         ids, targets = data.batch("train", generator(settings.seed, "batch", step), 4, 64)
-        lr = learning_rate(step, settings.learning_rate, settings.min_lr, settings.warmup_iters, settings.lr_decay_iters)
+        lr = learning_rate(
+            step,
+            settings.learning_rate,
+            settings.min_lr,
+            settings.warmup_iters,
+            settings.lr_decay_iters,
+        )
         theirs = peer.step(optimizer, ids, targets, lr, settings.grad_clip)
         assert train_step(run)["loss"] == pytest.approx(theirs, abs=1e-5)
     for name, param in run.model.params.items():
-        np.testing.assert_allclose(param, peer.params[name].detach().numpy(), atol=2e-5, err_msg=name)
+        np.testing.assert_allclose(
+            param, peer.params[name].detach().numpy(), atol=2e-5, err_msg=name
+        )

@@ -1,4 +1,6 @@
-"""A wrong learner's file never passes `minigpt check --ops FILE`, whatever it does; a right one passes, whatever it prints."""
+"""A wrong learner's file never passes `minigpt check --ops FILE`, whatever it does; a right one
+passes, whatever it prints.
+"""
 
 import sys
 
@@ -6,7 +8,9 @@ import hostile_files
 import pytest
 from hostile_files import HOSTILE, IMAGINARY, learner_file, problems, run
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the files use fork, signals and /proc")
+pytestmark = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="the files use fork, signals and /proc"
+)
 
 QUICK = {  # the others are slow: minutes altogether
     "os._exit(0), in the forward",
@@ -22,7 +26,10 @@ QUICK = {  # the others are slow: minutes altogether
     "an error whose text raises, in the forward",
     "a list 10**5 deep",
 }
-CASES = [pytest.param(one, id=one.kind, marks=() if one.kind in QUICK else pytest.mark.slow) for one in HOSTILE]
+CASES = [
+    pytest.param(one, id=one.kind, marks=() if one.kind in QUICK else pytest.mark.slow)
+    for one in HOSTILE
+]
 RIGHT = {"forward": "return np.maximum(x, 0), x", "backward": "return dout * (cache > 0)"}
 
 
@@ -34,7 +41,11 @@ def test_a_wrong_file_does_not_pass(one):
 
 def test_the_table():
     kinds = [one.kind for one in HOSTILE]
-    assert len(kinds) >= 59 and len(set(kinds)) == len(kinds) and set(kinds) >= QUICK | hostile_files.ESCAPES
+    assert (
+        len(kinds) >= 59
+        and len(set(kinds)) == len(kinds)
+        and set(kinds) >= QUICK | hostile_files.ESCAPES
+    )
     for one in HOSTILE:
         compile(one.source, one.kind, "exec")
 
@@ -46,7 +57,9 @@ def test_an_imaginary_part_does_not_pass_the_checks_of_one_function():
 
 NOISY = {
     "silent": learner_file(**RIGHT),
-    "prints": learner_file("print('ready')", f"print('forward', x.shape)\n{RIGHT['forward']}", RIGHT["backward"]),
+    "prints": learner_file(
+        "print('ready')", f"print('forward', x.shape)\n{RIGHT['forward']}", RIGHT["backward"]
+    ),
     "prints a lot": learner_file("for n in range(10000): print('x' * 100)", **RIGHT),
     "warns, and leaves a thread": learner_file(
         "import warnings\nthreading.Thread(target=time.sleep, args=(60,)).start()",

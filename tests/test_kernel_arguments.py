@@ -1,7 +1,9 @@
-"""Every public kernel with every wrong argument: what the reference refuses is refused, and nothing is read or written wrongly.
+"""Every public kernel with every wrong argument: what the reference refuses is refused, and nothing
+is read or written wrongly.
 
-The cases are made from a good call of each function: each array of it, and of its cache, in turn gets every wrong dtype, shape,
-kind and layout of the lists below. The reference is the oracle: an argument that it takes must give its numbers, or a TypeError.
+The cases are made from a good call of each function: each array of it, and of its cache, in turn
+gets every wrong dtype, shape, kind and layout of the lists below. The reference is the oracle: an
+argument that it takes must give its numbers, or a TypeError.
 """
 
 import itertools
@@ -51,7 +53,18 @@ GOOD = {
 NOT_PAIRS = {"add", "sinusoidal_positions", "adamw_step", "grad_norm"}
 
 
-DTYPES = ["float16", "float64", "int32", "int8", "uint64", "bool", "complex64", "object", ">f4", "U3"]
+DTYPES = [
+    "float16",
+    "float64",
+    "int32",
+    "int8",
+    "uint64",
+    "bool",
+    "complex64",
+    "object",
+    ">f4",
+    "U3",
+]
 CHANGES = {f"as {dtype}": lambda a, dtype=dtype: a.astype(dtype) for dtype in DTYPES} | {
     "one axis more": lambda a: a[None],
     "one axis fewer": lambda a: a[0],
@@ -59,7 +72,9 @@ CHANGES = {f"as {dtype}": lambda a, dtype=dtype: a.astype(dtype) for dtype in DT
     "a shorter last axis": lambda a: a[..., :-1],
     "a longer first axis": lambda a: np.concatenate([a, a[:1]]),
     "a shorter first axis": lambda a: a[:-1],
-    "axes exchanged": lambda a: np.ascontiguousarray(np.moveaxis(a, 0, -1)) if a.ndim > 1 else a[None],
+    "axes exchanged": lambda a: (
+        np.ascontiguousarray(np.moveaxis(a, 0, -1)) if a.ndim > 1 else a[None]
+    ),
     "an empty last axis": lambda a: a[..., :0],
     "an empty first axis": lambda a: a[:0],
     "a list": lambda a: a.tolist(),
@@ -69,7 +84,10 @@ CHANGES = {f"as {dtype}": lambda a, dtype=dtype: a.astype(dtype) for dtype in DT
     **LAYOUTS,  # the same numbers: these must be taken
 }
 FORWARD_CASES = [
-    (function, name) for function, arguments in GOOD.items() for name, value in arguments.items() if isinstance(value, np.ndarray)
+    (function, name)
+    for function, arguments in GOOD.items()
+    for name, value in arguments.items()
+    if isinstance(value, np.ndarray)
 ]
 
 
@@ -78,7 +96,11 @@ def outcome(module: object, function: str, arguments: dict) -> list[np.ndarray |
     drawn = {"rng": np.random.default_rng(3)} if function in ("dropout", "attention") else {}
     try:
         out, cache = getattr(module, f"{function}_forward")(**arguments, **drawn)
-        dout = np.linspace(-1, 1, np.size(out)).reshape(np.shape(out)).astype(out.dtype) if np.ndim(out) else 1.0
+        dout = (
+            np.linspace(-1, 1, np.size(out)).reshape(np.shape(out)).astype(out.dtype)
+            if np.ndim(out)
+            else 1.0
+        )
         gradients = getattr(module, f"{function}_backward")(dout, cache)
     except REFUSED as error:
         return error
@@ -87,7 +109,9 @@ def outcome(module: object, function: str, arguments: dict) -> list[np.ndarray |
 
 @pytest.mark.parametrize("function, name", FORWARD_CASES)
 def test_forward(function, name):
-    """What the reference refuses is refused with the same error; what it takes gives its numbers, or is not float32."""
+    """What the reference refuses is refused with the same error; what it takes gives its numbers,
+    or is not float32.
+    """
     for change in CHANGES:
         expect_as_the_reference(function, name, change)
 
@@ -107,7 +131,8 @@ def expect_as_the_reference(function: str, name: str, change: str) -> None:
     assert change not in LAYOUTS or not isinstance(got, Exception)
 
 
-HARMLESS = {  # changes that leave a call right: ids of another type, a mask that is none, a table with more rows
+# changes that leave a call right: ids of another type, a mask that is none, a table with more rows
+HARMLESS = {
     *(("embedding", "ids", f"as {dtype}") for dtype in ("int32", "int8", "uint64")),
     *(("embedding", "weight", f"a {length} first axis") for length in ("longer", "shorter")),
     *((function, "keep", "as bool") for function in ("dropout", "attention")),
@@ -123,7 +148,11 @@ def forward(function: str):
 
 
 def fields(cache: tuple) -> list[str]:
-    return [name for name in cache._fields if isinstance(getattr(cache, name), np.ndarray) and getattr(cache, name).size]
+    return [
+        name
+        for name in cache._fields
+        if isinstance(getattr(cache, name), np.ndarray) and getattr(cache, name).size
+    ]
 
 
 BACKWARD_CASES = [
@@ -136,20 +165,28 @@ BACKWARD_CASES = [
 
 @pytest.mark.parametrize("function, name", BACKWARD_CASES)
 def test_backward(function, name):
-    """An array of the cache, or dout, is another one than the forward left: refused, or of the right numbers."""
+    """An array of the cache, or dout, is another one than the forward left: refused, or of the
+    right numbers.
+    """
     for change in CHANGES:
         expect_refused_or_right(function, name, change)
 
 
 def expect_refused_or_right(function: str, name: str, change: str) -> None:
     out, cache = forward(function)
-    dout = np.asarray(np.linspace(-1, 1, np.size(out)).reshape(np.shape(out)), np.float32) if np.ndim(out) else 1.0
+    dout = (
+        np.asarray(np.linspace(-1, 1, np.size(out)).reshape(np.shape(out)), np.float32)
+        if np.ndim(out)
+        else 1.0
+    )
     backward = getattr(kernels, f"{function}_backward")
     want = backward(dout, cache)
     wrong = CHANGES[change](dout if name == "dout" else getattr(cache, name))
     call = (wrong, cache) if name == "dout" else (dout, cache._replace(**{name: wrong}))
     if change in LAYOUTS:
-        pairs = zip(*(x if isinstance(x, tuple) else (x,) for x in (backward(*call), want)), strict=True)
+        pairs = zip(
+            *(x if isinstance(x, tuple) else (x,) for x in (backward(*call), want)), strict=True
+        )
         for got, right in pairs:
             np.testing.assert_allclose(got, right, rtol=1e-5, atol=1e-6, err_msg=change)
     elif (function, name, change) not in HARMLESS:
@@ -163,13 +200,22 @@ def expect_refused_or_right(function: str, name: str, change: str) -> None:
 @pytest.mark.parametrize("function", GOOD)
 def test_a_cache_of_another_function(function):
     out, _ = forward(function)
-    for cache in (None, (), (1, 2, 3), forward("gelu" if function != "gelu" else "softmax")[1], layers.relu_forward(np.ones(3))[1]):
+    for cache in (
+        None,
+        (),
+        (1, 2, 3),
+        forward("gelu" if function != "gelu" else "softmax")[1],
+        layers.relu_forward(np.ones(3))[1],
+    ):
         with pytest.raises(TypeError, match="cache is a"):
             getattr(kernels, f"{function}_backward")(out, cache)
 
 
 def test_ids_that_were_overwritten_after_the_forward_pass():
-    """The cache holds the caller's ids. With others in them, the backward pass would add outside its table."""
+    """The cache holds the caller's ids.
+
+    With others in them, the backward pass would add outside its table.
+    """
     mine = ids.copy()
     out, cache = kernels.embedding_forward(mine, GOOD["embedding"]["weight"])
     mine[0, 0] = 10**9
@@ -194,7 +240,9 @@ def step_arguments() -> dict[str, dict[str, np.ndarray]]:
 def step(module: object, arrays: dict) -> dict | Exception:
     state = optim.AdamWState(arrays["m"], arrays["v"])
     try:
-        module.adamw_step(arrays["params"], arrays["grads"], state, 3, 0.1, weight_decay=0.1, grad_scale=0.5)
+        module.adamw_step(
+            arrays["params"], arrays["grads"], state, 3, 0.1, weight_decay=0.1, grad_scale=0.5
+        )
     except REFUSED as error:
         return error
     return arrays
@@ -205,7 +253,9 @@ STEP_CASES = list(itertools.product(("params", "grads", "m", "v"), "abc"))
 
 @pytest.mark.parametrize("of, name", STEP_CASES)
 def test_adamw_step(of, name):
-    """An array is another one: refused as the reference refuses it, or changed as the reference changes it."""
+    """An array is another one: refused as the reference refuses it, or changed as the reference
+    changes it.
+    """
     for change in CHANGES:
         expect_step_as_the_reference(of, name, change)
 
@@ -222,7 +272,9 @@ def expect_step_as_the_reference(of: str, name: str, change: str) -> None:
     assert not isinstance(want, Exception), f"{change}: the reference says {want!r}"
     for group in ("params", "m", "v"):
         for key in "abc":
-            np.testing.assert_allclose(mine[group][key], other[group][key], rtol=1e-5, atol=1e-6, err_msg=change)
+            np.testing.assert_allclose(
+                mine[group][key], other[group][key], rtol=1e-5, atol=1e-6, err_msg=change
+            )
 
 
 @pytest.mark.parametrize("of", ["grads", "m", "v"])
@@ -257,7 +309,9 @@ def test_add(change, of):
             results.append(error)
     got, want = results
     if isinstance(got, Exception):
-        assert isinstance(want, Exception) or "float32" in str(got), f"the reference gives {want!r}, the kernel {got!r}"
+        assert isinstance(want, Exception) or "float32" in str(got), (
+            f"the reference gives {want!r}, the kernel {got!r}"
+        )
         assert change not in LAYOUTS
     else:
         np.testing.assert_array_equal(got, want)

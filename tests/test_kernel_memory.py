@@ -1,4 +1,6 @@
-"""The kernels' memory: what nobody holds is kept up to a limit in bytes, whatever the sizes that are asked for."""
+"""The kernels' memory: what nobody holds is kept up to a limit in bytes, whatever the sizes that
+are asked for.
+"""
 
 import numpy as np
 import pytest
@@ -69,8 +71,13 @@ def test_memory_comes_back_in_any_order(shelf):
 
 
 def test_a_text_that_grows_does_not_pile_up_memory(shelf):
-    """Each token makes every array a little longer. (With 64 arrays of each size kept, this took 13 times as much.)"""
-    model = GPT(GPTConfig(vocab_size=5000, block_size=64, n_layer=1, n_head=2, n_embd=8), ops="numba")
+    """Each token makes every array a little longer.
+
+    (With 64 arrays of each size kept, this took 13 times as much.)
+    """
+    model = GPT(
+        GPTConfig(vocab_size=5000, block_size=64, n_layer=1, n_head=2, n_embd=8), ops="numba"
+    )
     model.generate(np.zeros((1, 1), int), 63)
     logits = 64 * 5000 * 4
     assert memory.bytes_kept() <= 8 * logits

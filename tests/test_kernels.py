@@ -1,4 +1,6 @@
-"""The kernels: the one body of checks, the error rule on a grid of shapes, extremes, threads, tiles, memory, and the cache."""
+"""The kernels: the one body of checks, the error rule on a grid of shapes, extremes, threads,
+tiles, memory, and the cache.
+"""
 
 import os
 import shutil
@@ -42,15 +44,26 @@ def test_the_one_body_of_checks(check, seed):
 
 
 def arguments_64(arguments: tuple) -> tuple:
-    return tuple(a.astype(np.float64) if isinstance(a, np.ndarray) and a.dtype == np.float32 else a for a in arguments)
+    return tuple(
+        a.astype(np.float64) if isinstance(a, np.ndarray) and a.dtype == np.float32 else a
+        for a in arguments
+    )
 
 
 def expect_exact(function: str, arguments: tuple, seed: int = 0) -> None:
-    """Forward and backward obey max|kernel - float64| <= 2 max|NumPy float32 - float64| + tiny, for each result."""
+    """Forward and backward obey max|kernel - float64| <= 2 max|NumPy float32 - float64| + tiny, for
+    each result.
+    """
     dout = None
     results = []
-    for module, given_ in ((kernels, arguments), (layers, arguments), (layers, arguments_64(arguments))):
-        given_ = tuple(np.random.default_rng(seed) if isinstance(a, str) and a == "rng" else a for a in given_)
+    for module, given_ in (
+        (kernels, arguments),
+        (layers, arguments),
+        (layers, arguments_64(arguments)),
+    ):
+        given_ = tuple(
+            np.random.default_rng(seed) if isinstance(a, str) and a == "rng" else a for a in given_
+        )
         out, cache = getattr(module, f"{function}_forward")(*given_)
         if dout is None:
             dout = np.random.default_rng(seed).standard_normal(np.shape(out)).astype(np.float32)
@@ -63,21 +76,33 @@ def expect_exact(function: str, arguments: tuple, seed: int = 0) -> None:
             assert kernel.dtype == np.float32 and kernel.shape == exact.shape
             tiny = 16 * np.finfo(np.float32).eps * (np.abs(exact).max() + 1.0)
             error, allowed = np.abs(kernel - exact).max(), 2 * np.abs(numpy32 - exact).max() + tiny
-            assert error <= allowed, f"{function}, result {i}: error {error:.2e}, allowed {allowed:.2e}"
+            assert error <= allowed, (
+                f"{function}, result {i}: error {error:.2e}, allowed {allowed:.2e}"
+            )
 
 
 def normal(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng([seed, *shape]).standard_normal(shape).astype(np.float32)
 
 
-SIZES = [(1, 1, 1), (1, 5, 3), (ROWS, 7, COLUMNS), (ROWS + 1, 70, COLUMNS + 1), (50, 600, 65), (3, 1030, 300), (65, 128, 513)]
+SIZES = [
+    (1, 1, 1),
+    (1, 5, 3),
+    (ROWS, 7, COLUMNS),
+    (ROWS + 1, 70, COLUMNS + 1),
+    (50, 600, 65),
+    (3, 1030, 300),
+    (65, 128, 513),
+]
 
 
 @pytest.mark.parametrize("rows, n_in, n_out", [*SIZES, (7, 8, 50257)])
 def test_linear(rows, n_in, n_out):
     expect_exact("linear", (normal(rows, n_in), normal(n_in, n_out), normal(n_out)))
     expect_exact("linear", (normal(rows, n_in), normal(n_in, n_out), None))
-    expect_exact("linear", (normal(1, rows, n_in), normal(n_out, n_in).T, normal(n_out)))  # the tied head's view
+    expect_exact(
+        "linear", (normal(1, rows, n_in), normal(n_out, n_in).T, normal(n_out))
+    )  # the tied head's view
 
 
 @pytest.mark.parametrize("activation", ["gelu", "gelu_erf", "relu"])
@@ -88,10 +113,21 @@ def test_mlp(rows, C, F, activation):
     expect_exact("mlp", (normal(rows, C), weights[0], None, weights[2], None, activation))
 
 
-ATTENTIONS = [(1, 1, 8), (1, 40, 16), (5, 5, 1), (31, 33, 32), (64, 64, 32), (33, 300, 40), (130, 257, 64), (129, 129, 128)]
+ATTENTIONS = [
+    (1, 1, 8),
+    (1, 40, 16),
+    (5, 5, 1),
+    (31, 33, 32),
+    (64, 64, 32),
+    (33, 300, 40),
+    (130, 257, 64),
+    (129, 129, 128),
+]
 
 
-@pytest.mark.parametrize("causal, window", [(True, None), (True, 2), (True, 9), (True, 200), (False, None), (False, 7)])
+@pytest.mark.parametrize(
+    "causal, window", [(True, None), (True, 2), (True, 9), (True, 200), (False, None), (False, 7)]
+)
 @pytest.mark.parametrize("Tq, Tk, hs", ATTENTIONS)
 def test_attention(Tq, Tk, hs, causal, window):
     q, k, v = normal(2, 3, Tq, hs), normal(2, 3, Tk, hs, seed=1), normal(2, 3, Tk, hs, seed=2)
@@ -100,9 +136,11 @@ def test_attention(Tq, Tk, hs, causal, window):
 
 @pytest.mark.parametrize("T, hs", [(1, 8), (33, 40), (129, 64)])
 def test_attention_to_one_key(T, hs):
-    """A weight of 1 whatever the scores: out is v, dv is dout, and dq and dk are what rounding leaves of 0.
+    """A weight of 1 whatever the scores: out is v, dv is dout, and dq and dk are what rounding
+    leaves of 0.
 
-    (dP and D are sums of the same products in another order. Hence no error rule here: NumPy's error is 0.)
+    (dP and D are sums of the same products in another order. Hence no error rule here: NumPy's
+    error is 0.)
     """
     q, k, v, dout = (normal(2, 3, T, hs, seed=i) for i in range(4))
     out, cache = kernels.attention_forward(q, k, v, True, 1)
@@ -117,7 +155,8 @@ def test_many_heads_and_dropout(T, nh, hs):
     qkv = normal(3, T, 3 * nh * hs)
     expect_exact("multi_head_attention", (qkv, nh))
     expect_exact("multi_head_attention", (qkv, nh, True, 3))
-    expect_exact("multi_head_attention", (qkv, nh, True, None, 0.3, "rng"))  # the same seed gives the reference's mask
+    # the same seed gives the reference's mask
+    expect_exact("multi_head_attention", (qkv, nh, True, None, 0.3, "rng"))
 
 
 @pytest.mark.parametrize("V", [1, 2, 31, 65, 1000, 50257])
@@ -130,14 +169,21 @@ def test_cross_entropy_and_softmax(V):
 
 @pytest.mark.parametrize("C", [2, 5, 64, 768, 1000])
 def test_layer_norm(C):
-    """From 2 channels on: the gradient of one channel is 0, and what an FMA leaves of 0 is multiplied by rstd = 316."""
+    """From 2 channels on: the gradient of one channel is 0, and what an FMA leaves of 0 is
+    multiplied by rstd = 316.
+    """
     expect_exact("layer_norm", (5 + normal(3, 7, C), normal(C), normal(C)))
     expect_exact("layer_norm", (normal(1, C), normal(C)))
 
 
 def test_elementwise_and_embedding():
     x = np.concatenate([12 * normal(1000), np.float32([0, -0.0, 1e-30, 100, -100, 3e4, -3e4])])
-    for function, more in (("gelu", ()), ("gelu", ("none",)), ("relu", ()), ("dropout", (0.25, "rng"))):
+    for function, more in (
+        ("gelu", ()),
+        ("gelu", ("none",)),
+        ("relu", ()),
+        ("dropout", (0.25, "rng")),
+    ):
         expect_exact(function, (x, *more))
     ids = np.random.default_rng(0).integers(0, 11, (5, 40))
     for dtype in (np.int64, np.int32, np.uint8):
@@ -152,11 +198,20 @@ common = settings(max_examples=60, deadline=None)
 @given(size, size, size, st.booleans(), st.integers(0, 99))
 def test_linear_over_shapes(rows, n_in, n_out, has_bias, seed):
     weight = normal(n_in, n_out, seed=seed)
-    expect_exact("linear", (normal(rows, n_in, seed=seed), weight, normal(n_out) if has_bias else None), seed)
+    expect_exact(
+        "linear", (normal(rows, n_in, seed=seed), weight, normal(n_out) if has_bias else None), seed
+    )
 
 
 @common
-@given(size, st.integers(0, 99), st.integers(1, 40), st.booleans(), st.none() | size, st.integers(0, 99))
+@given(
+    size,
+    st.integers(0, 99),
+    st.integers(1, 40),
+    st.booleans(),
+    st.none() | size,
+    st.integers(0, 99),
+)
 def test_attention_over_shapes(Tq, more, hs, causal, window, seed):
     k, v = normal(1, 2, Tq + more, hs, seed=seed), normal(1, 2, Tq + more, hs, seed=seed + 1)
     expect_exact("attention", (normal(1, 2, Tq, hs, seed=seed + 2), k, v, causal, window), seed)
@@ -189,7 +244,9 @@ def test_logits_of_ten_thousand_and_minus_infinity():
     targets = np.array([1, 2, 4, 5])
     expect_exact("cross_entropy", (logits, targets))
     p, cache = kernels.softmax_forward(logits)
-    assert (p[:, ::3] == 0).all() and np.isfinite(kernels.softmax_backward(normal(4, 65), cache)).all()
+    assert (p[:, ::3] == 0).all() and np.isfinite(
+        kernels.softmax_backward(normal(4, 65), cache)
+    ).all()
 
 
 def test_nan_comes_out_as_nan():
@@ -205,7 +262,9 @@ def test_nan_comes_out_as_nan():
     assert np.isnan(kernels.relu_forward(x)[0][3, 5])
     q = normal(1, 1, 9, 8)
     q[0, 0, 4, 2] = np.nan
-    assert np.isnan(kernels.attention_forward(q, normal(1, 1, 9, 8), normal(1, 1, 9, 8))[0][0, 0, 4]).all()
+    assert np.isnan(
+        kernels.attention_forward(q, normal(1, 1, 9, 8), normal(1, 1, 9, 8))[0][0, 0, 4]
+    ).all()
 
 
 # ---- inputs, memory, threads
@@ -218,19 +277,32 @@ def test_other_layouts_give_the_same_numbers():
     read_only.flags.writeable = False
     wide = np.zeros((20, 96), np.float32)
     wide[:, ::2] = x
-    for other_x, other_weight in ((wide[:, ::2], weight), (x, read_only), (np.asfortranarray(x), np.asfortranarray(weight))):
-        np.testing.assert_allclose(kernels.linear_forward(other_x, other_weight, bias)[0], want, rtol=1e-5, atol=1e-5)
+    for other_x, other_weight in (
+        (wide[:, ::2], weight),
+        (x, read_only),
+        (np.asfortranarray(x), np.asfortranarray(weight)),
+    ):
+        np.testing.assert_allclose(
+            kernels.linear_forward(other_x, other_weight, bias)[0], want, rtol=1e-5, atol=1e-5
+        )
 
 
-@pytest.mark.parametrize("function, arguments", [("linear", (np.ones((2, 3)), np.ones((3, 4)))), ("softmax", (np.ones(3),))])
+@pytest.mark.parametrize(
+    "function, arguments",
+    [("linear", (np.ones((2, 3)), np.ones((3, 4)))), ("softmax", (np.ones(3),))],
+)
 def test_float64_is_refused_by_name(function, arguments):
-    with pytest.raises(TypeError, match=r"has dtype float64, but the kernels compute in float32: use .*astype\(np.float32\)"):
+    with pytest.raises(
+        TypeError,
+        match=r"has dtype float64, but the kernels compute in float32: use .*astype\(np.float32\)",
+    ):
         getattr(kernels, f"{function}_forward")(*arguments)
 
 
 def test_what_was_handed_out_is_never_written_again():
     x, weight = normal(64, 64), normal(64, 64)
-    kept = [kernels.linear_forward(x + i, weight)[0][3:5].T for i in range(50)]  # views of arrays whose names are gone
+    # views of arrays whose names are gone
+    kept = [kernels.linear_forward(x + i, weight)[0][3:5].T for i in range(50)]
     copies = [array.copy() for array in kept]
     for i in range(100):
         kernels.linear_forward(x - i, weight)
@@ -271,7 +343,9 @@ print(numba.threading_layer(), results == [64.0 * (i + 1) for i in range(400)])
 
 @pytest.mark.parametrize("layer", ["workqueue", "omp"])
 def test_two_threads_of_python_in_each_threading_layer(layer):
-    """In workqueue, two calls at once ended the process with SIGABRT; there they wait for each other."""
+    """In workqueue, two calls at once ended the process with SIGABRT; there they wait for each
+    other.
+    """
     pytest.importorskip(f"numba.np.ufunc.{'workqueue' if layer == 'workqueue' else 'omppool'}")
     assert python(IN_THREADS, NUMBA_THREADING_LAYER=layer).strip() == f"{layer} True"
 
@@ -306,7 +380,9 @@ def one_step(threads: int) -> list[np.ndarray]:
     before = numba.get_num_threads()
     numba.set_num_threads(threads)
     try:
-        config = GPTConfig(vocab_size=65, block_size=40, n_layer=2, n_head=2, n_embd=40, dropout=0.1)
+        config = GPTConfig(
+            vocab_size=65, block_size=40, n_layer=2, n_head=2, n_embd=40, dropout=0.1
+        )
         model = GPT(config, seed=1, ops="numba")
         ids = np.random.default_rng(0).integers(0, 65, (3, 40))
         loss, cache = model.loss(ids, ids, np.random.default_rng(2))
@@ -315,7 +391,9 @@ def one_step(threads: int) -> list[np.ndarray]:
         numba.set_num_threads(before)
 
 
-two_threads = pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="one thread is all there is")
+two_threads = pytest.mark.skipif(
+    numba.config.NUMBA_NUM_THREADS < 2, reason="one thread is all there is"
+)
 
 
 @two_threads
@@ -340,12 +418,16 @@ print(max(np.abs(kernels.linear_backward(dout, cache)[2] - want).max() for _ in 
 
 
 def test_more_threads_than_pieces_of_work():
-    """Some threads have nothing to do, and must not do it: the bias's gradient is added up by one alone."""
+    """Some threads have nothing to do, and must not do it: the bias's gradient is added up by one
+    alone.
+    """
     assert python(MANY_THREADS, NUMBA_NUM_THREADS="3").strip() == "True"
 
 
 def test_a_model_is_the_same_on_both():
-    config = GPTConfig(vocab_size=65, block_size=33, n_layer=2, n_head=3, n_embd=48, dropout=0.2, windows=(None, 5))
+    config = GPTConfig(
+        vocab_size=65, block_size=33, n_layer=2, n_head=3, n_embd=48, dropout=0.2, windows=(None, 5)
+    )
     ids = np.random.default_rng(0).integers(0, 65, (2, 33))
     results = []
     for ops in ("numpy", "numba"):
@@ -362,9 +444,14 @@ def test_a_model_is_the_same_on_both():
 
 
 def python(script: str, **environment: str) -> str:
-    """Run a script in a fresh process; its output. What it prints on stderr is part of a failure."""
+    """Run a script in a fresh process; its output.
+
+    What it prints on stderr is part of a failure.
+    """
     environment = os.environ | {"PYTHONPATH": str(ROOT)} | environment
-    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
 
@@ -382,10 +469,16 @@ print([report.check.name for report in reports if not report.passed], len(report
 
 @pytest.mark.parametrize("tile, lanes", [("avx512", 16), ("avx2", 8), ("neon", 4)])
 def test_every_tile_without_the_compiler(tile, lanes):
-    """NUMBA_DISABLE_JIT=1: the kernels in plain Python, as one steps through them. All checks but the largest, for each tile."""
+    """NUMBA_DISABLE_JIT=1: the kernels in plain Python, as one steps through them.
+
+    All checks but the largest, for each tile.
+    """
     large = (".long", ".offsets", ".dropout_modes", ".integers")
     asked = [check for check in KERNEL_CHECKS if not check.name.endswith(large)]
-    assert python(ALL_CHECKS, NUMBA_DISABLE_JIT="1", MINIGPT_TILE=tile).strip() == f"[] {len(asked)} {lanes}"
+    assert (
+        python(ALL_CHECKS, NUMBA_DISABLE_JIT="1", MINIGPT_TILE=tile).strip()
+        == f"[] {len(asked)} {lanes}"
+    )
 
 
 ALL_WRONG_KERNELS = """
@@ -435,21 +528,32 @@ def test_every_tile_compiled(environment, said):
     assert python(ONE_TILE, **environment).strip() == said
 
 
-@pytest.mark.skipif(os.uname().machine != "x86_64" if hasattr(os, "uname") else True, reason="names processors of x86")
+@pytest.mark.skipif(
+    os.uname().machine != "x86_64" if hasattr(os, "uname") else True,
+    reason="names processors of x86",
+)
 @pytest.mark.parametrize("processor, lanes", [("haswell", 8), ("nehalem", 4)])
 def test_the_tile_follows_the_processor(processor, lanes):
     """Told to compile for a lesser processor, Numba gets a lesser tile."""
-    assert python(ONE_TILE, NUMBA_CPU_NAME=processor, NUMBA_CPU_FEATURES="", MINIGPT_TILE="").startswith(f"{lanes} ")
+    assert python(
+        ONE_TILE, NUMBA_CPU_NAME=processor, NUMBA_CPU_FEATURES="", MINIGPT_TILE=""
+    ).startswith(f"{lanes} ")
 
 
 def test_a_tile_that_is_none():
     script = "try:\n    import kernels\nexcept ValueError as error:\n    print(error)"
-    assert "MINIGPT_TILE is 'huge', but must be one of avx512, avx2, neon" in python(script, MINIGPT_TILE="huge")
+    assert "MINIGPT_TILE is 'huge', but must be one of avx512, avx2, neon" in python(
+        script, MINIGPT_TILE="huge"
+    )
 
 
 def test_without_a_place_for_the_cache(tmp_path):
     """Compiled code that cannot be kept is compiled each time, and a warning says so."""
-    shutil.copytree(ROOT / "kernels", tmp_path / "kernels", ignore=shutil.ignore_patterns("__pycache__", "ladder"))
+    shutil.copytree(
+        ROOT / "kernels",
+        tmp_path / "kernels",
+        ignore=shutil.ignore_patterns("__pycache__", "ladder"),
+    )
     (tmp_path / "kernels" / "__pycache__").write_text("a file where the directory would be")
     script = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
     script += "from kernels.jit import cache_directory\nimport kernels, numpy as np\nprint(cache_directory())\n"
@@ -522,12 +626,16 @@ def test_a_change_in_any_file_makes_the_cache_stale(tmp_path, monkeypatch):
 def test_another_package_named_kernels(tmp_path):
     (tmp_path / "kernels").mkdir()
     (tmp_path / "kernels" / "__init__.py").write_text("def get_kernel(): pass")
-    script = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom minigpt.ops import load_ops\n"
+    script = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom minigpt.ops import load_ops\n"
+    )
     script += "try:\n    load_ops('numba')\nexcept ImportError as error:\n    print(error)"
     assert "is not minigpt's (Hugging Face has one of that name)" in python(script)
 
 
-@pytest.mark.parametrize("order", ["transformers, minigpt, kernels", "minigpt, kernels, transformers"])
+@pytest.mark.parametrize(
+    "order", ["transformers, minigpt, kernels", "minigpt, kernels, transformers"]
+)
 def test_beside_transformers(order):
     pytest.importorskip("transformers")
     script = f"import {order}\nfrom transformers import GPT2Config, GPT2LMHeadModel\nfrom minigpt.ops import load_ops\n"

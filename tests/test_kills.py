@@ -1,9 +1,11 @@
-"""Runs that are killed at any moment, again and again: each resumes to the very bits of the run that was never killed.
+"""Runs that are killed at any moment, again and again: each resumes to the very bits of the run
+that was never killed.
 
-An uninterrupted run leaves a digest of its parameters and moments at every step. Another process trains the same run, with a
-checkpoint at every step, and is killed (SIGKILL); its newest checkpoint must have the digest of its step, and its log the lines up
-to there. Then it goes on from that checkpoint, and is killed again, until it reaches the end. So each kill is looked at by itself,
-and each resumed stretch by the next one.
+An uninterrupted run leaves a digest of its parameters and moments at every step. Another process
+trains the same run, with a checkpoint at every step, and is killed (SIGKILL); its newest checkpoint
+must have the digest of its step, and its log the lines up to there. Then it goes on from that
+checkpoint, and is killed again, until it reaches the end. So each kill is looked at by itself, and
+each resumed stretch by the next one.
 """
 
 import hashlib
@@ -30,7 +32,9 @@ def settings(optimizer: str) -> TrainSettings:
 
 
 def make(out: Path, ops: str, optimizer: str) -> Run:
-    return new_run(out, TextData(str(out.parent / "text.txt"), TEXT), TINY_MODEL, settings(optimizer), ops)
+    return new_run(
+        out, TextData(str(out.parent / "text.txt"), TEXT), TINY_MODEL, settings(optimizer), ops
+    )
 
 
 def go_on(out: Path, ops: str, optimizer: str) -> None:
@@ -58,7 +62,9 @@ def uninterrupted(out: Path, ops: str, optimizer: str) -> tuple[list[str], list[
 
 
 def looks_until(process: multiprocessing.Process, out: Path, step: int, looks: int) -> None:
-    """Look at the run until it has a checkpoint of `step`, and `looks` times more: a moment that no line of code chose."""
+    """Look at the run until it has a checkpoint of `step`, and `looks` times more: a moment that no
+    line of code chose.
+    """
     while process.is_alive() and looks >= 0:
         there = checkpoints(out)
         looks -= bool(there) and int(there[-1].name[5:]) >= step
@@ -75,13 +81,17 @@ def kill_again_and_again(tmp_path: Path, ops: str, optimizer: str, kills: int, s
         process = context.Process(target=go_on, args=(out, ops, optimizer))
         process.start()
         here = int(checkpoints(out)[-1].name[5:]) if checkpoints(out) else 0
-        looks_until(process, out, min(STEPS, here + choose.randrange(1, 5)), choose.randrange(0, 300))
+        looks_until(
+            process, out, min(STEPS, here + choose.randrange(1, 5)), choose.randrange(0, 300)
+        )
         process.kill()
         process.join()
         killed += process.exitcode != 0
         if checkpoints(out):
             saved = load_checkpoint(out)
-            assert digest(saved.params, saved.optimizer) == digests[saved.step], f"kill {killed}: step {saved.step}"
+            assert digest(saved.params, saved.optimizer) == digests[saved.step], (
+                f"kill {killed}: step {saved.step}"
+            )
             logged = [line for line in read_log(out / LOG) if line["step"] < saved.step]
             assert logged == [line for line in log if line["step"] < saved.step], f"kill {killed}"
         if process.exitcode == 0:  # it came to the end before it was killed

@@ -1,6 +1,7 @@
 """The ladder: every rung against float64, its reads and writes against a count, and the table.
 
-Run as a script with NUMBA_DISABLE_JIT=1, this file counts what each rung reads and writes (test_without_compiler does so).
+Run as a script with NUMBA_DISABLE_JIT=1, this file counts what each rung reads and writes
+(test_without_compiler does so).
 """
 
 import importlib
@@ -31,7 +32,9 @@ def expect_exact(result: np.ndarray, numpy32: np.ndarray, exact: np.ndarray) -> 
     assert error <= allowed, f"error {error:.2e}, allowed {allowed:.2e}"
 
 
-@pytest.mark.parametrize("M, N, K", [(1, 1, 1), (5, 7, 3), (33, 65, 17), (40, 96, 70), (6, 1030, 131)])
+@pytest.mark.parametrize(
+    "M, N, K", [(1, 1, 1), (5, 7, 3), (33, 65, 17), (40, 96, 70), (6, 1030, 131)]
+)
 @pytest.mark.parametrize("name", [name for name, _ in MATMUL])
 def test_matmul(name, M, N, K):
     a, b = table.normal(M, K), table.normal(K, N, seed=1)
@@ -54,13 +57,19 @@ def test_attention(T, hs):
         expect_exact(rung(name).attention(q, k, v), numpy32[0], exact[0])
     out, lse = a3_lanes.attention_and_lse(q, k, v)
     for name, _ in BACKWARD:
-        for i, gradient in enumerate(rung(name).attention_backward(q, k, v, out, lse, dout), start=1):
+        for i, gradient in enumerate(
+            rung(name).attention_backward(q, k, v, out, lse, dout), start=1
+        ):
             expect_exact(gradient, numpy32[i], exact[i])
 
 
 def test_large_scores():
     """Scores of some thousands: without the running maximum, e^score would be infinite."""
-    q, k, v = 100 * table.normal(1, 1, 70, 8), table.normal(1, 1, 70, 8, seed=1), table.normal(1, 1, 70, 8, seed=2)
+    q, k, v = (
+        100 * table.normal(1, 1, 70, 8),
+        table.normal(1, 1, 70, 8, seed=1),
+        table.normal(1, 1, 70, 8, seed=2),
+    )
     exact, _ = layers.attention_forward(*(array.astype(np.float64) for array in (q, k, v)))
     for name, _ in ATTENTION:
         np.testing.assert_allclose(rung(name).attention(q, k, v), exact, atol=1e-3)
@@ -72,7 +81,9 @@ def test_bad_input():
     with pytest.raises(TypeError, match="b has dtype float64"):
         rung("m5_tile").matmul(table.normal(2, 3), np.ones((3, 2)))
     with pytest.raises(ValueError, match=r"k has shape \(1, 1, 4, 8\)"):
-        rung("a2_tiles").attention(table.normal(1, 1, 5, 8), table.normal(1, 1, 4, 8), table.normal(1, 1, 5, 8))
+        rung("a2_tiles").attention(
+            table.normal(1, 1, 5, 8), table.normal(1, 1, 4, 8), table.normal(1, 1, 5, 8)
+        )
 
 
 def test_table(capsys, monkeypatch):
@@ -81,12 +92,24 @@ def test_table(capsys, monkeypatch):
     printed = capsys.readouterr().out
     assert printed.isascii()
     for name, adds in RUNGS:
-        assert any(line.startswith(name) and adds in line for line in printed.splitlines()), f"no line for {name}"
+        assert any(line.startswith(name) and adds in line for line in printed.splitlines()), (
+            f"no line for {name}"
+        )
 
 
 def test_without_compiler():
-    environment = os.environ | {"NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(Path(__file__).parents[1]), "MINIGPT_TILE": ""}
-    done = subprocess.run([sys.executable, __file__], env=environment, capture_output=True, text=True, encoding="utf-8")
+    environment = os.environ | {
+        "NUMBA_DISABLE_JIT": "1",
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+        "MINIGPT_TILE": "",
+    }
+    done = subprocess.run(
+        [sys.executable, __file__],
+        env=environment,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -106,17 +129,23 @@ class Counted(np.ndarray):
 
     def __array_ufunc__(self, ufunc, method, *inputs, **more):
         Counted.read += sum(array.size for array in inputs if isinstance(array, Counted))
-        return getattr(ufunc, method)(*(a.view(np.ndarray) if isinstance(a, Counted) else a for a in inputs), **more)
+        return getattr(ufunc, method)(
+            *(a.view(np.ndarray) if isinstance(a, Counted) else a for a in inputs), **more
+        )
 
 
 def count_traffic() -> None:
-    """Each rung's `traffic` against what its loops do. The rungs that are kernels are only run: theirs is an account of tiles."""
+    """Each rung's `traffic` against what its loops do.
+
+    The rungs that are kernels are only run: theirs is an account of tiles.
+    """
 
     def counted(make):
         def counting(shape, dtype=float):
             array = make(shape, dtype)
             few = array.size < 64 or array.shape[:1] == (5,)  # a few numbers a query
-            return array if few or array.shape == (ROWS, COLUMNS) else array.view(Counted)  # or the tile's registers
+            # or the tile's registers
+            return array if few or array.shape == (ROWS, COLUMNS) else array.view(Counted)
 
         return counting
 
@@ -126,18 +155,32 @@ def count_traffic() -> None:
     lse = a3_lanes.attention_and_lse(*(table.normal(1, 2, 40, 8) for _ in range(3)))[1]
     np.empty, np.zeros = counted(np.empty), counted(np.zeros)
     for name in [name for name, _ in RUNGS if "kernel" not in name]:
-        module, shape = rung(name), (1, 2, 64 if name == "a3_lanes" else 40, 8)  # a3 in whole blocks
+        module, shape = (
+            rung(name),
+            (1, 2, 64 if name == "a3_lanes" else 40, 8),
+        )  # a3 in whole blocks
         for seen in {"matrices", "heads"} & vars(module).keys():
             arguments = getattr(common, seen)
-            setattr(module, seen, lambda *a, f=arguments, **b: [array.view(Counted) for array in f(*a, **b)])
-        module.empty = lambda shape: (np.ones if shape == (2, 64) else np.empty)(shape, np.float32)  # (2, 64): lse, not counted
+            setattr(
+                module,
+                seen,
+                lambda *a, f=arguments, **b: [array.view(Counted) for array in f(*a, **b)],
+            )
+        # (2, 64): lse, not counted
+        module.empty = lambda shape: (np.ones if shape == (2, 64) else np.empty)(shape, np.float32)
         q = table.normal(*shape)
-        calls = {"matmul": product, "attention": (q, q, q), "attention_backward": (q, q, q, q, lse, q)}
+        calls = {
+            "matmul": product,
+            "attention": (q, q, q),
+            "attention_backward": (q, q, q, q, lse, q),
+        }
         call = next(call for call in calls if hasattr(module, call))
         Counted.read = Counted.written = 0
         getattr(module, call)(*calls[call])
         expected = module.traffic(8, 16, 70) if call == "matmul" else module.traffic(*shape)
-        assert (Counted.read, Counted.written) == expected, f"{name}: {Counted.read, Counted.written}, not {expected}"
+        assert (Counted.read, Counted.written) == expected, (
+            f"{name}: {Counted.read, Counted.written}, not {expected}"
+        )
 
 
 if __name__ == "__main__":

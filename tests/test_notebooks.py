@@ -1,4 +1,6 @@
-"""The notebooks: every one runs, says which formulas it shows, and together they show all that there is."""
+"""The notebooks: every one runs, says which formulas it shows, and together they show all that
+there is.
+"""
 
 import ast
 import os
@@ -37,13 +39,19 @@ def text_of(script: Path) -> str:
 
 
 def shown(script: Path) -> tuple[set[str], set[str], set[str]]:
-    """What a notebook's code shows: ids of formulas, ids of refutations, names of functions given to source()."""
+    """What a notebook's code shows: ids of formulas, ids of refutations, names of functions given
+    to source().
+    """
     found: dict[str, set[str]] = {"formula": set(), "refutation": set(), "source": set()}
     for kind, code, _ in build.cells(text_of(script)):
         for node in ast.walk(ast.parse(code)) if kind == "code" else ():
             if isinstance(node, ast.Call) and getattr(node.func, "id", None) in found:
                 for argument in node.args:
-                    name = argument.value if isinstance(argument, ast.Constant) else ast.unparse(argument)
+                    name = (
+                        argument.value
+                        if isinstance(argument, ast.Constant)
+                        else ast.unparse(argument)
+                    )
                     found[node.func.id].add(str(name))
     return found["formula"], found["refutation"], found["source"]
 
@@ -56,7 +64,8 @@ def test_there_are_nineteen():
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=NAMES)
 def test_the_committed_notebook_is_what_the_source_gives(script, tmp_path):
-    """Executed here in a kernel of its own, from top to bottom: every output but pictures and measurements is as committed.
+    """Executed here in a kernel of its own, from top to bottom: every output but pictures and
+    measurements is as committed.
 
     With another Python, NumPy or processor it must run, and its source must be the script's.
     """
@@ -98,16 +107,23 @@ def test_nothing_in_it_that_github_does_not_show(path):
             assert set(output.get("data", {})) <= set(build.KEPT)
             assert output.get("name") != "stderr", output.get("text")
     text = path.read_text(encoding="utf-8")
-    assert not re.search(r"0x[0-9a-f]{8,}|/tmp/|/home/|/root/|/work/", text), "an address or a path of this machine"
+    assert not re.search(r"0x[0-9a-f]{8,}|/tmp/|/home/|/root/|/work/", text), (
+        "an address or a path of this machine"
+    )
     assert path.stat().st_size < 2_000_000
 
 
 def test_every_layer_has_its_notebook():
-    files = {path.stem for path in (NOTEBOOKS.parent / "minigpt" / "layers").glob("*.py")} - {"__init__", "expect"}
+    files = {path.stem for path in (NOTEBOOKS.parent / "minigpt" / "layers").glob("*.py")} - {
+        "__init__",
+        "expect",
+    }
     assert files == LAYERS.keys()
     for file, number in LAYERS.items():
         script = next(script for script in SCRIPTS if script.stem.startswith(number))
-        assert f"minigpt/layers/{file}.py" in text_of(script), f"{script.stem} does not say where {file} is"
+        assert f"minigpt/layers/{file}.py" in text_of(script), (
+            f"{script.stem} does not say where {file} is"
+        )
 
 
 def test_every_public_function_is_shown_or_checked():
@@ -116,9 +132,16 @@ def test_every_public_function_is_shown_or_checked():
         ids, _, functions = shown(script)
         formulas |= ids
         sources |= functions
-    checked = {name.rpartition(".")[2] for id in formulas if id in FORMULAS for name in FORMULAS[id].functions}
+    checked = {
+        name.rpartition(".")[2]
+        for id in formulas
+        if id in FORMULAS
+        for name in FORMULAS[id].functions
+    }
     for package, names in (("layers", minigpt.layers.__all__), ("kernels", kernels.__all__)):
-        missing = [name for name in names if name not in checked and f"{package}.{name}" not in sources]
+        missing = [
+            name for name in names if name not in checked and f"{package}.{name}" not in sources
+        ]
         assert not missing, f"{package}: {missing}"
 
 
@@ -131,8 +154,14 @@ def test_every_refuted_formula_is_shown():
 
 
 def test_cells_of_a_script():
-    script = '# %% [markdown]\n# # Title\n#\n# text\n\n# %%\nx = 1\n\n# %% tags=["volatile"]\nprint(x)\n'
-    assert build.cells(script) == [("markdown", "# Title\n\ntext", False), ("code", "x = 1", False), ("code", "print(x)", True)]
+    script = (
+        '# %% [markdown]\n# # Title\n#\n# text\n\n# %%\nx = 1\n\n# %% tags=["volatile"]\nprint(x)\n'
+    )
+    assert build.cells(script) == [
+        ("markdown", "# Title\n\ntext", False),
+        ("code", "x = 1", False),
+        ("code", "print(x)", True),
+    ]
 
 
 def test_a_changed_output_is_seen():
@@ -143,13 +172,18 @@ def test_a_changed_output_is_seen():
         one.cells[0]["outputs"] = [nbformat.v4.new_output("stream", name="stdout", text=text)]
         return build.comparable(one)
 
-    assert made("0.25") != made("0.26") and made("error 1.3e-17") == made("error 2.0e-16") == made("error 0.0e+00")
+    assert made("0.25") != made("0.26") and made("error 1.3e-17") == made("error 2.0e-16") == made(
+        "error 0.0e+00"
+    )
     assert made("error 1.3e-03") != made("error 1.4e-03") and made("1 s", True) == made("2 s", True)
 
 
 def test_an_unknown_notebook():
     done = subprocess.run(
-        [sys.executable, str(NOTEBOOKS / "build.py"), "77"], capture_output=True, text=True, env=os.environ | {"PYTHONUTF8": "1"}
+        [sys.executable, str(NOTEBOOKS / "build.py"), "77"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONUTF8": "1"},
     )
     assert done.returncode == 1 and "there is none '77'; give one of 00, 01" in done.stderr
 
@@ -169,7 +203,8 @@ def test_check_says_what_is_wrong(capsys):
     printed = capsys.readouterr().out
     assert "layer_norm.pytorch" in printed and "but must be" in printed
     assert "this is what you get when the gain is multiplied on after the means" in printed
-    for right in ({"layer_norm_backward": _again}, {"adamw_step": _step}):  # of the contract, of the library
+    # of the contract, of the library
+    for right in ({"layer_norm_backward": _again}, {"adamw_step": _step}):
         notebook.check(**right)
         assert "checks passed, yours was called" in capsys.readouterr().out
     with pytest.raises(ValueError, match="no check asks for that"):
@@ -214,7 +249,9 @@ def test_source_shows_the_packages_own_code():
 
 
 def test_compared():
-    """A committed notebook: never built, of another source, built elsewhere, as committed, with another output."""
+    """A committed notebook: never built, of another source, built elsewhere, as committed, with
+    another output.
+    """
 
     def made(code: str, text: str, **metadata: dict):
         one = build.notebook(f"# %%\n{code}\n")
@@ -225,7 +262,9 @@ def test_compared():
     now = made("print(1)", "1")
     assert build.compared(None, now) == "DIFFERS: never built"
     assert build.compared(made("print(2)", "1"), now) == "DIFFERS in its source"
-    assert build.compared(made("print(1)", "2", built_with={"python": "3.10"}), now).startswith("runs; built elsewhere")
+    assert build.compared(made("print(1)", "2", built_with={"python": "3.10"}), now).startswith(
+        "runs; built elsewhere"
+    )
     assert build.compared(made("print(1)", "2"), now) == "DIFFERS in cell 0"
     assert build.compared(made("print(1)", "1"), now) == "as committed"
 

@@ -1,4 +1,6 @@
-"""A learner's functions over the reference: which run, where they came from, and what is said of mistakes."""
+"""A learner's functions over the reference: which run, where they came from, and what is said of
+mistakes.
+"""
 
 import importlib.util
 import subprocess
@@ -79,7 +81,11 @@ def test_a_folder_of_files(tmp_path):
 @pytest.mark.parametrize(
     ("source", "error", "message"),
     [
-        ("def softmax_foward(x): pass", ValueError, "softmax_foward is not in the contract; did you mean softmax_forward"),
+        (
+            "def softmax_foward(x): pass",
+            ValueError,
+            "softmax_foward is not in the contract; did you mean softmax_forward",
+        ),
         ("x = 1", ValueError, "none of the contract's functions"),
         ("from minigpt.layers import gelu_forward", ValueError, "none of the contract's functions"),
         ("def f(:\n  pass", ValueError, "line 1: SyntaxError"),
@@ -105,9 +111,14 @@ def test_no_such_file():
 
 def test_numba_that_is_not_installed(monkeypatch):
     find_spec = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "numba" else find_spec(name))
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "numba" else find_spec(name)
+    )
     assert default_ops() == "numpy"
-    with pytest.raises(ImportError, match=r"Numba is not installed; install it \(pip install numba\), or use ops 'numpy'"):
+    with pytest.raises(
+        ImportError,
+        match=r"Numba is not installed; install it \(pip install numba\), or use ops 'numpy'",
+    ):
         GPT(GPTConfig(vocab_size=7, block_size=5, n_layer=1, n_head=2, n_embd=4), ops="numba")
 
 
@@ -129,12 +140,16 @@ model.backward(cache)
 model.generate(np.array([[1]]), 3)
 import minigpt.checks, minigpt.by_hand, minigpt.optim, minigpt.data
 """
-    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, encoding="utf-8")
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, encoding="utf-8"
+    )
     assert result.returncode == 0, result.stderr
 
 
 def test_a_module_that_imports_the_rest_from_the_reference():
-    """Its own softmax still runs inside the reference's attention: what is only imported is not its own."""
+    """Its own softmax still runs inside the reference's attention: what is only imported is not its
+    own.
+    """
     from types import SimpleNamespace
 
     calls = []
@@ -143,7 +158,10 @@ def test_a_module_that_imports_the_rest_from_the_reference():
         calls.append(x.shape)
         return layers.softmax_forward(x)
 
-    module = SimpleNamespace(**{name: getattr(layers, name) for name in layers.__all__} | {"softmax_forward": softmax_forward})
+    module = SimpleNamespace(
+        **{name: getattr(layers, name) for name in layers.__all__}
+        | {"softmax_forward": softmax_forward}
+    )
     ops = load_ops(module)
     ops.attention_forward(*np.ones((3, 1, 1, 2, 2)))
     assert len(calls) == 1 and ops.own == ("softmax_forward",)

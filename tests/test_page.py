@@ -1,4 +1,7 @@
-"""The page of a trace: one file, whose numbers are the trace's. What a browser makes of it: test_page_browser.py."""
+"""The page of a trace: one file, whose numbers are the trace's.
+
+What a browser makes of it: test_page_browser.py.
+"""
 
 import json
 import re
@@ -44,7 +47,9 @@ def variant(changes: dict):
 
 
 def larger(ops="numpy", **changes):
-    config = GPTConfig(**dict(vocab_size=200, block_size=32, n_layer=3, n_head=4, n_embd=64) | changes)
+    config = GPTConfig(
+        **dict(vocab_size=200, block_size=32, n_layer=3, n_head=4, n_embd=64) | changes
+    )
     ids = np.random.default_rng(3).integers(0, config.vocab_size, min(16, config.block_size))
     return minigpt.trace(GPT(config, ops=ops), ids)
 
@@ -57,7 +62,15 @@ def test_every_formula_becomes_mathml(formula):
     mathml = to_mathml(formula.latex, getattr(formula, "text", ""))
     tree = ElementTree.fromstring(mathml)
     assert tree.tag == "math" and "\\" not in "".join(tree.itertext())
-    scripts = {"mfrac": 2, "msub": 2, "msup": 2, "munder": 2, "mover": 2, "msubsup": 3, "munderover": 3}
+    scripts = {
+        "mfrac": 2,
+        "msub": 2,
+        "msup": 2,
+        "munder": 2,
+        "mover": 2,
+        "msubsup": 3,
+        "munderover": 3,
+    }
     for node in tree.iter():
         assert len(node) == scripts.get(node.tag, len(node)), (node.tag, mathml)
     words_of = re.sub(r"\\[a-zA-Z]+|\W|_", "", formula.latex)
@@ -69,10 +82,16 @@ def test_every_formula_becomes_mathml(formula):
     "latex, want",
     [
         (r"\frac{a}{b}", "<mfrac><mrow><mi>a</mi></mrow><mrow><mi>b</mi></mrow></mfrac>"),
-        (r"x_i^2", "<msubsup><mrow><mi>x</mi></mrow><mrow><mi>i</mi></mrow><mrow><mn>2</mn></mrow></msubsup>"),
+        (
+            r"x_i^2",
+            "<msubsup><mrow><mi>x</mi></mrow><mrow><mi>i</mi></mrow><mrow><mn>2</mn></mrow></msubsup>",
+        ),
         (r"\sum_j a", "<munder><mrow><mo>∑</mo></mrow><mrow><mi>j</mi></mrow></munder><mi>a</mi>"),
         (r"\sqrt 2", "<msqrt><mn>2</mn></msqrt>"),
-        (r"p_i'", "<msubsup><mrow><mi>p</mi></mrow><mrow><mi>i</mi></mrow><mrow><mo>′</mo></mrow></msubsup>"),
+        (
+            r"p_i'",
+            "<msubsup><mrow><mi>p</mi></mrow><mrow><mi>i</mi></mrow><mrow><mo>′</mo></mrow></msubsup>",
+        ),
         (r"a < b", "<mi>a</mi><mo>&lt;</mo><mi>b</mi>"),
     ],
 )
@@ -105,7 +124,9 @@ def test_a_part_is_no_walk(tiny, part):
 
 def test_nothing_is_loaded_from_elsewhere(tiny):
     page = write_page(tiny)
-    assert not re.search(r"https?://|//cdn|@import|\bfetch\(|XMLHttpRequest|import\(|url\((?!#)", page)
+    assert not re.search(
+        r"https?://|//cdn|@import|\bfetch\(|XMLHttpRequest|import\(|url\((?!#)", page
+    )
     assert set(re.findall(r'(?:src|href)="([^"]*)"', page)) <= {"data:,", "#walk"}
     assert "@@" not in page and page.count("</script>") == 2
 
@@ -113,16 +134,32 @@ def test_nothing_is_loaded_from_elsewhere(tiny):
 def test_hostile_tokens_stay_text(tmp_path):
     text = "</script><img src=x onerror=alert(1)><!--@@CSS@@\u2028'\"&\x00"
     tokenizer = CharTokenizer(text + "".join(chr(i) for i in range(97, 123)))
-    config = GPTConfig(vocab_size=tokenizer.vocab_size, block_size=64, n_layer=1, n_head=1, n_embd=4)
+    config = GPTConfig(
+        vocab_size=tokenizer.vocab_size, block_size=64, n_layer=1, n_head=1, n_embd=4
+    )
     page = write_page(minigpt.trace(GPT(config), text, tokenizer))
     assert (
-        page.count("</script>") == 2 and "<img" not in page and "<!--" not in page.partition("<title>")[2].partition("<style>")[2]
+        page.count("</script>") == 2
+        and "<img" not in page
+        and "<!--" not in page.partition("<title>")[2].partition("<style>")[2]
     )
-    assert json.loads(page.partition('id="data">')[2].partition("</script>")[0])["tokens"][:3] == ["<", "/", "s"]
+    assert json.loads(page.partition('id="data">')[2].partition("</script>")[0])["tokens"][:3] == [
+        "<",
+        "/",
+        "s",
+    ]
 
 
 @pytest.mark.parametrize(
-    "symbol, shown", [("'a'", "a"), ("' the'", "␣the"), (r"'\n'", r"\n"), ("'\\xe4'", "ä"), ("17", "17"), ("'cut...", "'cut...")]
+    "symbol, shown",
+    [
+        ("'a'", "a"),
+        ("' the'", "␣the"),
+        (r"'\n'", r"\n"),
+        ("'\\xe4'", "ä"),
+        ("17", "17"),
+        ("'cut...", "'cut..."),
+    ],
 )
 def test_labels(symbol, shown):
     assert words.label(symbol) == shown
@@ -140,7 +177,11 @@ def test_a_large_model_stays_under_5_mb():
 def test_the_crop_shrinks_with_the_budget(tiny):
     trace = larger()
     whole, small = page_data(trace), page_data(trace, budget=700_000)
-    assert len(json.dumps(small, separators=(",", ":"))) <= 700_000 < len(json.dumps(whole, separators=(",", ":")))
+    assert (
+        len(json.dumps(small, separators=(",", ":")))
+        <= 700_000
+        < len(json.dumps(whole, separators=(",", ":")))
+    )
     assert not compare(small, trace)
 
 
@@ -159,16 +200,27 @@ def compare(data: dict, trace) -> list[str]:
             if step.direction == "forward" and field["role"] == "in":
                 array = step.inputs[field["name"]]
             else:
-                array = step.outputs[field["name"]] if field["role"] == "out" else arrays[field["name"]]
+                array = (
+                    step.outputs[field["name"]] if field["role"] == "out" else arrays[field["name"]]
+                )
             planes = as_planes(array)
             rows, cols = (
-                data["axes"][entry[axis]]["kept"] or range(n) for axis, n in zip(("rows", "cols"), planes.shape[1:], strict=True)
+                data["axes"][entry[axis]]["kept"] or range(n)
+                for axis, n in zip(("rows", "cols"), planes.shape[1:], strict=True)
             )
             want = planes[:, list(rows)][:, :, list(cols)].astype(float)
             got = np.array(
-                [[[-np.inf if x is None else x for x in line] for line in plane] for plane in entry["data"]], dtype=float
+                [
+                    [[-np.inf if x is None else x for x in line] for line in plane]
+                    for plane in entry["data"]
+                ],
+                dtype=float,
             )
-            if got.shape != want.shape or not np.allclose(got, want, rtol=5.1e-5, atol=0) or entry["shape"] != list(array.shape):
+            if (
+                got.shape != want.shape
+                or not np.allclose(got, want, rtol=5.1e-5, atol=0)
+                or entry["shape"] != list(array.shape)
+            ):
                 wrong.append(f"{step.index} {step.name} {field['name']}")
     return wrong
 
@@ -179,7 +231,11 @@ def as_planes(array: np.ndarray) -> np.ndarray:
 
 def test_the_data_are_the_traces_numbers(tiny, data):
     assert not compare(data, tiny)
-    assert data["broken"] is None and data["loss"] == pytest.approx(tiny.loss, rel=1e-6) and data["tokens"] == list("trans")
+    assert (
+        data["broken"] is None
+        and data["loss"] == pytest.approx(tiny.loss, rel=1e-6)
+        and data["tokens"] == list("trans")
+    )
     assert len(data["steps"]) == len(tiny)
 
 
@@ -193,15 +249,23 @@ def test_three_digits_are_those_of_the_tables(tiny, data):
     for step, shown in zip(tiny, data["steps"], strict=True):
         for field in shown["fields"]:
             entry = data["arrays"][field["array"]]
-            flat = [x for plane in entry["data"] for line in plane for x in line if isinstance(x, float)]
+            flat = [
+                x for plane in entry["data"] for line in plane for x in line if isinstance(x, float)
+            ]
             array = {**step.cache, **step.inputs, **step.outputs}.get(field["name"])
             if array is not None and entry["type"] == "float" and np.isfinite(array).all():
-                assert [f"{x:.3f}" for x in flat] == [f"{x:.3f}" for x in array.ravel()], (step.name, field["name"])
+                assert [f"{x:.3f}" for x in flat] == [f"{x:.3f}" for x in array.ravel()], (
+                    step.name,
+                    field["name"],
+                )
 
 
 def test_every_gradient_has_its_central_difference(tiny, data):
     for step, shown in zip(tiny, data["steps"], strict=True):
-        want = [(name, list(at), f"{got:.9f}", f"{wanted:.9f}") for name, at, got, wanted in compared(step)]
+        want = [
+            (name, list(at), f"{got:.9f}", f"{wanted:.9f}")
+            for name, at, got, wanted in compared(step)
+        ]
         assert [(c["name"], c["at"], c["got"], c["want"]) for c in shown["checks"]] == want
         if step.direction == "backward" and step.function != "add":
             assert len(want) == sum(gradient is not None for gradient in step.outputs.values())
@@ -209,20 +273,43 @@ def test_every_gradient_has_its_central_difference(tiny, data):
 
 @pytest.mark.parametrize("window", [None, 2])
 def test_scores_and_mask_are_attentions(window):
-    """What a page says of a query and a key: -infinity (None) where the key is hidden, else their product; the mask row by row."""
+    """What a page says of a query and a key: -infinity (None) where the key is hidden, else their
+    product; the mask row by row.
+    """
     trace = variant({"windows": (window,)})
     data, T = page_data(trace), len(IDS)
     see = [[j <= i and (window is None or i - j < window) for j in range(T)] for i in range(T)]
-    shown = [(s, f) for s, one in zip(trace, data["steps"], strict=True) for f in one["fields"] if f["name"] == "S"]
-    assert {step.function for step, _ in shown} >= {"multi_head_attention_forward", "attention_forward", "attention_backward"}
+    shown = [
+        (s, f)
+        for s, one in zip(trace, data["steps"], strict=True)
+        for f in one["fields"]
+        if f["name"] == "S"
+    ]
+    assert {step.function for step, _ in shown} >= {
+        "multi_head_attention_forward",
+        "attention_forward",
+        "attention_backward",
+    }
     for step, field in shown:
-        q, k = (step.inputs[name] for name in ("q", "k")) if "q" in step.inputs else split_heads(step.inputs["qkv"], 2)[:2]
+        q, k = (
+            (step.inputs[name] for name in ("q", "k"))
+            if "q" in step.inputs
+            else split_heads(step.inputs["qkv"], 2)[:2]
+        )
         S = data["arrays"][field["array"]]["data"]
         for h, i, j in np.ndindex(2, T, T):
             want = q[0, h, i] @ k[0, h, j] / np.sqrt(q.shape[-1])
-            assert (S[h][i][j] is None) if not see[i][j] else S[h][i][j] == pytest.approx(want, rel=1e-4), (step.name, h, i, j)
+            assert (
+                (S[h][i][j] is None)
+                if not see[i][j]
+                else S[h][i][j] == pytest.approx(want, rel=1e-4)
+            ), (step.name, h, i, j)
     rows = ["".join("01"[visible] for visible in line) for line in see]
-    masks = [one["mask"] for one in data["steps"] if one["name"].endswith(("heads", "attention", "softmax"))]
+    masks = [
+        one["mask"]
+        for one in data["steps"]
+        if one["name"].endswith(("heads", "attention", "softmax"))
+    ]
     assert len(masks) == 6 and all(data["masks"][mask] == rows for mask in masks)
 
 
@@ -248,7 +335,12 @@ def test_kernels_lack_no_attention_weights():
     for data in (a, b):
         heads = [s for s in data["steps"] if s["function"] == "multi_head_attention_forward"]
         assert len(heads) == 3
-        data["P"] = [data["arrays"][f["array"]]["data"] for s in heads for f in s["fields"] if f["name"] == "P"]
+        data["P"] = [
+            data["arrays"][f["array"]]["data"]
+            for s in heads
+            for f in s["fields"]
+            if f["name"] == "P"
+        ]
     assert len(b["P"]) == 3
     np.testing.assert_allclose(np.array(a["P"]), np.array(b["P"]), atol=2e-4)
     np.testing.assert_allclose(np.array(b["P"]).sum(-1), 1.0, atol=1e-3)

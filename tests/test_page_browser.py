@@ -1,4 +1,5 @@
-"""The page of a trace in a browser: every step opens, what it shows is the trace's, and nothing goes wrong on the way.
+"""The page of a trace in a browser: every step opens, what it shows is the trace's, and nothing
+goes wrong on the way.
 
 Skipped where no Chromium or Chrome is installed, or no playwright, which drives it.
 """
@@ -19,7 +20,9 @@ from minigpt.show import compared, row
 from minigpt.tiny import tiny_model, tiny_tokenizer
 from minigpt.tokenizer import CharTokenizer
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 
 
 @pytest.fixture(scope="module")
@@ -40,15 +43,27 @@ def browser():
 
 @pytest.fixture
 def opened(browser, tmp_path):
-    """opened(trace, **options of a browser's page): the page; at the end nothing may have gone wrong in it."""
+    """opened(trace, **options of a browser's page): the page; at the end nothing may have gone
+    wrong in it.
+    """
     pages, complaints = [], []
 
     def open_page(trace, fragment="", **options):
         page = browser.new_page(**({"viewport": {"width": 1300, "height": 900}} | options))
-        page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
+        page.on(
+            "console",
+            lambda message: (
+                complaints.append(message.text) if message.type in ("error", "warning") else None
+            ),
+        )
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on(
-            "request", lambda request: complaints.append(request.url) if not request.url.startswith(("file:", "data:")) else None
+            "request",
+            lambda request: (
+                complaints.append(request.url)
+                if not request.url.startswith(("file:", "data:"))
+                else None
+            ),
         )
         page.on("requestfailed", lambda request: complaints.append(request.url))
         write_page(trace, tmp_path / "walk.html")
@@ -98,8 +113,26 @@ def test_addresses_links_and_buttons(opened, tiny):
 
 
 def test_three_digits_are_pythons(opened, tiny):
-    numbers = [-0.0, 0.0, 0.0625, -0.0625, 0.1875, 0.3125, -2.4375, 0.0005, 0.0015, 1e-9, -1e-9, 2.5, 0.5, 123.4565, -0.9995]
-    assert opened(tiny).evaluate("(all) => all.map((x) => fixed(x))", numbers) == [f"{x:z.3f}" for x in numbers]
+    numbers = [
+        -0.0,
+        0.0,
+        0.0625,
+        -0.0625,
+        0.1875,
+        0.3125,
+        -2.4375,
+        0.0005,
+        0.0015,
+        1e-9,
+        -1e-9,
+        2.5,
+        0.5,
+        123.4565,
+        -0.9995,
+    ]
+    assert opened(tiny).evaluate("(all) => all.map((x) => fixed(x))", numbers) == [
+        f"{x:z.3f}" for x in numbers
+    ]
 
 
 @pytest.mark.parametrize("model", ["tiny", "larger"])
@@ -109,7 +142,8 @@ def test_the_rows_shown_are_those_of_the_tables(opened, tiny, model):
     for step in trace:
         page.evaluate(f"go({step.index})")
         for name, role, text in page.eval_on_selector_all(
-            ".rows tbody tr", "rows => rows.map(r => [r.dataset.name, r.dataset.role, r.lastChild.textContent])"
+            ".rows tbody tr",
+            "rows => rows.map(r => [r.dataset.name, r.dataset.role, r.lastChild.textContent])",
         ):
             if role == "inside":
                 continue
@@ -132,7 +166,8 @@ def test_gradients_stand_beside_their_differences(opened, tiny):
     for step in tiny.backward:
         page.evaluate(f"go({step.index})")
         shown = page.eval_on_selector_all(
-            ".checks", "tables => tables.map(t => [...t.querySelectorAll('td')].map(d => d.textContent))"
+            ".checks",
+            "tables => tables.map(t => [...t.querySelectorAll('td')].map(d => d.textContent))",
         )
         assert shown == [[f"{got:.9f}", f"{want:.9f}"] for _, _, got, want in compared(step)]
     assert page.locator(".differ").count() == 0
@@ -161,13 +196,24 @@ def test_every_cell_has_a_sentence_with_its_number(opened, tiny, model):
         "tiny": lambda: tiny,
         "larger": lambda: larger(n_layer=1),
         "kernels": lambda: larger("numba", n_layer=1),
-        "dropout": lambda: minigpt.trace(GPT(GPTConfig(**dropout)), IDS, rng=np.random.default_rng(1)),
+        "dropout": lambda: minigpt.trace(
+            GPT(GPTConfig(**dropout)), IDS, rng=np.random.default_rng(1)
+        ),
     }.get(model, lambda: variant(VARIANTS[model]))()
     said = opened(trace).evaluate(SENTENCES)
     assert len(said) > 2 * len(trace)
     for index, name, text, value in said:
-        assert text.endswith(".") and not re.search(r"undefined|NaN|null|Infinity|\?", text), (index, name, text)
-        assert value in text or "hidden" in text or "must not see" in text or "= 0" in text, (index, name, text, value)
+        assert text.endswith(".") and not re.search(r"undefined|NaN|null|Infinity|\?", text), (
+            index,
+            name,
+            text,
+        )
+        assert value in text or "hidden" in text or "must not see" in text or "= 0" in text, (
+            index,
+            name,
+            text,
+            value,
+        )
 
 
 READ = """([index, i, j, plane]) => {
@@ -184,17 +230,28 @@ def test_what_is_marked_is_what_is_read(opened, tiny):
     page = opened(tiny)
     for step in tiny.forward:
         heads, tokens, channels = as_planes(np.asarray(step.out)).shape
-        for at in {(heads - 1, tokens - 1, channels - 1), (heads - 1, min(1, tokens - 1), min(1, channels - 1))}:
+        for at in {
+            (heads - 1, tokens - 1, channels - 1),
+            (heads - 1, min(1, tokens - 1), min(1, channels - 1)),
+        }:
             for name, regions in page.evaluate(READ, [step.index, at[1], at[2], at[0]]).items():
                 shape = as_planes(step.inputs[name]).shape
-                assert np.array_equal(covered(regions, shape), moving(step, name, at)), (step.index, step.name, name, at)
+                assert np.array_equal(covered(regions, shape), moving(step, name, at)), (
+                    step.index,
+                    step.name,
+                    name,
+                    at,
+                )
 
 
 def covered(regions: list[dict], shape: tuple) -> np.ndarray:
     """The cells that regions mark, in an array of (planes, rows, columns)."""
     marked = np.zeros(shape, dtype=bool)
     for region in regions:
-        rows, cols = (np.arange(n) if region[a] is None else np.atleast_1d(region[a]) for a, n in zip("rc", shape[1:], strict=True))
+        rows, cols = (
+            np.arange(n) if region[a] is None else np.atleast_1d(region[a])
+            for a, n in zip("rc", shape[1:], strict=True)
+        )
         marked[region["plane"]][np.ix_(rows, cols)] = True
     return marked
 
@@ -206,7 +263,10 @@ def moving(step, name: str, at: tuple) -> np.ndarray:
         if step.function == "add"
         else lambda **given: getattr(layers, step.function)(**given)[0]
     )
-    before, moved = as_planes(np.asarray(run(**step.inputs)))[at], np.zeros(step.inputs[name].size, dtype=bool)
+    before, moved = (
+        as_planes(np.asarray(run(**step.inputs)))[at],
+        np.zeros(step.inputs[name].size, dtype=bool),
+    )
     for i in range(moved.size):
         array = step.inputs[name].copy()
         array.flat[i] += -1 if array.dtype.kind == "i" and array.flat[i] else 1
@@ -223,9 +283,13 @@ def test_a_picture_is_walked_with_the_arrow_keys(opened, tiny):
     assert page.evaluate("location.hash") == "#step-4"
     out = tiny[4].outputs["out"][0, 3, 2]
     said = page.inner_text("#said")
-    assert "out[3, 2] = sum over 4 channels of x[3, i] × weight[i, 2] + bias[2]" in said and said.endswith(f"= {out:.3f}.")
     assert (
-        page.locator('figure[data-field="x"] .mark').count() == 1 and page.locator('figure[data-field="weight"] .mark').count() == 1
+        "out[3, 2] = sum over 4 channels of x[3, i] × weight[i, 2] + bias[2]" in said
+        and said.endswith(f"= {out:.3f}.")
+    )
+    assert (
+        page.locator('figure[data-field="x"] .mark').count() == 1
+        and page.locator('figure[data-field="weight"] .mark').count() == 1
     )
     page.keyboard.press("Escape")
     assert page.locator(".mark").count() == 0
@@ -234,13 +298,18 @@ def test_a_picture_is_walked_with_the_arrow_keys(opened, tiny):
 def test_the_picture_has_a_table_with_headers(opened, tiny):
     page = opened(tiny, "#step-4")
     page.click('figure[data-field="out"] summary')
-    shown = page.eval_on_selector_all('figure[data-field="out"] .details-table td', "cells => cells.map(c => c.textContent)")
+    shown = page.eval_on_selector_all(
+        'figure[data-field="out"] .details-table td', "cells => cells.map(c => c.textContent)"
+    )
     assert shown == [f"{x:.3f}" for x in tiny[4].outputs["out"].ravel()]
-    assert page.locator('figure[data-field="out"] .details-table th[scope="row"]').all_inner_texts() == list("trans")
+    assert page.locator(
+        'figure[data-field="out"] .details-table th[scope="row"]'
+    ).all_inner_texts() == list("trans")
 
 
 @pytest.mark.parametrize(
-    "temperature, top_k, top_p", [(1.0, None, None), (0.5, None, None), (2.0, 4, None), (1.5, None, 0.6), (0.7, 5, 0.8)]
+    "temperature, top_k, top_p",
+    [(1.0, None, None), (0.5, None, None), (2.0, 4, None), (1.5, None, 0.6), (0.7, 5, 0.8)],
 )
 def test_the_sliders_agree_with_generate(opened, tiny, temperature, top_k, top_p):
     page = opened(tiny, "#step-17")
@@ -249,7 +318,8 @@ def test_the_sliders_agree_with_generate(opened, tiny, temperature, top_k, top_p
         if value is not None:
             page.evaluate(set_slider, [name, value])
     shown = page.eval_on_selector_all(
-        ".bars tbody tr", "rows => rows.map(r => [Number(r.dataset.id), Number(r.dataset.p), r.children[1].textContent])"
+        ".bars tbody tr",
+        "rows => rows.map(r => [Number(r.dataset.id), Number(r.dataset.p), r.children[1].textContent])",
     )
     want = probabilities(tiny.logits[[4]], temperature, top_k, top_p)[0]
     assert [i for i, _, _ in shown] == np.argsort(-tiny.logits[4], kind="stable")[:20].tolist()
@@ -260,9 +330,16 @@ def test_the_sliders_agree_with_generate(opened, tiny, temperature, top_k, top_p
 @pytest.mark.parametrize("width", [1300, 800, 390, 360])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_sideways_scrolling(opened, width, scheme):
-    page = opened(larger(n_layer=1), viewport={"width": width, "height": 800}, color_scheme=scheme, reduced_motion="reduce")
+    page = opened(
+        larger(n_layer=1),
+        viewport={"width": width, "height": 800},
+        color_scheme=scheme,
+        reduced_motion="reduce",
+    )
     assert page.evaluate("document.documentElement.dataset.theme") == scheme
-    over = page.evaluate("STEPS.map((s) => { go(s.index); return document.documentElement.scrollWidth - window.innerWidth; })")
+    over = page.evaluate(
+        "STEPS.map((s) => { go(s.index); return document.documentElement.scrollWidth - window.innerWidth; })"
+    )
     assert max(over) <= 0
     page.click("#theme")
     assert page.evaluate("document.documentElement.dataset.theme") != scheme
@@ -279,7 +356,10 @@ def test_nan_is_shown_and_found(opened, broken_model):
         page.keyboard.press("ArrowRight")
         page.wait_for_function(f"state.step === {step}")
         if step in (17, 18):
-            assert "Nothing to predict: the logits after s (4) hold NaN or infinity." in page.inner_text("#predict-said")
+            assert (
+                "Nothing to predict: the logits after s (4) hold NaN or infinity."
+                in page.inner_text("#predict-said")
+            )
         page.locator("#step svg.heat").first.focus()
         page.keyboard.press("ArrowDown")  # a sentence about a cell
         page.keyboard.press("Escape")
@@ -303,7 +383,9 @@ def test_a_token_whose_logits_are_not_kept_says_so(opened, monkeypatch):
 def test_hostile_tokens_in_a_browser(opened):
     text = "<img src=x onerror=alert(1)></script>"
     tokenizer = CharTokenizer(text)
-    config = GPTConfig(vocab_size=tokenizer.vocab_size, block_size=64, n_layer=1, n_head=1, n_embd=4)
+    config = GPTConfig(
+        vocab_size=tokenizer.vocab_size, block_size=64, n_layer=1, n_head=1, n_embd=4
+    )
     page = opened(minigpt.trace(GPT(config), text, tokenizer), "#step-0")
     assert page.locator("img").count() == 0
     assert "".join(page.locator("#tokens b").all_inner_texts()).replace("␣", " ") == text

@@ -1,4 +1,6 @@
-"""The pictures: each draws without a warning and the same bytes twice, on fixed scales, with the numbers that it was given."""
+"""The pictures: each draws without a warning and the same bytes twice, on fixed scales, with the
+numbers that it was given.
+"""
 
 import io
 import math
@@ -8,7 +10,24 @@ import warnings
 
 import numpy as np
 import pytest
-from pictures import LOG, LOGITS, LONG, MERGES, ONLINE, P1, P3, P20, PATH, RNG, TOKENS, WORDS, K, Q, V, bowl
+from pictures import (
+    LOG,
+    LOGITS,
+    LONG,
+    MERGES,
+    ONLINE,
+    P1,
+    P3,
+    P20,
+    PATH,
+    RNG,
+    TOKENS,
+    WORDS,
+    K,
+    Q,
+    V,
+    bowl,
+)
 
 from minigpt import plots
 from minigpt.plots import bpe
@@ -32,12 +51,20 @@ PICTURES = {
     "layer_norm_dots": lambda: plots.layer_norm_dots([1.0, 0, 0, 0], [1.7, -0.6, -0.6, -0.6]),
     "layer_norm_dots, rows": lambda: plots.layer_norm_dots(Q, K, TOKENS),
     "gelu_curves": plots.gelu_curves,
-    "gradient_flow": lambda: plots.gradient_flow({"pre-LN": [1, 2, 3], "post-LN": [0, np.inf, 1e-3]}),
+    "gradient_flow": lambda: plots.gradient_flow(
+        {"pre-LN": [1, 2, 3], "post-LN": [0, np.inf, 1e-3]}
+    ),
     "gradients": lambda: plots.gradients(["wte", "wpe", "ln_f"], [1e-3, 0, 2]),
     "gradients, none": lambda: plots.gradients(["wte"], [0.0]),
-    "residual_stream": lambda: plots.residual_stream([1, 2, 3], {"attention": [0.5, 0.4], "MLP": [0.7, 0.8]}),
-    "stream_norms": lambda: plots.stream_norms([("h.0.attn", 1.0), ("h.0.mlp", 2.0)], [("h.0.attn", 2.0), ("h.0.mlp", 1.0)]),
-    "logit_lens": lambda: plots.logit_lens(WORDS[:3], [WORDS[3:], WORDS[:3]], [[0.1, 0.5, 0.9]] * 2, [[1, 20, 0]] * 2),
+    "residual_stream": lambda: plots.residual_stream(
+        [1, 2, 3], {"attention": [0.5, 0.4], "MLP": [0.7, 0.8]}
+    ),
+    "stream_norms": lambda: plots.stream_norms(
+        [("h.0.attn", 1.0), ("h.0.mlp", 2.0)], [("h.0.attn", 2.0), ("h.0.mlp", 1.0)]
+    ),
+    "logit_lens": lambda: plots.logit_lens(
+        WORDS[:3], [WORDS[3:], WORDS[:3]], [[0.1, 0.5, 0.9]] * 2, [[1, 20, 0]] * 2
+    ),
     "online_softmax": lambda: plots.online_softmax(ONLINE),
     "flash_tiles": lambda: plots.flash_tiles(10, 12, 4, 3, (1, 2)),
     "flash_tiles, window": lambda: plots.flash_tiles(100, 100, 16, 16, window=20),
@@ -47,10 +74,16 @@ PICTURES = {
     "merge_tree": lambda: plots.merge_tree(MERGES),
     "bytes_of": lambda: plots.bytes_of("na\u00efve $1$ \u20ac\n\u4e2d \U0001f600"),
     "schedule": lambda: plots.schedule([0.0, 0.5, 1.0, 0.6, 0.1]),
-    "optimizer_paths": lambda: plots.optimizer_paths({"SGD": PATH, "Adam": PATH / 2}, bowl, "a bowl"),
-    "ladder_bars": lambda: plots.ladder_bars([("a0 plain", 2.0, 1e9), ("a1 online", 0.5, 1e6), ("a2", 0.1, 1e3)]),
+    "optimizer_paths": lambda: plots.optimizer_paths(
+        {"SGD": PATH, "Adam": PATH / 2}, bowl, "a bowl"
+    ),
+    "ladder_bars": lambda: plots.ladder_bars(
+        [("a0 plain", 2.0, 1e9), ("a1 online", 0.5, 1e6), ("a2", 0.1, 1e3)]
+    ),
     "heatmap": lambda: plots.heatmap(Q, "q", rows=TOKENS, xlabel="channel", ylabel="token"),
-    "heatmaps": lambda: plots.heatmaps([("q", Q), ("wide", RNG.normal(size=(2, 12))), ("big", RNG.normal(size=(30, 40)))]),
+    "heatmaps": lambda: plots.heatmaps(
+        [("q", Q), ("wide", RNG.normal(size=(2, 12))), ("big", RNG.normal(size=(30, 40)))]
+    ),
     "loss_curve": lambda: plots.loss_curve(LOG, 65, "a run"),
     "ratio_bars": lambda: plots.ratio_bars([("g", "a", 1.2), ("g", "b", 0.5)], {"g": "a group"}),
 }
@@ -76,19 +109,30 @@ def test_draws_without_a_warning_and_the_same_twice(name):
 
 
 @pytest.mark.parametrize(
-    "losses, highest", [([], math.log(65)), ([5.0, math.inf, 3.0], 5.0), ([5.0, math.nan], 5.0), ([math.inf], math.log(65))]
+    "losses, highest",
+    [
+        ([], math.log(65)),
+        ([5.0, math.inf, 3.0], 5.0),
+        ([5.0, math.nan], 5.0),
+        ([math.inf], math.log(65)),
+    ],
 )
 def test_a_loss_curve_is_drawn_of_a_log_that_is_empty_or_has_infinities(losses, highest):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        figure = plots.loss_curve([{"step": step, "loss": loss} for step, loss in enumerate(losses)], 65)
+        figure = plots.loss_curve(
+            [{"step": step, "loss": loss} for step, loss in enumerate(losses)], 65
+        )
         plots.png_bytes(figure)
     assert figure.axes[0].get_ylim() == pytest.approx((0, 1.15 * highest))
 
 
 def test_the_steps_are_pale_only_beside_evaluations():
     steps = [{"step": line["step"], "loss": line["loss"]} for line in LOG]
-    assert [plots.loss_curve(lines, 65).axes[0].lines[0].get_alpha() for lines in (LOG, steps)] == [0.25, 1]
+    assert [plots.loss_curve(lines, 65).axes[0].lines[0].get_alpha() for lines in (LOG, steps)] == [
+        0.25,
+        1,
+    ]
 
 
 def test_every_public_picture_is_drawn_here():
@@ -109,7 +153,12 @@ def test_no_letter_is_too_small_and_nothing_is_cut_off(name):
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in PICTURES if name.partition(",")[0] not in ("bytes_of", "heatmaps", "stream_norms")]
+    "name",
+    [
+        name
+        for name in PICTURES
+        if name.partition(",")[0] not in ("bytes_of", "heatmaps", "stream_norms")
+    ],
 )
 def test_axes_are_labelled(name):
     """Each picture says what its x and its y are, if only once where several share them."""
@@ -124,7 +173,9 @@ def test_axes_are_labelled(name):
 def test_save_figure_is_whole_or_not_at_all(tmp_path):
     path = tmp_path / "loss.png"
     plots.save_figure(plots.heatmap(Q), path)
-    assert path.read_bytes().startswith(b"\x89PNG") and [one.name for one in tmp_path.iterdir()] == ["loss.png"]
+    assert path.read_bytes().startswith(b"\x89PNG") and [
+        one.name for one in tmp_path.iterdir()
+    ] == ["loss.png"]
 
 
 def test_show_is_an_image_of_the_same_bytes():

@@ -6,7 +6,24 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from pictures import LOGITS, MERGES, ONLINE, P1, P3, PATH, RNG, TOKENS, K, Q, V, bowl, hatched_cells, hatches, images, written
+from pictures import (
+    LOGITS,
+    MERGES,
+    ONLINE,
+    P1,
+    P3,
+    PATH,
+    RNG,
+    TOKENS,
+    K,
+    Q,
+    V,
+    bowl,
+    hatched_cells,
+    hatches,
+    images,
+    written,
+)
 
 from minigpt import generate, layers, plots
 from minigpt.plots import canvas, flash, layer_norm
@@ -31,7 +48,8 @@ def test_attention_steps_shows_the_reference_s_numbers():
     np.testing.assert_allclose(out.get_array(), want)
     assert (masked.get_array().mask == ~visible).all()
     assert (p.norm.vmin, p.norm.vmax) == (0, 1)
-    assert scores.norm.vmin == -scores.norm.vmax == masked.norm.vmin  # 0 in the middle, one scale for both
+    # 0 in the middle, one scale for both
+    assert scores.norm.vmin == -scores.norm.vmax == masked.norm.vmin
     assert written(figure.axes[2]) == [f"{number:.2f}" for number in cache.softmax.p[0, 0][visible]]
     assert written(figure.axes[3]) == [f"{number:.2f}" for number in want.ravel()]
     for at, hidden in ((0, False), (1, True), (2, True), (3, False)):
@@ -74,7 +92,9 @@ def test_induction_marks_what_came_after_the_last_occurrence():
     from matplotlib.patches import Rectangle
 
     axes = plots.induction(P1, list("abcabc")).axes[0]
-    marked = {(box.get_y() + 0.5, box.get_x() + 0.5) for box in axes.patches if isinstance(box, Rectangle)}
+    marked = {
+        (box.get_y() + 0.5, box.get_x() + 0.5) for box in axes.patches if isinstance(box, Rectangle)
+    }
     assert marked == {(3, 1), (4, 2), (5, 3)}
     assert f"{np.mean([P1[3, 1], P1[4, 2], P1[5, 3]]):.2f}" in axes.get_title()
     assert (hatched_cells(axes, (6, 6)) == np.triu(np.ones((6, 6), bool), 1)).all()
@@ -90,7 +110,9 @@ def test_score_growth_writes_variances_near_hs_and_near_1():
             assert float(found[1]) == pytest.approx(want, rel=0.1)
     before = [bar.get_height() for bar in largest.containers[0]]
     after = [bar.get_height() for bar in largest.containers[1]]
-    assert before[1] > before[0] + 0.1 > 0.5 and abs(after[1] - after[0]) < 0.02 and max(after) < 0.2
+    assert (
+        before[1] > before[0] + 0.1 > 0.5 and abs(after[1] - after[0]) < 0.02 and max(after) < 0.2
+    )
 
 
 # ---- positions, gelu, layer norm
@@ -98,7 +120,9 @@ def test_score_growth_writes_variances_near_hs_and_near_1():
 
 def test_positions_shows_the_table_and_c_over_2():
     figure = draw_positions(12, 8)
-    table, _, _, both, alone, lengths = [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
+    table, _, _, both, alone, lengths = [
+        axes for axes in figure.axes if axes.get_label() != "<colorbar>"
+    ]
     pe = layers.sinusoidal_positions(12, 8)
     np.testing.assert_allclose(table.images[0].get_array(), pe)
     assert (table.images[0].norm.vmin, table.images[0].norm.vmax) == (-1, 1)
@@ -106,7 +130,10 @@ def test_positions_shows_the_table_and_c_over_2():
     np.testing.assert_allclose(alone.images[0].get_array(), pe[:, ::2] @ pe[:, ::2].T)
     assert both.images[0].norm.vmax == alone.images[0].norm.vmax == 4
     np.testing.assert_allclose(lengths.lines[0].get_ydata(), 4.0)
-    assert "C/2 = 4" in both.get_title() and "C/2 = 4" in lengths.get_legend().get_texts()[0].get_text()
+    assert (
+        "C/2 = 4" in both.get_title()
+        and "C/2 = 4" in lengths.get_legend().get_texts()[0].get_text()
+    )
 
 
 @pytest.mark.parametrize("shift", [1, 5])
@@ -124,7 +151,9 @@ def test_gelu_s_marks_are_where_the_curve_is_lowest_and_steepest():
     x, height = slope.lines[1].get_data()
     assert x[height.argmax()] == pytest.approx(math.sqrt(2), abs=0.01)
     assert x[height.argmin()] == pytest.approx(-math.sqrt(2), abs=0.01)
-    np.testing.assert_allclose(height[1:-1], np.gradient(curve.lines[1].get_ydata(), x)[1:-1], atol=1e-4)
+    np.testing.assert_allclose(
+        height[1:-1], np.gradient(curve.lines[1].get_ydata(), x)[1:-1], atol=1e-4
+    )
     assert "4.73e-04" in tanh.get_title() and "2.03e-02" in sigmoid.get_title()
 
 
@@ -132,8 +161,13 @@ def test_layer_norm_dots_takes_rows_and_not_columns():
     x = np.array([[1.0, 0, 0, 0], [2.0, 4, 6, 8]])
     y = layers.layer_norm_forward(x, np.ones(4))[0]
     before, after = plots.layer_norm_dots(x, y).axes
-    assert [text for text in written(before) if text.startswith("mean")] == ["mean 0.25, sd 0.43", "mean 5.00, sd 2.24"]
-    assert [text for text in written(after) if text.startswith("mean")] == ["mean 0.00, sd 1.00"] * 2
+    assert [text for text in written(before) if text.startswith("mean")] == [
+        "mean 0.25, sd 0.43",
+        "mean 5.00, sd 2.24",
+    ]
+    assert [text for text in written(after) if text.startswith("mean")] == [
+        "mean 0.00, sd 1.00"
+    ] * 2
     dots = [line for line in before.lines if line.get_marker() == "o"]
     for at, (line, row) in enumerate(zip(dots, x, strict=True)):
         np.testing.assert_allclose(line.get_xdata(), row)
@@ -141,7 +175,10 @@ def test_layer_norm_dots_takes_rows_and_not_columns():
 
 
 def test_channels_in_one_place_share_a_label():
-    assert layer_norm._together(np.array([1.0, 0, 0.01, 0]), 0.05) == [(pytest.approx(0.01 / 3), "1,2,3"), (1.0, "0")]
+    assert layer_norm._together(np.array([1.0, 0, 0.01, 0]), 0.05) == [
+        (pytest.approx(0.01 / 3), "1,2,3"),
+        (1.0, "0"),
+    ]
 
 
 # ---- sampling
@@ -202,11 +239,14 @@ def test_residual_stream_has_a_bar_for_what_each_block_adds():
     assert [bar.get_height() for bar in axes.patches] == [0.5, 0.4, 0.7, 0.8]
     assert list(axes.lines[0].get_ydata()) == [1, 2, 3]
     middles = [bar.get_x() + bar.get_width() / 2 for bar in axes.patches]
-    assert 0 < middles[0] < middles[2] < 1 < middles[1] < middles[3] < 2  # between the stream before and after
+    # between the stream before and after
+    assert 0 < middles[0] < middles[2] < 1 < middles[1] < middles[3] < 2
 
 
 def test_logit_lens_has_token_and_rank_in_the_cell():
-    figure = plots.logit_lens(["a", "b"], [["x", " y"], ["z", "w"]], [[0.1, 0.9], [0.4, 0.5]], [[3, 0], [1, 2]])
+    figure = plots.logit_lens(
+        ["a", "b"], [["x", " y"], ["z", "w"]], [[0.1, 0.9], [0.4, 0.5]], [[3, 0], [1, 2]]
+    )
     axes = figure.axes[0]
     assert written(axes) == ["x\n#3", "\u2423y", "z\n#1", "w\n#2"]
     assert (axes.images[0].norm.vmin, axes.images[0].norm.vmax) == (0, 1)
@@ -222,10 +262,16 @@ def test_online_softmax_adds_up():
     carried, added = np.array([bar.get_height() for bar in sums.patches]).reshape(2, 3)
     np.testing.assert_allclose(added, [1, 1, math.exp(-1)])
     np.testing.assert_allclose(carried + added, [row[2] for row in ONLINE])
-    assert written(largest) == ["1.00", "3.00", "2.00"] and written(sums) == ["1.000", "1.135", "1.503"]
+    assert written(largest) == ["1.00", "3.00", "2.00"] and written(sums) == [
+        "1.000",
+        "1.135",
+        "1.503",
+    ]
 
 
-@pytest.mark.parametrize(("Tq", "Tk", "causal", "window"), [(10, 12, True, None), (7, 7, True, 3), (5, 9, False, None)])
+@pytest.mark.parametrize(
+    ("Tq", "Tk", "causal", "window"), [(10, 12, True, None), (7, 7, True, 3), (5, 9, False, None)]
+)
 def test_a_tile_is_skipped_when_the_mask_hides_all_of_it(Tq, Tk, causal, window):
     from minigpt.layers.attention import attention_mask
 
@@ -243,11 +289,19 @@ def test_tiles_before_the_current_are_done_and_those_after_it_to_come():
     from matplotlib.colors import to_hex
 
     axes = plots.flash_tiles(4, 4, 2, 2, current=(1, 0)).axes[0]
-    assert [to_hex(tile.get_facecolor()) for tile in axes.patches] == [canvas.SKY, "#f2f2f2", canvas.ORANGE, "#ffffff"]
+    assert [to_hex(tile.get_facecolor()) for tile in axes.patches] == [
+        canvas.SKY,
+        "#f2f2f2",
+        canvas.ORANGE,
+        "#ffffff",
+    ]
 
 
 def test_numbers_read_by_hand():
-    """T = 4, hs = 2, tiles 2 x 2. Naive: q, k, v 24, scores twice 32. Tiled: q 8, three tiles of 2 keys and 2 values, 8 each."""
+    """T = 4, hs = 2, tiles 2 x 2.
+
+    Naive: q, k, v 24, scores twice 32. Tiled: q 8, three tiles of 2 keys and 2 values, 8 each.
+    """
     title = plots.flash_tiles(4, 4, 2, 2, hs=2).axes[0].get_title()
     assert "3 of 4 tiles" in title and "naive 56, tiled 32" in title
 
@@ -261,8 +315,14 @@ def test_kv_cache_computes_one_key_a_step():
     without, with_one = plots.kv_cache(5).axes
     assert written(without).count("new") == 15 and "kept" not in written(without)
     assert written(with_one).count("new") == 5 and written(with_one).count("kept") == 10
-    assert "15 keys computed" in without.get_title() and "5 computed, 10 reused" in with_one.get_title()
-    assert np.diag(with_one.images[0].get_array()).all() and not with_one.images[0].get_array()[4, :4].any()
+    assert (
+        "15 keys computed" in without.get_title()
+        and "5 computed, 10 reused" in with_one.get_title()
+    )
+    assert (
+        np.diag(with_one.images[0].get_array()).all()
+        and not with_one.images[0].get_array()[4, :4].any()
+    )
     for axes in (without, with_one):
         assert (hatched_cells(axes, (5, 5)) == np.triu(np.ones((5, 5), bool), 1)).all()
 
@@ -273,7 +333,11 @@ def test_kv_cache_computes_one_key_a_step():
 def test_merge_tree_has_each_merge_with_its_rank_above_its_parts():
     axes = plots.merge_tree(MERGES).axes[0]
     places = {text.get_text(): text.get_position() for text in axes.texts}
-    assert places["lo  rank 4"] == (0.5, 1) and places["er  rank 7"] == (3.5, 2) and places["low  rank 9"] == (1.25, 3)
+    assert (
+        places["lo  rank 4"] == (0.5, 1)
+        and places["er  rank 7"] == (3.5, 2)
+        and places["low  rank 9"] == (1.25, 3)
+    )
     assert axes.get_title() == "becomes low | er"
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["6c", "6f", "77", "65", "72"]
 
@@ -295,13 +359,33 @@ def test_the_same_pair_twice_joins_the_place_that_gives_the_parts():
 
 def test_bytes_stand_under_their_character():
     axes = plots.bytes_of("a\u00ef\u4e2d").axes[0]
-    assert written(axes) == ["a", "U+0061", "61", "\u00ef", "U+00EF", "c3", "af", "U+4E2D", "e4", "b8", "ad"]
+    assert written(axes) == [
+        "a",
+        "U+0061",
+        "61",
+        "\u00ef",
+        "U+00EF",
+        "c3",
+        "af",
+        "U+4E2D",
+        "e4",
+        "b8",
+        "ad",
+    ]
     assert [box.get_width() for box in axes.patches] == [1, 1, 2, 2, 3, 3]
     assert [box.get_x() for box in axes.patches] == [0, 0, 1, 1, 3, 3]
 
 
 @pytest.mark.parametrize(
-    ("token", "label"), [(" a", "\u2423a"), ("\n", "\\n"), ("$x$", r"\$x\$"), (b"\xc3", "\\xc3"), ("\u4e2d", "U+4E2D"), (7, "7")]
+    ("token", "label"),
+    [
+        (" a", "\u2423a"),
+        ("\n", "\\n"),
+        ("$x$", r"\$x\$"),
+        (b"\xc3", "\\xc3"),
+        ("\u4e2d", "U+4E2D"),
+        (7, "7"),
+    ],
 )
 def test_tokens_can_be_seen(token, label):
     assert canvas.visible(token) == label
@@ -311,7 +395,10 @@ def test_tokens_can_be_seen(token, label):
 
 
 def test_schedule_marks_the_end_of_the_warm_up_and_the_last_step():
-    labels = [text.get_text() for text in plots.schedule([0, 0.5, 1.0, 1.0, 0.1]).axes[0].get_legend().get_texts()]
+    labels = [
+        text.get_text()
+        for text in plots.schedule([0, 0.5, 1.0, 1.0, 0.1]).axes[0].get_legend().get_texts()
+    ]
     assert labels == ["warm-up: 2 steps", "largest: 1 at step 2", "last: 0.1 at step 4"]
 
 
@@ -334,7 +421,8 @@ def test_heatmap_writes_its_numbers_and_has_0_in_the_middle():
 
     array = np.array([[1.234, -5.0], [0.0, np.nan]])
     axes = plots.heatmap(array, "name", rows=["a", "b"], xlabel="channel", ylabel="token").axes[0]
-    assert written(axes) == ["1.23", "-5.00", "0.00", "nan"]  # what is no number is said, and grey: not as white as 0
+    # what is no number is said, and grey: not as white as 0
+    assert written(axes) == ["1.23", "-5.00", "0.00", "nan"]
     assert to_hex(axes.images[0].to_rgba(axes.images[0].get_array())[1, 1]) == BROKEN
     assert (axes.images[0].norm.vmin, axes.images[0].norm.vmax) == (-5, 5)
     assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_title()) == ("channel", "token", "name")
@@ -348,7 +436,9 @@ def test_heatmaps_with_a_limit_have_one_scale():
 
 
 def test_numbers_of_wide_matrices_do_not_overlap():
-    figure = plots.heatmaps([("a", -RNG.random((3, 12))), ("b", -RNG.random((5, 12))), ("c", Q), ("d", Q)])
+    figure = plots.heatmaps(
+        [("a", -RNG.random((3, 12))), ("b", -RNG.random((5, 12))), ("c", Q), ("d", Q)]
+    )
     plots.png_bytes(figure)
     for axes in figure.axes[:2]:
         boxes = [text.get_window_extent() for text in axes.texts[:12]]

@@ -21,8 +21,15 @@ def both(function: str, arguments: tuple, seed: int) -> None:
     want, hand_cache = getattr(by_hand, f"{function}_forward")(*arguments)
     assert_allclose(out, want, rtol=1e-9, atol=1e-12)
     dout = np.random.default_rng(seed).standard_normal(np.shape(out))
-    got, want = getattr(layers, f"{function}_backward")(dout, cache), getattr(by_hand, f"{function}_backward")(dout, hand_cache)
-    for a, b in zip(got if isinstance(got, tuple) else (got,), want if isinstance(want, tuple) else (want,), strict=True):
+    got, want = (
+        getattr(layers, f"{function}_backward")(dout, cache),
+        getattr(by_hand, f"{function}_backward")(dout, hand_cache),
+    )
+    for a, b in zip(
+        got if isinstance(got, tuple) else (got,),
+        want if isinstance(want, tuple) else (want,),
+        strict=True,
+    ):
         assert (a is None) == (b is None)
         if a is not None:
             assert_allclose(a, b, rtol=1e-9, atol=1e-11)
@@ -43,7 +50,11 @@ def test_softmax_and_activations(shape, seed):
 def test_linear(leading, n_in, n_out, has_bias, seed):
     rng = np.random.default_rng(seed)
     bias = rng.standard_normal(n_out) if has_bias else None
-    both("linear", (rng.standard_normal((*leading, n_in)), rng.standard_normal((n_in, n_out)), bias), seed)
+    both(
+        "linear",
+        (rng.standard_normal((*leading, n_in)), rng.standard_normal((n_in, n_out)), bias),
+        seed,
+    )
 
 
 @common
@@ -106,4 +117,8 @@ def test_dropout(n, m, p, seed):
 @common
 @given(size, st.integers(1, 6))
 def test_positions(T, half):
-    assert_allclose(layers.sinusoidal_positions(T, 2 * half), by_hand.sinusoidal_positions(T, 2 * half), atol=1e-12)
+    assert_allclose(
+        layers.sinusoidal_positions(T, 2 * half),
+        by_hand.sinusoidal_positions(T, 2 * half),
+        atol=1e-12,
+    )

@@ -1,4 +1,6 @@
-"""Start here: what the rest of the tests say at length, in a dozen asserts that can be worked out on paper."""
+"""Start here: what the rest of the tests say at length, in a dozen asserts that can be worked out
+on paper.
+"""
 
 import math
 
@@ -13,18 +15,23 @@ def test_softmax_makes_probabilities_of_numbers():
 
 
 def test_a_loss_is_the_surprise_of_the_right_token():
-    loss, cache = layers.cross_entropy_forward(np.zeros((1, 4)), np.array([2]))  # four equal chances
+    loss, cache = layers.cross_entropy_forward(
+        np.zeros((1, 4)), np.array([2])
+    )  # four equal chances
     assert math.isclose(loss, math.log(4))
-    assert np.allclose(layers.cross_entropy_backward(1.0, cache), [[0.25, 0.25, -0.75, 0.25]])  # push token 2 up, the rest down
+    # push token 2 up, the rest down
+    assert np.allclose(layers.cross_entropy_backward(1.0, cache), [[0.25, 0.25, -0.75, 0.25]])
 
 
 def test_layer_norm_gives_mean_0_and_variance_1():
-    out, _ = layers.layer_norm_forward(np.array([[1.0, 3.0]]), np.ones(2), eps=0.0)  # mean 2, both one away from it
+    # mean 2, both one away from it
+    out, _ = layers.layer_norm_forward(np.array([[1.0, 3.0]]), np.ones(2), eps=0.0)
     assert np.allclose(out, [[-1.0, 1.0]])
 
 
 def test_attention_mixes_the_values_and_sees_no_future():
-    q = k = np.zeros((1, 1, 2, 1))  # all scores are equal: a query takes the mean of the keys that it may see
+    # all scores are equal: a query takes the mean of the keys that it may see
+    q = k = np.zeros((1, 1, 2, 1))
     v = np.array([[[[2.0], [4.0]]]])
     out, _ = layers.attention_forward(q, k, v)
     assert np.allclose(out[0, 0], [[2.0], [3.0]])  # the first sees itself alone
@@ -35,7 +42,9 @@ def test_a_gradient_is_the_slope_of_the_loss():
     x, h = np.array([0.7]), 1e-6
     _, cache = layers.gelu_forward(x)
     gradient = layers.gelu_backward(np.ones(1), cache)
-    assert np.allclose((layers.gelu_forward(x + h)[0] - layers.gelu_forward(x - h)[0]) / (2 * h), gradient)
+    assert np.allclose(
+        (layers.gelu_forward(x + h)[0] - layers.gelu_forward(x - h)[0]) / (2 * h), gradient
+    )
 
 
 def test_a_gpt_that_has_learnt_nothing_guesses():

@@ -1,4 +1,6 @@
-"""Stopping a run: a signal loses nothing; one process has a directory; a learner's file cannot say that all is well."""
+"""Stopping a run: a signal loses nothing; one process has a directory; a learner's file cannot say
+that all is well.
+"""
 
 import os
 import signal
@@ -22,7 +24,9 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM]
 
 
 class Endless:
-    """The reference, but its n-th call of one function sends a signal and then never returns: only an exception gets out."""
+    """The reference, but its n-th call of one function sends a signal and then never returns: only
+    an exception gets out.
+    """
 
     def __init__(self, function: str, call: int, number: int):
         self.function, self.call, self.number, self.calls = function, call, number, 0
@@ -57,7 +61,9 @@ PLACES = [
 
 @pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize("function, call, step", PLACES)
-def test_a_signal_in_any_place_stops_the_run_and_loses_nothing(tmp_path, tiny_run, function, call, step, number):
+def test_a_signal_in_any_place_stops_the_run_and_loses_nothing(
+    tmp_path, tiny_run, function, call, step, number
+):
     whole = tiny_run("whole")
     train(whole, show=False)
     data = TextData(str(tmp_path / "text.txt"), TEXT)
@@ -133,9 +139,14 @@ with locked(Path(sys.argv[1])):
 
 
 def test_a_lock_goes_with_its_process(tmp_path):
-    with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout.readline() == "held\n"
-        with pytest.raises(BlockingIOError, match=f"in use by process {process.pid}"), locked(tmp_path):
+        with (
+            pytest.raises(BlockingIOError, match=f"in use by process {process.pid}"),
+            locked(tmp_path),
+        ):
             pass
         process.kill()
         process.wait()
@@ -161,7 +172,12 @@ ENDINGS = {
 def test_a_file_that_ends_the_program_fails_the_command(tmp_path, text_file, kind):
     mine = tmp_path / "mine.py"
     mine.write_text(ENDINGS[kind], encoding="utf-8")
-    flags = [flag for flag in FLAGS if flag not in ("--ops", "numpy")] + ["--activation", "relu", "--ops", mine]
+    flags = [flag for flag in FLAGS if flag not in ("--ops", "numpy")] + [
+        "--activation",
+        "relu",
+        "--ops",
+        mine,
+    ]
     result = minigpt("train", "--data", text_file, "--out", tmp_path / "run", *flags)
     assert result.returncode not in (0, 2), result.stdout
     assert "Traceback" not in result.stderr
@@ -176,7 +192,12 @@ def test_an_exit_that_comes_after_the_command_is_finished_changes_nothing(tmp_pa
         words
         + "def relu_forward(x):\n    return np.maximum(x, 0), x > 0\ndef relu_backward(dout, cache):\n    return dout * cache\n"
     )
-    flags = [flag for flag in FLAGS if flag not in ("--ops", "numpy")] + ["--activation", "relu", "--ops", mine]
+    flags = [flag for flag in FLAGS if flag not in ("--ops", "numpy")] + [
+        "--activation",
+        "relu",
+        "--ops",
+        mine,
+    ]
     assert minigpt("train", "--data", text_file, "--out", tmp_path / "run", *flags).returncode == 3
 
 
@@ -195,9 +216,26 @@ def test_a_signal_reaches_a_learners_function(tmp_path, text_file, number):
     """In the process below: the run stops inside the function, and is saved."""
     mine, out = tmp_path / "mine.py", tmp_path / "run"
     mine.write_text(SLOW, encoding="utf-8")
-    flags = [flag for flag in FLAGS if flag not in ("--ops", "numpy")] + ["--activation", "relu", "--ops", str(mine)]
-    command = [sys.executable, "-m", "minigpt", "train", "--data", str(text_file), "--out", str(out), *flags]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8") as process:
+    flags = [flag for flag in FLAGS if flag not in ("--ops", "numpy")] + [
+        "--activation",
+        "relu",
+        "--ops",
+        str(mine),
+    ]
+    command = [
+        sys.executable,
+        "-m",
+        "minigpt",
+        "train",
+        "--data",
+        str(text_file),
+        "--out",
+        str(out),
+        *flags,
+    ]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+    ) as process:
         while process.stdout.readline() != "in\n":
             assert process.poll() is None
         process.send_signal(number)

@@ -22,8 +22,11 @@ SAMPLES = (
     "aaaa aaa aaaaa abab ababa " + END + " <|end",
 )
 CORPUS = " ".join(SAMPLES) * 2 + "low low lower lowest the hen then"
-anything = st.text(st.characters(exclude_categories=["Cs"]))  # all text: every character but lone surrogates
-mixed = st.lists(st.one_of(anything, st.sampled_from([*SAMPLES, *" abn'\n\u0301\u4f60\U0001f600"])), max_size=6).map("".join)
+# all text: every character but lone surrogates
+anything = st.text(st.characters(exclude_categories=["Cs"]))
+mixed = st.lists(
+    st.one_of(anything, st.sampled_from([*SAMPLES, *" abn'\n\u0301\u4f60\U0001f600"])), max_size=6
+).map("".join)
 letters = st.text("ab ", max_size=40)  # few letters: many ties, many overlaps
 
 
@@ -33,7 +36,9 @@ def tokenizer() -> BPETokenizer:
 
 
 def merges_in_order(piece: str, merges) -> list[bytes]:
-    """Another way to the same tokens: every merge once, in the order of the ranks, wherever it fits."""
+    """Another way to the same tokens: every merge once, in the order of the ranks, wherever it
+    fits.
+    """
     parts = tuple(bytes([byte]) for byte in piece.encode())
     for pair in merges:
         parts = join(parts, pair)
@@ -47,7 +52,10 @@ def merges_in_order(piece: str, merges) -> list[bytes]:
     ("text", "pieces"),
     [
         ("We'll see:  3 of 10!", ["We", "'ll", " see", ":", " ", " 3", " of", " 10", "!"]),
-        ("a's b't c're d've e'm f'll g'd", ["a", "'s", " b", "'t", " c", "'re", " d", "'ve", " e", "'m", " f", "'ll", " g", "'d"]),
+        (
+            "a's b't c're d've e'm f'll g'd",
+            ["a", "'s", " b", "'t", " c", "'re", " d", "'ve", " e", "'m", " f", "'ll", " g", "'d"],
+        ),
         ("I'M A'S", ["I", "'", "M", " A", "'", "S"]),  # lower case only
         ("\u4e00\u4e8c12", ["\u4e00\u4e8c", "12"]),  # the Chinese numerals are letters
         ("\xbd\u2167\xb2", ["\xbd\u2167\xb2"]),  # fractions, Roman and raised numerals are numbers
@@ -71,20 +79,31 @@ def test_split_loses_nothing(text):
 def test_split_against_the_regex_package():
     """Its Unicode is newer: only characters that this Python knows too are compared."""
     regex = pytest.importorskip("regex")
-    rule = regex.compile(r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+")
-    assigned = [chr(c) for c in range(sys.maxunicode + 1) if unicodedata.category(chr(c)) not in ("Cn", "Cs")]
+    rule = regex.compile(
+        r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+    )
+    assigned = [
+        chr(c)
+        for c in range(sys.maxunicode + 1)
+        if unicodedata.category(chr(c)) not in ("Cn", "Cs")
+    ]
     for character in assigned:
         text = f"a{character}1{character} {character}"
         assert split(text) == rule.findall(text), ascii(character)
     rng = random.Random(0)
     for _ in range(3000):
-        text = "".join(rng.choice(rng.choice((assigned, " '\n\tabs12.", "\x1c\x85\u3000'llre"))) for _ in range(12))
+        text = "".join(
+            rng.choice(rng.choice((assigned, " '\n\tabs12.", "\x1c\x85\u3000'llre")))
+            for _ in range(12)
+        )
         assert split(text) == rule.findall(text), ascii(text)
 
 
 @pytest.mark.parametrize(("category", "inside"), [("L", "a"), ("N", "1")])
 def test_the_pinned_ranges_are_unicodes(category, inside):
-    """A character once it is assigned keeps its class; so the older of two versions is part of the newer."""
+    """A character once it is assigned keeps its class; so the older of two versions is part of the
+    newer.
+    """
     ours = {c for c in range(sys.maxunicode + 1) if split(inside + chr(c)) == [inside + chr(c)]}
     theirs = {c for c in range(sys.maxunicode + 1) if unicodedata.category(chr(c))[0] == category}
     older, newer = sorted((ours, theirs), key=len)
@@ -95,8 +114,15 @@ def test_the_pinned_ranges_are_unicodes(category, inside):
 
 
 def test_the_worked_example():
-    """low low lower lowest: l-o four times and o-w four times, and of equals the smaller in bytes: l-o. Then lo-w."""
-    found = [(merge.rank, merge.pair, merge.count) for merge in textbook_merges("low low lower lowest", 3)]
+    """low low lower lowest: l-o four times and o-w four times, and of equals the smaller in bytes:
+    l-o.
+
+    Then lo-w.
+    """
+    found = [
+        (merge.rank, merge.pair, merge.count)
+        for merge in textbook_merges("low low lower lowest", 3)
+    ]
     assert found == [(0, (b"l", b"o"), 4), (1, (b"lo", b"w"), 4), (2, (b" ", b"low"), 3)]
 
 
@@ -110,7 +136,9 @@ def test_fast_training_is_the_textbooks(text, n):
 
 def test_every_merge_is_seen_as_it_happens():
     seen = []
-    tokenizer = train_bpe(CORPUS, 300, on_merge=lambda rank, pair, count: seen.append((rank, pair, count)))
+    tokenizer = train_bpe(
+        CORPUS, 300, on_merge=lambda rank, pair, count: seen.append((rank, pair, count))
+    )
     assert [pair for _, pair, _ in seen] == tokenizer.merges and len(seen) == 300 - 257
     assert [rank for rank, _, _ in seen] == list(range(43))
     counts = [count for _, _, count in seen]
@@ -118,7 +146,9 @@ def test_every_merge_is_seen_as_it_happens():
 
 
 def test_vocab_sizes_that_cannot_be():
-    with pytest.raises(ValueError, match="vocab_size is 256, but must be at least 257: 256 bytes and 1 special"):
+    with pytest.raises(
+        ValueError, match="vocab_size is 256, but must be at least 257: 256 bytes and 1 special"
+    ):
         train_bpe("abc", 256)
     with pytest.raises(ValueError, match="vocab_size is 300, but this text gives at most 259"):
         train_bpe("abc", 300)
@@ -171,7 +201,11 @@ def test_encoding_the_training_text_is_the_textbooks(text, n):
 def test_lowest_rank_first_not_left_to_right():
     tokenizer = BPETokenizer([(b"b", b"c"), (b"a", b"b")])
     assert [tokenizer.symbol(i) for i in tokenizer.encode("abc")] == ["'a'", "'bc'"]
-    assert [step.rank for step in BPETokenizer([(b"a", b"b"), (b"ab", b"ab")]).steps("abab")] == [0, 0, 1]
+    assert [step.rank for step in BPETokenizer([(b"a", b"b"), (b"ab", b"ab")]).steps("abab")] == [
+        0,
+        0,
+        1,
+    ]
 
 
 def test_ids_are_in_gpt2s_order():
@@ -188,7 +222,10 @@ def test_special_tokens(tokenizer):
     ids = tokenizer.encode(text, allowed_special=[END])
     assert (ids == end).sum() == 2 and tokenizer.decode(ids) == text
     assert tokenizer.symbol(end) == repr(END)
-    with pytest.raises(ValueError, match=r"allowed_special has '<\|x\|>', but the special tokens are <\|endoftext\|>"):
+    with pytest.raises(
+        ValueError,
+        match=r"allowed_special has '<\|x\|>', but the special tokens are <\|endoftext\|>",
+    ):
         tokenizer.encode("a", ["<|x|>"])
     nested = BPETokenizer([], ("<s>", "<s>>"))
     assert nested.encode("<s>>", ["<s>", "<s>>"]).tolist() == [257]  # the longer one
@@ -198,7 +235,11 @@ def test_a_lone_surrogate_is_no_crash(tokenizer):
     assert tokenizer.decode(tokenizer.encode("a\ud800b")) == "a\ufffd\ufffd\ufffdb"
     assert not list(tokenizer.steps("\ud800"))
     joins = BPETokenizer([(b"\xed", b"\xa0")])
-    assert next(joins.steps("\ud800")).parts == [b"\xed\xa0", b"\x80"] == [joins.token_bytes(i) for i in joins.encode("\ud800")]
+    assert (
+        next(joins.steps("\ud800")).parts
+        == [b"\xed\xa0", b"\x80"]
+        == [joins.token_bytes(i) for i in joins.encode("\ud800")]
+    )
 
 
 def test_bad_ids_are_named(tokenizer):
@@ -218,7 +259,10 @@ def test_symbols_are_short_ascii(tokenizer, kind):
 
 def test_a_long_token_is_cut():
     tokenizer = train_bpe(" " * 64 + "a", 262)
-    assert len(tokenizer.token_bytes(261 - 1)) == 32 or max(map(len, map(tokenizer.token_bytes, range(262)))) == 32
+    assert (
+        len(tokenizer.token_bytes(261 - 1)) == 32
+        or max(map(len, map(tokenizer.token_bytes, range(262)))) == 32
+    )
     assert max(len(tokenizer.symbol(i)) for i in range(262)) < 25
 
 
@@ -229,7 +273,9 @@ def test_a_prompts_last_space_is_left_to_the_model(tokenizer, text):
 
 def test_a_long_piece_does_not_take_for_ever(tokenizer):
     text = "".join(random.Random(0).choices("aeht", k=20_000))  # one piece
-    assert [tokenizer.token_bytes(i) for i in tokenizer.encode(text)] == merges_in_order(text, tokenizer.merges)
+    assert [tokenizer.token_bytes(i) for i in tokenizer.encode(text)] == merges_in_order(
+        text, tokenizer.merges
+    )
 
 
 def test_the_cache_is_bounded(tokenizer, monkeypatch):
@@ -237,7 +283,10 @@ def test_the_cache_is_bounded(tokenizer, monkeypatch):
 
     monkeypatch.setattr(bpe, "CACHED", 10)
     fresh = BPETokenizer(tokenizer.merges)
-    assert fresh.encode(CORPUS).tolist() == tokenizer.encode(CORPUS).tolist() and len(fresh._cache) <= 10
+    assert (
+        fresh.encode(CORPUS).tolist() == tokenizer.encode(CORPUS).tolist()
+        and len(fresh._cache) <= 10
+    )
 
 
 # ---- streams

@@ -1,4 +1,6 @@
-"""Tokenizers in use: their files, a run with BPE, GPT-2's own vocabulary, the small trained model that ships."""
+"""Tokenizers in use: their files, a run with BPE, GPT-2's own vocabulary, the small trained model
+that ships.
+"""
 
 import json
 import os
@@ -39,7 +41,9 @@ def test_save_and_load(tokenizer, tmp_path):
 
 
 def test_tokens_that_look_like_the_files_own(tmp_path):
-    """A merge that is spelled as the version line is, and special tokens whose order is not that of their lengths."""
+    """A merge that is spelled as the version line is, and special tokens whose order is not that of
+    their lengths.
+    """
     tokens = [b"#version"[:n] for n in range(1, 9)]
     merges = [*((tokens[n], tokens[n + 1][-1:]) for n in range(7)), (b"#version", b":")]
     tokenizer = BPETokenizer(merges, ("<long>", "<b>", "<a>"))
@@ -59,7 +63,9 @@ def test_the_ids_are_the_files(tmp_path):
 
 
 def test_equality(tokenizer):
-    assert tokenizer != CharTokenizer("ab") and CharTokenizer("ab") == CharTokenizer("ba") != CharTokenizer("abc")
+    assert tokenizer != CharTokenizer("ab") and CharTokenizer("ab") == CharTokenizer(
+        "ba"
+    ) != CharTokenizer("abc")
     assert train_bpe("abab", 258) != train_bpe("baba", 258)
     both = (b"a", b"b"), (b"b", b"c")
     left, right = BPETokenizer([*both, (b"ab", b"c")]), BPETokenizer([*both, (b"a", b"bc")])
@@ -91,15 +97,27 @@ def write(name, content):
         (change_vocab(a=None), r"vocab\.json and merges\.txt: the vocabulary has no token 'a'"),
         (change_vocab(a=1), r"the vocabulary's ids must be 0 \.\. 258, each once"),
         (change_vocab(ab=99), r"the vocabulary's ids must be 0 \.\. 258, each once"),
-        (write("merges.txt", b"#version: 0.2\na b\nab\n"), r"merges\.txt, line 3: 'ab' is not two tokens"),
+        (
+            write("merges.txt", b"#version: 0.2\na b\nab\n"),
+            r"merges\.txt, line 3: 'ab' is not two tokens",
+        ),
         (write("merges.txt", b"a b c\n"), r"merges\.txt, line 1: 'a b c' is not two tokens"),
         (write("merges.txt", b"a \n"), r"merges\.txt, line 1: 'a ' is not two tokens"),
         (write("merges.txt", "a \u4f60\n".encode()), r"merges\.txt, line 1"),
         (write("merges.txt", b"\xff\xfe"), r"merges\.txt: not UTF-8"),
-        (write("merges.txt", b"ab c\na b\n"), r"merge 0 joins b'ab' and b'c', but no merge before it makes b'ab'"),
-        (write("merges.txt", b"a b\na b\n"), r"merge 1 joins b'a' and b'b', but a token b'ab' is there already"),
+        (
+            write("merges.txt", b"ab c\na b\n"),
+            r"merge 0 joins b'ab' and b'c', but no merge before it makes b'ab'",
+        ),
+        (
+            write("merges.txt", b"a b\na b\n"),
+            r"merge 1 joins b'a' and b'b', but a token b'ab' is there already",
+        ),
         (write("merges.txt", b"x y\n"), r"the vocabulary has no token 'xy'"),
-        (lambda directory: (directory / "merges.txt").unlink(), r"holds neither vocab\.json with merges\.txt nor encoder\.json"),
+        (
+            lambda directory: (directory / "merges.txt").unlink(),
+            r"holds neither vocab\.json with merges\.txt nor encoder\.json",
+        ),
         (lambda directory: (directory / "vocab.json").unlink(), r"holds neither"),
     ],
 )
@@ -111,7 +129,10 @@ def test_damaged_files_are_named(tmp_path, damage, message):
 
 
 def test_no_tokenizer(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"char_tokenizer\.json: no such file, nor vocab\.json and merges\.txt"):
+    with pytest.raises(
+        FileNotFoundError,
+        match=r"char_tokenizer\.json: no such file, nor vocab\.json and merges\.txt",
+    ):
         load_tokenizer(tmp_path)
 
 
@@ -125,26 +146,45 @@ def test_special_tokens_that_cannot_be():
 
 
 def test_bpe_is_trained_on_the_training_part_only():
-    text = "ab" * 20 + "-" * 860 + "xy" * 50  # x-y is what the whole text has most often, but for the dashes
+    # x-y is what the whole text has most often, but for the dashes
+    text = "ab" * 20 + "-" * 860 + "xy" * 50
     data = TextData("x", text, lambda part: train_bpe(part, 267))
     pairs = data.tokenizer.merges
     assert (b"a", b"b") in pairs and (b"x", b"y") not in pairs
     assert len(data.tokens["val"]) == 100 and data.bytes_per_token("val") == 1.0
     first, *rest = data.tokens["train"]
-    assert data.bytes_per_token("train") == (900 - len(data.tokenizer.token_bytes(first))) / len(rest)
+    assert data.bytes_per_token("train") == (900 - len(data.tokenizer.token_bytes(first))) / len(
+        rest
+    )
     assert TextData("x", "a\xe9" * 100).bytes_per_token("train") == pytest.approx(1.5, abs=0.01)
 
 
 def test_a_run_with_bpe(tmp_path, capsys):
-    (tmp_path / "text.txt").write_text("\U0001f600 the quick brown fox jumps over the lazy dog. " * 80, encoding="utf-8")
-    out, flags = str(tmp_path / "run"), "--n-layer 1 --n-head 2 --n-embd 16 --block-size 16 --batch-size 4 --quiet --ops numpy"
-    train = ["train", "--data", str(tmp_path / "text.txt"), "--out", out, "--tokenizer", "bpe", "--vocab-size", "280"]
+    (tmp_path / "text.txt").write_text(
+        "\U0001f600 the quick brown fox jumps over the lazy dog. " * 80, encoding="utf-8"
+    )
+    out, flags = (
+        str(tmp_path / "run"),
+        "--n-layer 1 --n-head 2 --n-embd 16 --block-size 16 --batch-size 4 --quiet --ops numpy",
+    )
+    train = [
+        "train",
+        "--data",
+        str(tmp_path / "text.txt"),
+        "--out",
+        out,
+        "--tokenizer",
+        "bpe",
+        "--vocab-size",
+        "280",
+    ]
     assert main([*train, "--max-iters", "6", "--max-seconds", "0", *flags.split()]) == 0
     assert "280 tokens of byte-level BPE" in capsys.readouterr().out
     for other in (["--tokenizer", "char"], ["--vocab-size", "300"]):
         assert main(["train", "--out", out, "--resume", "--quiet", *other]) != 0
         assert f"not {other[1]}; leave out {other[0]}" in capsys.readouterr().err
-    assert main(["train", "--out", out, "--resume", "--quiet"]) == 0  # the tokenizer is the checkpoint's
+    # the tokenizer is the checkpoint's
+    assert main(["train", "--out", out, "--resume", "--quiet"]) == 0
     assert "nats per byte" in capsys.readouterr().out
     assert main(["eval", out]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -155,18 +195,37 @@ def test_a_run_with_bpe(tmp_path, capsys):
     n_bytes = len(load_tokenizer(next(Path(out).glob("step-*"))).decode_bytes(val[1:]))
     assert per_byte * n_bytes == pytest.approx(per_token * (len(val) - 1), rel=1e-3)
     assert main(["generate", out, "--prompt", "the \U0001f600", "--max-new-tokens", "30"]) == 0
-    assert main(["data", "show", str(tmp_path / "text.txt"), "--tokenizer", "bpe", "--vocab-size", "270"]) == 0
+    assert (
+        main(
+            [
+                "data",
+                "show",
+                str(tmp_path / "text.txt"),
+                "--tokenizer",
+                "bpe",
+                "--vocab-size",
+                "270",
+            ]
+        )
+        == 0
+    )
     assert "270 different ones; the first merges" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--tokenizer", "char", "--vocab-size", "300"], "--vocab-size: the characters of the text give the vocabulary"),
+        (
+            ["--tokenizer", "char", "--vocab-size", "300"],
+            "--vocab-size: the characters of the text give the vocabulary",
+        ),
         (["--tokenizer", "bpe", "--vocab-size", "200"], "200 is below 257"),
         (["--tokenizer", "bpe"], "vocab_size is 1024, but this text gives at most"),
         (["--data", "reverse", "--tokenizer", "bpe"], "a token of the task reverse is a character"),
-        (["--data", "reverse", "--vocab-size", "300"], "a token of the task reverse is a character"),
+        (
+            ["--data", "reverse", "--vocab-size", "300"],
+            "a token of the task reverse is a character",
+        ),
     ],
 )
 def test_flags_that_cannot_be(tmp_path, text_file, capsys, flags, message):
@@ -180,7 +239,9 @@ def test_flags_that_cannot_be(tmp_path, text_file, capsys, flags, message):
 
 
 def test_generate_shows_whole_characters(tmp_path, monkeypatch):
-    """Each token of a text of three-byte characters is a byte; what is written at each moment is whole."""
+    """Each token of a text of three-byte characters is a byte; what is written at each moment is
+    whole.
+    """
     from minigpt.cli import generate
 
     text = "\u4e16\u754c\U0001f600!"
@@ -234,14 +295,24 @@ def test_ten_thousand_random_texts_as_tiktoken(gpt2):
         "'s't're've'm'll'd'S",
         "\u4f60\u597d\u4e00\u3042\uac00",
     ]
-    ranges = [(0, 0x80), (0x80, 0x250), (0x250, 0x2000), (0x2000, 0x3000), (0x3000, 0xD800), (0xE000, 0x20000), (0x20000, 0x110000)]
+    ranges = [
+        (0, 0x80),
+        (0x80, 0x250),
+        (0x250, 0x2000),
+        (0x2000, 0x3000),
+        (0x3000, 0xD800),
+        (0xE000, 0x20000),
+        (0x20000, 0x110000),
+    ]
     for _ in range(10_000):
         text = ""
         for _ in range(rng.randint(1, 12)):
             if rng.random() < 0.6:
                 text += "".join(rng.choices(rng.choice(pools), k=rng.randint(1, 8)))
             else:
-                text += "".join(chr(rng.randrange(*rng.choice(ranges))) for _ in range(rng.randint(1, 4)))
+                text += "".join(
+                    chr(rng.randrange(*rng.choice(ranges))) for _ in range(rng.randint(1, 4))
+                )
         assert tokenizer.encode(text).tolist() == tiktoken.encode_ordinary(text), ascii(text)
         assert tokenizer.decode(tokenizer.encode(text)) == text
 

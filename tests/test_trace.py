@@ -1,4 +1,6 @@
-"""A trace is what the model did: every number is the model's own, sums and names fit, gradients equal their differences."""
+"""A trace is what the model did: every number is the model's own, sums and names fit, gradients
+equal their differences.
+"""
 
 from dataclasses import replace
 
@@ -18,7 +20,9 @@ IDS = np.array([7, 6, 0, 4, 7, 1])
 
 
 def traced(model=None, **options):
-    return minigpt.trace(model or tiny_model(), "trans", tiny_tokenizer(), targets="ransf", **options)
+    return minigpt.trace(
+        model or tiny_model(), "trans", tiny_tokenizer(), targets="ransf", **options
+    )
 
 
 def other_model(**changes):
@@ -65,7 +69,9 @@ def test_a_trace_stays_as_it_was_when_its_model_is_trained():
 
 
 def gradients(trace) -> dict:
-    """The parameters' gradients, collected from the steps that give them, under the parameters' names."""
+    """The parameters' gradients, collected from the steps that give them, under the parameters'
+    names.
+    """
     found = {}
     prefixes = {"weight": "weight", "bias": "bias"}
     for step in trace.backward:
@@ -79,7 +85,9 @@ def gradients(trace) -> dict:
             for kind in prefixes:
                 if f"d{kind}" in step.outputs:
                     found[f"{step.name}.{kind}"] = step.outputs[f"d{kind}"]
-    found["wte.weight"] = found["wte.weight"] + trace.find("head", "linear_backward").outputs["dweight"].T
+    found["wte.weight"] = (
+        found["wte.weight"] + trace.find("head", "linear_backward").outputs["dweight"].T
+    )
     return {name: gradient for name, gradient in found.items() if gradient is not None}
 
 
@@ -87,13 +95,17 @@ def gradients(trace) -> dict:
 def test_what_leaves_a_step_enters_the_next(changes):
     """The residual sums are the recorder's own: they must be, bit for bit, what the model computed."""
     trace = minigpt.trace(other_model(**changes), IDS)
-    entering = [value for step in trace for value in step.inputs.values() if isinstance(value, np.ndarray)]
+    entering = [
+        value for step in trace for value in step.inputs.values() if isinstance(value, np.ndarray)
+    ]
     sums = [step for step in trace if step.function == "add"]
     assert len(sums) == 1 + 4 * 2  # the embeddings'; two a block, forward and backward
     assert np.array_equal(sums[0].inputs["tokens"], trace[0].out) and trace[0].name == "wte"
     for step in sums:
         assert np.array_equal(step.out, sum(step.inputs.values())), step.name
-        assert any(np.array_equal(step.out, value) for value in entering if value.shape == step.out.shape), step.name
+        assert any(
+            np.array_equal(step.out, value) for value in entering if value.shape == step.out.shape
+        ), step.name
 
 
 @pytest.mark.parametrize("changes", OTHERS.values(), ids=OTHERS)
@@ -107,7 +119,9 @@ def test_every_gradient_has_its_difference(changes):
 
 
 def test_a_wrong_gradient_is_seen(tmp_path):
-    """A learner's softmax with half the gradient: its own step, and attention's, differ from their differences."""
+    """A learner's softmax with half the gradient: its own step, and attention's, differ from their
+    differences.
+    """
     source = (
         "import numpy as np\n"
         "def softmax_forward(x):\n    e = np.exp(x - x.max(-1, keepdims=True))\n    p = e / e.sum(-1, keepdims=True)\n"
@@ -117,7 +131,12 @@ def test_a_wrong_gradient_is_seen(tmp_path):
     )
     (tmp_path / "mine.py").write_text(source, encoding="utf-8")
     trace = traced(ops=tmp_path / "mine.py")
-    wrong = {step.function for step in trace.backward for _, _, got, want in compared(step) if abs(got - want) > 1e-6}
+    wrong = {
+        step.function
+        for step in trace.backward
+        for _, _, got, want in compared(step)
+        if abs(got - want) > 1e-6
+    }
     assert {"softmax_backward", "attention_backward", "multi_head_attention_backward"} == wrong
 
 
@@ -133,7 +152,9 @@ def test_the_model_is_left_alone():
     model = tiny_model()
     before = {name: array.copy() for name, array in model.params.items()}
     traced(model)
-    assert model.ops is layers and all(np.array_equal(before[name], model.params[name]) for name in before)
+    assert model.ops is layers and all(
+        np.array_equal(before[name], model.params[name]) for name in before
+    )
 
 
 def test_dropout_is_recorded_where_it_is_on():
@@ -141,7 +162,11 @@ def test_dropout_is_recorded_where_it_is_on():
     assert not any("dropout" in step.function for step in minigpt.trace(model, IDS))
     trace = minigpt.trace(model, IDS, rng=np.random.default_rng(3))
     names = [step.name for step in trace.forward if step.function == "dropout_forward"]
-    inside = [f"h.{i}.{part}" for i in range(2) for part in ("attn.heads.attention.dropout", "attn.dropout", "mlp.dropout")]
+    inside = [
+        f"h.{i}.{part}"
+        for i in range(2)
+        for part in ("attn.heads.attention.dropout", "attn.dropout", "mlp.dropout")
+    ]
     assert names == ["embed.dropout", *inside]
     targets = np.append(IDS[1:], -1)[None]
     assert trace.loss == model.loss(IDS[None], targets, np.random.default_rng(3))[0]
@@ -152,32 +177,53 @@ def test_dropout_is_recorded_where_it_is_on():
 def test_the_kernels_and_the_loops():
     pytest.importorskip("numba")
     model = tiny_model()
-    small = GPT(model.config, params={name: array.astype(np.float32) for name, array in model.params.items()})
-    reference, kernels, loops = traced(model), traced(small, ops="numba"), traced(model, ops="by_hand")
+    small = GPT(
+        model.config,
+        params={name: array.astype(np.float32) for name, array in model.params.items()},
+    )
+    reference, kernels, loops = (
+        traced(model),
+        traced(small, ops="numba"),
+        traced(model, ops="by_hand"),
+    )
     assert abs(reference.loss - kernels.loss) < 1e-5 and abs(reference.loss - loops.loss) < 1e-12
     top = [(step.name, step.function) for step in reference if step.depth == 0]
-    assert top == [(step.name, step.function) for step in kernels] == [(step.name, step.function) for step in loops]
+    assert (
+        top
+        == [(step.name, step.function) for step in kernels]
+        == [(step.name, step.function) for step in loops]
+    )
     for step, kernel in zip([step for step in reference if step.depth == 0], kernels, strict=True):
         assert np.allclose(step.out, kernel.out, atol=1e-4), step.name
 
 
 def test_the_reference_inside():
-    """Attention's softmax and the MLP's parts are steps of their own, below the call that they are part of."""
+    """Attention's softmax and the MLP's parts are steps of their own, below the call that they are
+    part of.
+    """
     steps = {(step.name, step.function): step.depth for step in traced()}
     assert steps["h.0.attn.heads.attention.softmax", "softmax_forward"] == 2
-    assert steps["h.0.mlp.gelu", "gelu_backward"] == 1 and steps["h.0.mlp.c_fc", "linear_backward"] == 1
+    assert (
+        steps["h.0.mlp.gelu", "gelu_backward"] == 1
+        and steps["h.0.mlp.c_fc", "linear_backward"] == 1
+    )
 
 
 def test_finding_steps():
     trace = traced()
     assert [step.index for step in trace] == list(range(len(trace)))
-    assert {step.name for step in trace["h.0.attn"]} >= {"h.0.attn.c_attn", "h.0.attn.heads", "h.0.attn.c_proj"}
+    assert {step.name for step in trace["h.0.attn"]} >= {
+        "h.0.attn.c_attn",
+        "h.0.attn.heads",
+        "h.0.attn.c_proj",
+    }
     assert "h.0.sum_1" not in {step.name for step in trace["h.0.attn"]}
     assert trace[3].function == "layer_norm_forward" and len(trace[:5]) == 5
     assert len(trace.forward) + len(trace.backward) == len(trace)
     with pytest.raises(KeyError, match=r"no step 'h\.7'; there are wte, wpe, embed, h\.0\.ln_1"):
         trace["h.7"]
-    with pytest.raises(KeyError, match=r"no step 'h\.0\.ln'"):  # a part's name is whole, as h.1 is not h.10
+    # a part's name is whole, as h.1 is not h.10
+    with pytest.raises(KeyError, match=r"no step 'h\.0\.ln'"):
         trace["h.0.ln"]
     with pytest.raises(KeyError, match="no step 'head' that calls softmax_forward"):
         trace.find("head", "softmax_forward")
@@ -205,12 +251,17 @@ def test_what_it_shows():
     assert "by central differences" in back
     for markdown in (trace._repr_markdown_(), normed._repr_markdown_()):
         for line in markdown.splitlines():
-            assert sum(part.lstrip("-").replace(".", "").isdigit() for part in line.split()) <= 6 + 3, line
+            assert (
+                sum(part.lstrip("-").replace(".", "").isdigit() for part in line.split()) <= 6 + 3
+            ), line
 
 
 def test_a_row_of_numbers():
     numbers = np.array([[-0.0004, 1.0, -2.5], [3.0, 4.0, 5.0]])
-    assert row(numbers, (2, 1)) == "3.000 4.000 5.000" and row(numbers, (3, 1)) == row(numbers[0], (2, 1)) == "0.000 1.000 -2.500"
+    assert (
+        row(numbers, (2, 1)) == "3.000 4.000 5.000"
+        and row(numbers, (3, 1)) == row(numbers[0], (2, 1)) == "0.000 1.000 -2.500"
+    )
     assert row(np.arange(9), (9, 4)) == "0 1 2 3 4 5 ..." and row(None, (2, 1)) == "-"
 
 
@@ -227,7 +278,9 @@ def test_the_first_nan_is_named(broken_model):
     """The innermost call: c_fc made it, and the MLP around it only passed it on."""
     trace = traced(broken_model)
     assert (trace.broken.index, trace.broken.name) == (12, "h.0.mlp.c_fc")
-    assert str(trace).endswith("step 12 (h.0.mlp.c_fc) is the first whose output holds NaN or infinity")
+    assert str(trace).endswith(
+        "step 12 (h.0.mlp.c_fc) is the first whose output holds NaN or infinity"
+    )
     assert trace[13:].broken.index == 13 and trace[:11].broken is None
     assert traced().broken is None and "NaN" not in str(traced())
     assert "nan" in trace._repr_markdown_() and "nan" in str(trace.broken)
@@ -249,7 +302,9 @@ def test_a_gradient_that_is_infinite_is_named(tmp_path):
 def test_nan_has_its_pictures(broken_model):
     trace = traced(broken_model)
     one, other = trace.plot().axes
-    assert [text.get_text() for text in one.texts] == ["nan"] and one.get_ylim()[1] == pytest.approx(1.1 * 1.746, rel=1e-3)
+    assert [text.get_text() for text in one.texts] == ["nan"] and one.get_ylim()[
+        1
+    ] == pytest.approx(1.1 * 1.746, rel=1e-3)
     assert [text.get_text() for text in other.texts] == ["nan", "nan"]
     written = [text.get_text() for text in trace.broken.plot().axes[-1].texts]
     assert written[::16] == ["nan"] * 5 and written.count("nan") == 5
@@ -261,7 +316,9 @@ def test_bad_input():
         minigpt.trace(model, "trans")
     with pytest.raises(TypeError, match="must be a string, or ids of shape"):
         minigpt.trace(model, np.array([1.5, 2.0]))
-    with pytest.raises(ValueError, match=r"the text has 9 tokens, but must have 2 \.\. 8, the block_size"):
+    with pytest.raises(
+        ValueError, match=r"the text has 9 tokens, but must have 2 \.\. 8, the block_size"
+    ):
         minigpt.trace(model, np.arange(9) % 3)
     with pytest.raises(ValueError, match="the targets have 2 tokens, but must have 5"):
         minigpt.trace(model, "trans", tiny_tokenizer(), targets="ra")
@@ -309,7 +366,12 @@ def test_a_model_of_a_persons_own_is_traced_as_it_is():
     ids, targets = tiny_batch()
     trace = traced(model)
     assert trace.loss == float(model.loss(ids, targets)[0]) != traced().loss
-    assert [step.name for step in trace.forward if step.function == "add"] == ["embed", "h.0.sum_1", "h.0.sum_1", "h.0.sum_2"]
+    assert [step.name for step in trace.forward if step.function == "add"] == [
+        "embed",
+        "h.0.sum_1",
+        "h.0.sum_1",
+        "h.0.sum_2",
+    ]
 
 
 def test_a_sum_that_goes_on_from_the_wrong_stream_is_seen():
@@ -368,7 +430,10 @@ def test_the_loss_of_a_persons_own_model_by_differences():
     above, below = ({name: array.copy() for name, array in model.params.items()} for _ in range(2))
     above["wte.weight"][at] += h
     below["wte.weight"][at] -= h
-    want = (Doubled(CONFIG, params=above).loss(ids, targets)[0] - Doubled(CONFIG, params=below).loss(ids, targets)[0]) / (2 * h)
+    want = (
+        Doubled(CONFIG, params=above).loss(ids, targets)[0]
+        - Doubled(CONFIG, params=below).loss(ids, targets)[0]
+    ) / (2 * h)
     assert abs(loss_difference(model, ids, targets, "wte.weight", at) - want) < 1e-7
 
 
@@ -388,7 +453,10 @@ def test_the_command(capsys, tmp_path):
     printed = capsys.readouterr().out
     assert printed.count("step ") == 4 and "backward" not in printed
     assert main(["trace", "trans", "--model", "tiny", "--html", str(tmp_path / "walk.html")]) == 0
-    assert "open it in a browser" in capsys.readouterr().out and (tmp_path / "walk.html").stat().st_size > 50_000
+    assert (
+        "open it in a browser" in capsys.readouterr().out
+        and (tmp_path / "walk.html").stat().st_size > 50_000
+    )
     assert main(["trace", "The array"]) == 0  # the model that ships
     assert "h.3.sum_2" in capsys.readouterr().out
     for words, said in (

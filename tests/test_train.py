@@ -1,4 +1,6 @@
-"""Training: it learns, it is the same every time, and a run that was killed and resumed is the run that was not."""
+"""Training: it learns, it is the same every time, and a run that was killed and resumed is the run
+that was not.
+"""
 
 import json
 import os
@@ -43,7 +45,9 @@ def test_the_same_seed_gives_the_same_run_and_another_another(tiny_run):
     out = tiny_run().out.parent
     expect_same(params_of(out / "a"), params_of(out / "b"))
     assert (out / "a" / LOG).read_text() == (out / "b" / LOG).read_text()
-    assert not np.array_equal(params_of(out / "a")["wte.weight"], params_of(out / "c")["wte.weight"])
+    assert not np.array_equal(
+        params_of(out / "a")["wte.weight"], params_of(out / "c")["wte.weight"]
+    )
 
 
 @pytest.mark.parametrize("stopped_at", [1, 3, 4, 7, 11])
@@ -78,11 +82,19 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tiny_run, stopped_at, monkeyp
 
 def test_a_resumed_run_has_the_ops_that_it_began_with(tiny_run, tmp_path):
     mine = tmp_path / "mine.py"
-    mine.write_text("from minigpt import layers\ndef relu_forward(x):\n    return layers.relu_forward(x)\n", encoding="utf-8")
+    mine.write_text(
+        "from minigpt import layers\ndef relu_forward(x):\n    return layers.relu_forward(x)\n",
+        encoding="utf-8",
+    )
     base = tiny_run("base")
-    run = new_run(tmp_path / "run", base.data, TINY_MODEL | {"activation": "relu"}, base.settings, ops=mine)
+    run = new_run(
+        tmp_path / "run", base.data, TINY_MODEL | {"activation": "relu"}, base.settings, ops=mine
+    )
     train(run, max_seconds=0.0, show=False)
-    with pytest.raises(ValueError, match=r"was trained with functions of .*mine\.py; name that file again \(--ops\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"was trained with functions of .*mine\.py; name that file again \(--ops\)",
+    ):
         resume_run(run.out)  # a checkpoint that says so is no reason to run a file
     resumed = resume_run(run.out, ops=mine)
     assert resumed.ops == str(mine) and resumed.model.ops.own == ("relu_forward",)
@@ -94,11 +106,15 @@ def test_a_checkpoint_cannot_name_code_to_run(tiny_run, tmp_path):
     run = tiny_run()
     directory = save(run)
     evil = tmp_path / "evil.py"
-    evil.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\ndef relu_forward(x): pass\n", encoding="utf-8")
+    evil.write_text(
+        f"open({str(tmp_path / 'ran')!r}, 'w')\ndef relu_forward(x): pass\n", encoding="utf-8"
+    )
     (directory / "sha256.json").unlink()
     content = json.loads((directory / "training.json").read_text(encoding="utf-8"))
     for ops in (str(evil), "evil", str(tmp_path), "os", "minigpt.layers", "", "../evil.py"):
-        (directory / "training.json").write_text(json.dumps(content | {"ops": ops}), encoding="utf-8")
+        (directory / "training.json").write_text(
+            json.dumps(content | {"ops": ops}), encoding="utf-8"
+        )
         with pytest.raises(ValueError, match="name that file again"):
             resume_run(run.out)
     assert not (tmp_path / "ran").exists()
@@ -119,7 +135,11 @@ def test_checkpoints_are_in_the_order_of_their_steps(tmp_path):
 def test_an_evaluation_has_whole_batches_the_same_each_time(tiny_run, monkeypatch):
     run = tiny_run()
     sizes, real = [], run.data.batch
-    monkeypatch.setattr(run.data, "batch", lambda split, rng, B, T: sizes.append((split, B, T)) or real(split, rng, B, T))
+    monkeypatch.setattr(
+        run.data,
+        "batch",
+        lambda split, rng, B, T: sizes.append((split, B, T)) or real(split, rng, B, T),
+    )
     first = evaluation(run)
     run.step = 8
     second = evaluation(run)
@@ -128,9 +148,16 @@ def test_an_evaluation_has_whole_batches_the_same_each_time(tiny_run, monkeypatc
 
 
 def test_every_purpose_and_step_has_random_numbers_of_its_own():
-    """Different from each other, from those of another seed, and from those of the weights, whose generator is the seed's."""
+    """Different from each other, from those of another seed, and from those of the weights, whose
+    generator is the seed's.
+    """
     drawn = [np.random.default_rng(seed).random(4).tobytes() for seed in (3, 4)]
-    drawn += [generator(seed, purpose, step).random(4).tobytes() for seed in (3, 4) for purpose in PURPOSES for step in (0, 1, 2)]
+    drawn += [
+        generator(seed, purpose, step).random(4).tobytes()
+        for seed in (3, 4)
+        for purpose in PURPOSES
+        for step in (0, 1, 2)
+    ]
     assert len(set(drawn)) == len(drawn)
 
 
@@ -147,7 +174,9 @@ def test_a_diverged_run_says_so_and_keeps_the_checkpoint(tiny_run):
     train(run, max_seconds=0.0, show=False)
     run.model.params["wte.weight"][:] = np.nan
     run.step = 1
-    with pytest.raises(FloatingPointError, match=r"the loss is nan .* at step 1: training has diverged"):
+    with pytest.raises(
+        FloatingPointError, match=r"the loss is nan .* at step 1: training has diverged"
+    ):
         train(run, show=False)
     assert np.isfinite(params_of(run.out)["wte.weight"]).all()
 
@@ -170,14 +199,33 @@ def test_char_cpu_is_nanogpts_run():
     assert preset.model == {
         "block_size": 64, "n_layer": 4, "n_head": 4, "n_embd": 128, "dropout": 0.0, "bias": False, "activation": "gelu_erf"
     }  # fmt: skip
-    assert (settings.batch_size, settings.max_iters, settings.lr_decay_iters, settings.warmup_iters) == (12, 2000, 2000, 100)
-    assert (settings.learning_rate, settings.min_lr, settings.beta1, settings.beta2) == (1e-3, 1e-4, 0.9, 0.99)
-    assert (settings.weight_decay, settings.grad_clip, settings.eval_interval, settings.eval_batches) == (0.1, 1.0, 250, 20)
+    assert (
+        settings.batch_size,
+        settings.max_iters,
+        settings.lr_decay_iters,
+        settings.warmup_iters,
+    ) == (12, 2000, 2000, 100)
+    assert (settings.learning_rate, settings.min_lr, settings.beta1, settings.beta2) == (
+        1e-3,
+        1e-4,
+        0.9,
+        0.99,
+    )
+    assert (
+        settings.weight_decay,
+        settings.grad_clip,
+        settings.eval_interval,
+        settings.eval_batches,
+    ) == (0.1, 1.0, 250, 20)
 
 
 @pytest.mark.parametrize(
     ("changed", "message"),
-    [({"batch_size": 0}, "batch_size is 0"), ({"learning_rate": -1.0}, "learning_rate is -1"), ({"beta1": 1.0}, "beta1 is 1")],
+    [
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"learning_rate": -1.0}, "learning_rate is -1"),
+        ({"beta1": 1.0}, "beta1 is 1"),
+    ],
 )
 def test_wrong_settings(changed, message):
     with pytest.raises(ValueError, match=message):
@@ -195,17 +243,32 @@ FLAGS += "--eval-interval 100 --eval-batches 1 --sample-length 3 --quiet"
 
 
 def command(text: Path, out: Path, *more: str) -> list[str]:
-    return [sys.executable, "-m", "minigpt", "train", "--data", str(text), "--out", str(out), *FLAGS.split(), *more]
+    return [
+        sys.executable,
+        "-m",
+        "minigpt",
+        "train",
+        "--data",
+        str(text),
+        "--out",
+        str(out),
+        *FLAGS.split(),
+        *more,
+    ]
 
 
 def finish(text: Path, out: Path, *more: str) -> str:
-    result = subprocess.run(command(text, out, *more), capture_output=True, text=True, encoding="utf-8")
+    result = subprocess.run(
+        command(text, out, *more), capture_output=True, text=True, encoding="utf-8"
+    )
     assert result.returncode == 0, result.stderr
     return result.stdout
 
 
 def kill_at(process: subprocess.Popen, out: Path, step: int, delay: int) -> None:
-    """SIGKILL once the log shows `step`, after `delay` more looks at it: a moment that no line of code chose."""
+    """SIGKILL once the log shows `step`, after `delay` more looks at it: a moment that no line of
+    code chose.
+    """
     while process.poll() is None:
         logged = (out / LOG).read_bytes().count(b'"loss"') if (out / LOG).exists() else 0
         if logged >= step:
@@ -224,7 +287,9 @@ def killed_and_resumed(tmp_path: Path, kills: int, seed: int) -> None:
     choose = random.Random(seed)
     for kill in range(kills):
         out = tmp_path / f"killed-{kill}"
-        with subprocess.Popen(command(text, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        with subprocess.Popen(
+            command(text, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
             kill_at(process, out, choose.randrange(0, 290), choose.randrange(0, 200))
         finish(text, out, "--resume")
         expect_same(params_of(out), wanted)
@@ -267,9 +332,17 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
 def test_flags_that_contradict_a_run_are_refused(tmp_path, text_file):
     finish(text_file, tmp_path / "run", "--max-iters", "1")
     for more, message in (
-        (["--resume", "--max-iters", "1", "--seed", "5"], "has seed = 1337, not 5; leave out --seed"),
+        (
+            ["--resume", "--max-iters", "1", "--seed", "5"],
+            "has seed = 1337, not 5; leave out --seed",
+        ),
         (["--max-iters", "1"], "holds a run already; add --resume"),
     ):
-        result = subprocess.run(command(text_file, tmp_path / "run", *more), capture_output=True, text=True, encoding="utf-8")
+        result = subprocess.run(
+            command(text_file, tmp_path / "run", *more),
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+        )
         assert result.returncode == 1 and message in result.stderr, result.stderr
     assert json.loads((newest(tmp_path / "run") / "training.json").read_text())["step"] == 1

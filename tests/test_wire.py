@@ -1,4 +1,6 @@
-"""Messages between the judge and a learner's process: what goes in comes out, and what is no message is refused."""
+"""Messages between the judge and a learner's process: what goes in comes out, and what is no
+message is refused.
+"""
 
 import io
 import random
@@ -22,15 +24,23 @@ LAYOUTS = {
 }
 arrays = st.builds(
     lambda array, layout, writeable: _laid_out(array, layout, writeable),
-    st.sampled_from(DTYPES).flatmap(lambda d: nps.arrays(np.dtype(d), nps.array_shapes(min_dims=0, min_side=0, max_side=4))),
+    st.sampled_from(DTYPES).flatmap(
+        lambda d: nps.arrays(np.dtype(d), nps.array_shapes(min_dims=0, min_side=0, max_side=4))
+    ),
     st.sampled_from(list(LAYOUTS)),
     st.booleans(),
 )
 words = st.text(st.characters(codec="utf-8"), max_size=5)
-plain = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | words
+plain = (
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | words
+)
 values = st.recursive(
     plain | arrays,
-    lambda inner: st.lists(inner, max_size=3) | st.tuples(inner, inner) | st.dictionaries(words, inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.tuples(inner, inner)
+        | st.dictionaries(words, inner, max_size=3)
+    ),
     max_leaves=8,
 )
 
@@ -51,9 +61,11 @@ def same(got: object, want: object) -> bool:
     if type(got) is not type(want):
         return False
     if isinstance(want, np.ndarray):
-        return (got.dtype, got.shape, got.flags.writeable) == (want.dtype, want.shape, want.flags.writeable) and (
-            np.array_equal(got, want, equal_nan=True)
-        )
+        return (got.dtype, got.shape, got.flags.writeable) == (
+            want.dtype,
+            want.shape,
+            want.flags.writeable,
+        ) and (np.array_equal(got, want, equal_nan=True))
     if isinstance(want, list | tuple):
         return len(got) == len(want) and all(map(same, got, want))
     if isinstance(want, dict):
@@ -107,7 +119,21 @@ HEADERS = [
     b'{"tuple": [{"handle": 3}, {"other": "x"}, {"dtype": "<f4"}]}',
     b'{"cache": ["os", "_exit"], "items": [0]}',
 ]
-PIECES = [b"[", b"{", b"null", b"-1", b"1e999", b"9" * 30, b'"O"', b'"V8"', b'"array"', b'"tuple"', b"[" * 5000, b"\xff", b"NaN"]
+PIECES = [
+    b"[",
+    b"{",
+    b"null",
+    b"-1",
+    b"1e999",
+    b"9" * 30,
+    b'"O"',
+    b'"V8"',
+    b'"array"',
+    b'"tuple"',
+    b"[" * 5000,
+    b"\xff",
+    b"NaN",
+]
 
 
 def damaged(rng: random.Random) -> bytes:
@@ -117,8 +143,12 @@ def damaged(rng: random.Random) -> bytes:
         header = rng.randbytes(rng.randrange(40))
     for _ in range(rng.randrange(4)):
         at = rng.randrange(len(header) + 1)
-        header = header[:at] + rng.choice([*PIECES, rng.randbytes(1)]) + header[at + rng.randrange(4) :]
-    lengths = struct.pack(">IQ", len(header), len(body)) if rng.random() < 0.9 else rng.randbytes(12)
+        header = (
+            header[:at] + rng.choice([*PIECES, rng.randbytes(1)]) + header[at + rng.randrange(4) :]
+        )
+    lengths = (
+        struct.pack(">IQ", len(header), len(body)) if rng.random() < 0.9 else rng.randbytes(12)
+    )
     message = lengths + header + body
     return message[: rng.randrange(len(message) + 1)] if rng.random() < 0.1 else message
 
@@ -140,7 +170,9 @@ def is_plain(value: object) -> bool:
         return all(map(is_plain, value.items() if isinstance(value, dict) else value))
     if isinstance(value, np.ndarray | np.generic):
         return value.dtype.kind in wire.KINDS
-    return type(value) in wire.PLAIN or isinstance(value, wire.Other | np.random.Generator | np.dtype)
+    return type(value) in wire.PLAIN or isinstance(
+        value, wire.Other | np.random.Generator | np.dtype
+    )
 
 
 REFUSED = {
@@ -161,7 +193,9 @@ def test_refused(header):
     import json
 
     with pytest.raises(ValueError):
-        wire.unpack(json.dumps(header).encode(), bytes(16), handle=lambda number: number, trusted=False)
+        wire.unpack(
+            json.dumps(header).encode(), bytes(16), handle=lambda number: number, trusted=False
+        )
 
 
 def test_a_length_beyond_the_limit_is_refused_before_it_is_read():

@@ -1,16 +1,19 @@
-"""The ladder: from the three loops of a textbook to the kernels that this package trains with, one idea a rung.
+"""The ladder: from the three loops of a textbook to the kernels that this package trains with, one
+idea a rung.
 
     matmul       m0 three loops -> m1 their order -> m2 threads -> m3 cache blocks -> m4 several rows at once
                  -> m5 sums in registers -> m6 kernels/matmul.py itself
     attention    a0 the formula -> a1 online softmax -> a2 blocks -> a3 queries as lanes -> a5 kernels/attention.py itself
     backward     a4 P computed again from lse -> a6 kernels/attention.py itself
 
-Each rung is one file, says on top what it adds to the rung before and why that is faster, and gives the same numbers as that one.
-Read a file, then the next with the first beside it. What each step is worth on your machine:
+Each rung is one file, says on top what it adds to the rung before and why that is faster, and gives
+the same numbers as that one. Read a file, then the next with the first beside it. What each step is
+worth on your machine:
 
     python -m kernels.ladder.table
 
-Every module has `traffic(...)`: how many numbers its loops read from arrays and write to them (table.py says what is counted).
+Every module has `traffic(...)`: how many numbers its loops read from arrays and write to them
+(table.py says what is counted).
 """
 
 MATMUL: tuple[tuple[str, str], ...] = (

@@ -1,11 +1,13 @@
-"""Rung 0: causal attention as its formula says, S = q k^T / sqrt(hs), P = softmax(S), out = P v, with all of S stored.
+"""Rung 0: causal attention as its formula says, S = q k^T / sqrt(hs), P = softmax(S), out = P v,
+with all of S stored.
 
-Each step goes over a T x T matrix: S is written, read for the maximum, read and written as P, read again for out. At T = 1024 that
-matrix is 4 MiB a head, more than the caches near a core hold, and half of it is scores of keys that a query may not see.
-The last product runs down the columns of v, as m0_plain.py does with B.
+Each step goes over a T x T matrix: S is written, read for the maximum, read and written as P, read
+again for out. At T = 1024 that matrix is 4 MiB a head, more than the caches near a core hold, and
+half of it is scores of keys that a query may not see. The last product runs down the columns of v,
+as m0_plain.py does with B.
 
-Every rung of this ladder has one thread for each head (the ladder of matmul shows what threads are worth): what is won here is won
-by better loops. Source: Vaswani et al. 2017, equation 1.
+Every rung of this ladder has one thread for each head (the ladder of matmul shows what threads are
+worth): what is won here is won by better loops. Source: Vaswani et al. 2017, equation 1.
 """
 
 import math
@@ -68,6 +70,10 @@ def attention(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def traffic(B: int, nh: int, T: int, hs: int) -> tuple[int, int]:
-    """Reads: q and k for each score that is seen; S 3 times for its softmax; S and v for each product. Writes: S 3 times, out."""
+    """Reads: q and k for each score that is seen; S 3 times for its softmax; S and v for each
+    product.
+
+    Writes: S 3 times, out.
+    """
     seen, all_ = T * (T + 1) // 2, T * T
     return B * nh * (2 * seen * hs + 3 * all_ + 2 * all_ * hs), B * nh * (3 * all_ + T * hs)

@@ -1,12 +1,14 @@
 """Rung 1: online softmax. One key at a time, and no score is ever stored.
 
-A softmax seems to need its whole row: first the maximum, then the sum. But with the largest score so far, m, and the sum so far,
-l = sum e^(s - m), a new score s needs only a correction of what is there:
+A softmax seems to need its whole row: first the maximum, then the sum. But with the largest score
+so far, m, and the sum so far, l = sum e^(s - m), a new score s needs only a correction of what is
+there:
 
     m' = max(m, s)      l' = l e^(m - m') + e^(s - m')      out' = out e^(m - m') + e^(s - m') v       at the end out / l
 
-So a query goes over its keys once, the T x T matrix is gone, and with it its way to the memory and back. The loop ends at the
-query's own key: what the mask would hide is not computed at all. And v is read row by row, in lanes.
+So a query goes over its keys once, the T x T matrix is gone, and with it its way to the memory and
+back. The loop ends at the query's own key: what the mask would hide is not computed at all. And v
+is read row by row, in lanes.
 Source: Milakov and Gimelshein 2018, "Online normalizer calculation for softmax", algorithm 3.
 """
 
@@ -32,7 +34,8 @@ def _head(q, k, v, out):
         for j in range(i + 1):
             s, value = inner_product(q[i], k[j]) * scale, v[j]
             m_next = max(m, s)
-            shrink, p = np.exp(m - m_next), np.exp(s - m_next)  # the first time e^-inf = 0: there was nothing before
+            # the first time e^-inf = 0: there was nothing before
+            shrink, p = np.exp(m - m_next), np.exp(s - m_next)
             for d in range(hs):
                 mean[d] = mean[d] * shrink + p * value[d]
             total, m = total * shrink + p, m_next
@@ -55,6 +58,9 @@ def attention(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def traffic(B: int, nh: int, T: int, hs: int) -> tuple[int, int]:
-    """For each key that is seen: q, k, v and out are read, out is written. Then out / l, and the zeros before."""
+    """For each key that is seen: q, k, v and out are read, out is written.
+
+    Then out / l, and the zeros before.
+    """
     seen = T * (T + 1) // 2
     return B * nh * hs * (4 * seen + T), B * nh * hs * (seen + 2 * T)

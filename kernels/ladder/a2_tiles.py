@@ -1,10 +1,11 @@
 """Rung 2: QUERIES queries against KEYS keys at a time, and the online softmax once a block.
 
-a1 corrects `out` for every key: two exponentials and a pass over the row. Here a query's scores with a block of keys are made
-first; then it takes their maximum, corrects once, and needs one exponential a key. And since 64 numbers now wait for theirs side by
-side, the exponentials go in lanes (kernels/vector_math.py; np.exp is a call for each number). The block's keys and values (32 KiB
-at hs = 64) serve 32 queries while they are in the L1 cache. Blocks beyond the diagonal are skipped; in those that it cuts, each
-query stops at its own key.
+a1 corrects `out` for every key: two exponentials and a pass over the row. Here a query's scores
+with a block of keys are made first; then it takes their maximum, corrects once, and needs one
+exponential a key. And since 64 numbers now wait for theirs side by side, the exponentials go in
+lanes (kernels/vector_math.py; np.exp is a call for each number). The block's keys and values (32
+KiB at hs = 64) serve 32 queries while they are in the L1 cache. Blocks beyond the diagonal are
+skipped; in those that it cuts, each query stops at its own key.
 Source: Dao et al. 2022, "FlashAttention", algorithm 1.
 """
 
@@ -25,7 +26,10 @@ ZERO, MINUS_INFINITY = np.float32(0.0), np.float32(-np.inf)
 
 @part
 def _online_softmax(row, m, total, mean):
-    """Scores become weights e^(s - m'); what was summed so far shrinks by e^(m - m'). Returns m' and the new total."""
+    """Scores become weights e^(s - m'); what was summed so far shrinks by e^(m - m').
+
+    Returns m' and the new total.
+    """
     m_next = m
     for j in range(row.size):
         m_next = max(m_next, row[j])
@@ -44,7 +48,11 @@ def _online_softmax(row, m, total, mean):
 def _head(q, k, v, out):
     T, hs = q.shape
     scale = np.float32(1.0 / math.sqrt(hs))
-    s, m, total = np.empty(KEYS, np.float32), np.empty(QUERIES, np.float32), np.empty(QUERIES, np.float32)
+    s, m, total = (
+        np.empty(KEYS, np.float32),
+        np.empty(QUERIES, np.float32),
+        np.empty(QUERIES, np.float32),
+    )
     out[:, :] = ZERO
     for i0 in range(0, T, QUERIES):
         n = min(QUERIES, T - i0)
@@ -77,7 +85,12 @@ def attention(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def traffic(B: int, nh: int, T: int, hs: int) -> tuple[int, int]:
-    """For each score: q and k, itself 3 times, v and out read; itself twice and out written. For each block, a query's out."""
+    """For each score: q and k, itself 3 times, v and out read; itself twice and out written.
+
+    For each block, a query's out.
+    """
     seen = T * (T + 1) // 2
     corrected = hs * (sum(i // KEYS + 1 for i in range(T)) + T)  # once a block, and at the end
-    return B * nh * (seen * (3 + 4 * hs) + corrected), B * nh * (seen * (2 + hs) + corrected + T * hs)
+    return B * nh * (seen * (3 + 4 * hs) + corrected), B * nh * (
+        seen * (2 + hs) + corrected + T * hs
+    )

@@ -1,12 +1,16 @@
-"""Rung 3: each query is a lane of a vector, and both products are made by the register tile. (kernels/flash.py, made small.)
+"""Rung 3: each query is a lane of a vector, and both products are made by the register tile.
 
-In a2 a score, a query's maximum and its sum each run along a row, and at the end of each the lanes of a vector must be brought
-together. Here S is kept the other way round, as S^T (keys, queries): COLUMNS queries side by side, each in its own lane. Maximum,
-exponential and sum are one instruction for all of them, and no lane ever asks another. P^T, as it then lies, is already the panel
-that the tile reads for O^T = V^T P^T. The products are those of m5_tile.py: their sums stay in registers.
+(kernels/flash.py, made small.)
 
-T is padded with zeros to whole blocks. No harm is done: a key that is not there lies beyond the diagonal, and a query that is not
-there is not written. lse = m + log l is kept: from it and q, k alone the backward pass (a4) makes P again.
+In a2 a score, a query's maximum and its sum each run along a row, and at the end of each the lanes
+of a vector must be brought together. Here S is kept the other way round, as S^T (keys, queries):
+COLUMNS queries side by side, each in its own lane. Maximum, exponential and sum are one instruction
+for all of them, and no lane ever asks another. P^T, as it then lies, is already the panel that the
+tile reads for O^T = V^T P^T. The products are those of m5_tile.py: their sums stay in registers.
+
+T is padded with zeros to whole blocks. No harm is done: a key that is not there lies beyond the
+diagonal, and a query that is not there is not written. lse = m + log l is kept: from it and q, k
+alone the backward pass (a4) makes P again.
 Source: Dao 2023, "FlashAttention-2" (lse); Goto and van de Geijn 2008 (panels).
 """
 
@@ -71,10 +75,18 @@ def _online_softmax(s, i0, j0, m, m_next, shrink, total, o):
 def _head(q, k, v, out, lse):
     T, hs = q.shape
     length, width = -(-T // KEYS) * KEYS, -(-hs // ROWS) * ROWS
-    q, keys, values = _padded(q, length, hs), _padded(k, length, width).reshape(-1), _padded(v, length, width).reshape(-1)
+    q, keys, values = (
+        _padded(q, length, hs),
+        _padded(k, length, width).reshape(-1),
+        _padded(v, length, width).reshape(-1),
+    )
     flat_q, flat_s = np.empty(hs * COLUMNS, np.float32), np.empty(KEYS * COLUMNS, np.float32)
     flat_o = np.empty(width * COLUMNS, np.float32)  # flat, for the tile counts in one dimension
-    q_turned, s, o = flat_q.reshape(hs, COLUMNS), flat_s.reshape(KEYS, COLUMNS), flat_o.reshape(width, COLUMNS)
+    q_turned, s, o = (
+        flat_q.reshape(hs, COLUMNS),
+        flat_s.reshape(KEYS, COLUMNS),
+        flat_o.reshape(width, COLUMNS),
+    )
     lanes = np.zeros((5, COLUMNS), np.float32)
     m, m_next, shrink, total, zeros = lanes[0], lanes[1], lanes[2], lanes[3], lanes[4]
     for i0 in range(0, T, COLUMNS):
@@ -82,11 +94,39 @@ def _head(q, k, v, out, lse):
         m[:], total[:], o[:, :] = MINUS_INFINITY, ZERO, ZERO
         for j0 in range(0, i0 + COLUMNS, KEYS):
             for j in range(0, KEYS, ROWS):  # S^T = K Q^T: (KEYS, hs) @ (hs, COLUMNS)
-                tile_rows(keys, (j0 + j) * width, width, flat_q, 0, COLUMNS, zeros, 0, 0, flat_s, j * COLUMNS, COLUMNS, hs)
+                tile_rows(
+                    keys,
+                    (j0 + j) * width,
+                    width,
+                    flat_q,
+                    0,
+                    COLUMNS,
+                    zeros,
+                    0,
+                    0,
+                    flat_s,
+                    j * COLUMNS,
+                    COLUMNS,
+                    hs,
+                )
             _online_softmax(s, i0, j0, m, m_next, shrink, total, o)
             for d in range(0, width, ROWS):  # O^T += V^T P^T: (width, KEYS) @ (KEYS, COLUMNS)
                 at = d * COLUMNS
-                tile_columns(values, j0 * width + d, width, flat_s, 0, COLUMNS, flat_o, at, COLUMNS, flat_o, at, COLUMNS, KEYS)
+                tile_columns(
+                    values,
+                    j0 * width + d,
+                    width,
+                    flat_s,
+                    0,
+                    COLUMNS,
+                    flat_o,
+                    at,
+                    COLUMNS,
+                    flat_o,
+                    at,
+                    COLUMNS,
+                    KEYS,
+                )
         for i in range(min(COLUMNS, T - i0)):
             lse[i0 + i] = m[i] + np.log(total[i])
             for d in range(hs):
@@ -113,7 +153,9 @@ def attention(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def traffic(B: int, nh: int, T: int, hs: int) -> tuple[int, int]:
-    """Reads and writes: copies of q, k, v; for each block its tiles, S for its softmax, O for its correction; out."""
+    """Reads and writes: copies of q, k, v; for each block its tiles, S for its softmax, O for its
+    correction; out.
+    """
     length, width = -(-T // KEYS) * KEYS, -(-hs // ROWS) * ROWS
     reads, writes = 3 * T * hs, length * (hs + 2 * width)
     for i0 in range(0, T, COLUMNS):

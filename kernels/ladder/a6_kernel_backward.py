@@ -1,8 +1,9 @@
 """The last rung backward: kernels/attention.py, what the model trains on.
 
-The steps are a4's. As in a3, queries are lanes, and all five products are register tiles, which is where the time was: S^T = K Q^T
-and dP^T = V dout^T with queries as columns. So P^T and dS^T come out as the rows that dV += P^T dout and dK += dS^T Q read, and as
-the panels of dQ^T += K^T dS^T. For this q and dout are copied both ways round, and K and V once a head.
+The steps are a4's. As in a3, queries are lanes, and all five products are register tiles, which is
+where the time was: S^T = K Q^T and dP^T = V dout^T with queries as columns. So P^T and dS^T come
+out as the rows that dV += P^T dout and dK += dS^T Q read, and as the panels of dQ^T += K^T dS^T.
+For this q and dout are copied both ways round, and K and V once a head.
 """
 
 import numpy as np
@@ -16,22 +17,33 @@ from kernels.tile import COLUMNS, ROWS
 def attention_backward(
     q: np.ndarray, k: np.ndarray, v: np.ndarray, out: np.ndarray, lse: np.ndarray, dout: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """dq, dk, dv (B, nh, T, hs) of causal attention; out and lse (B, nh, T) as a3_lanes.attention_and_lse gives them."""
+    """dq, dk, dv (B, nh, T, hs) of causal attention; out and lse (B, nh, T) as
+    a3_lanes.attention_and_lse gives them.
+    """
     B, nh, T, hs = q.shape
     strides = (nh * T * hs, T * hs, hs)  # of a sequence, a head, a token
     layout = Layout((B, nh, T, T, hs), (0, 0, 0), strides, strides, strides, True, FAR)
     # the rung's one number per query stands in for m; log l is then 0
-    return kernel_backward(dout, AttentionCache(q, k, v, out, lse, np.zeros_like(lse), NO_MASK, np.float32(1.0), layout))
+    return kernel_backward(
+        dout,
+        AttentionCache(q, k, v, out, lse, np.zeros_like(lse), NO_MASK, np.float32(1.0), layout),
+    )
 
 
 def traffic(B: int, nh: int, T: int, hs: int) -> tuple[int, int]:
-    """Copies of q, k, v, dout, dq, dk, dv; for each block its five products, P and dS. (The mask's writes are left out.)"""
-    narrow, wide, pair = up(hs, ROWS), up(hs, COLUMNS), ROWS + COLUMNS  # a step of a tile reads a `pair`
+    """Copies of q, k, v, dout, dq, dk, dv; for each block its five products, P and dS. (The mask's
+    writes are left out.)
+    """
+    # a step of a tile reads a `pair`
+    narrow, wide, pair = up(hs, ROWS), up(hs, COLUMNS), ROWS + COLUMNS
     reads, writes = 4 * T * hs, 2 * (T + ROWS) * (narrow + wide) + 2 * T * hs
     for i0 in range(0, T, QUERIES):
         n = min(QUERIES, T - i0)
         keys, blocks = up(i0 + n, ROWS), -(-(i0 + n) // KEYS)
-        tiles = 2 * (keys // ROWS) * (QUERIES // COLUMNS) * hs + 2 * (keys // ROWS) * (wide // COLUMNS) * QUERIES
+        tiles = (
+            2 * (keys // ROWS) * (QUERIES // COLUMNS) * hs
+            + 2 * (keys // ROWS) * (wide // COLUMNS) * QUERIES
+        )
         tiles += narrow // ROWS * (QUERIES // COLUMNS) * keys
         sums, scores = 2 * keys * wide + blocks * narrow * QUERIES, keys * QUERIES
         reads += tiles * pair + sums + 2 * scores + 7 * n * hs + n * wide

@@ -1,7 +1,8 @@
 """What the rungs share: how they are compiled, and what they ask of their arguments.
 
-A rung is no kernel of the package: it is not on kernels.jit.KERNELS (what is made ready before a training run), and its stamp in
-Numba's cache covers the files of this folder as well as those it calls in kernels/ (why a stamp: kernels/jit.py).
+A rung is no kernel of the package: it is not on kernels.jit.KERNELS (what is made ready before a
+training run), and its stamp in Numba's cache covers the files of this folder as well as those it
+calls in kernels/ (why a stamp: kernels/jit.py).
 """
 
 import hashlib
@@ -33,7 +34,8 @@ def _compile(function: Callable, parallel: bool) -> Callable:
         if not DISABLED:
             compiled._cache._cache_file._source_stamp = _STAMP
         return compiled
-    except (RuntimeError, OSError, AttributeError):  # nowhere to keep it: kernels.jit has warned of that
+    # nowhere to keep it: kernels.jit has warned of that
+    except (RuntimeError, OSError, AttributeError):
         return numba.njit(**options)(function)
 
 
@@ -48,23 +50,34 @@ _STAMP = _stamp()
 
 
 def matrices(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A (M, K) and B (K, N), float32 and row by row in memory. Raises TypeError, ValueError: compiled code would not notice."""
+    """A (M, K) and B (K, N), float32 and row by row in memory.
+
+    Raises TypeError, ValueError: compiled code would not notice.
+    """
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0] or 0 in a.shape + b.shape:
-        raise ValueError(f"matmul: a has shape {a.shape} and b {b.shape}, but they must be (M, K) and (K, N), none of them 0")
+        raise ValueError(
+            f"matmul: a has shape {a.shape} and b {b.shape}, but they must be (M, K) and (K, N), none of them 0"
+        )
     return _float32("matmul", a=a, b=b)
 
 
 def heads(**arrays: np.ndarray) -> list[np.ndarray]:
-    """Arrays (B, nh, T, hs), all of one shape, as (B nh, T, hs): to a rung, one head is like another."""
+    """Arrays (B, nh, T, hs), all of one shape, as (B nh, T, hs): to a rung, one head is like
+    another.
+    """
     first = next(iter(arrays.values()))
     for name, array in arrays.items():
         if array.ndim != 4 or array.shape != first.shape or 0 in array.shape:
-            raise ValueError(f"attention: {name} has shape {array.shape}, but must be (B, nh, T, hs), as all others")
+            raise ValueError(
+                f"attention: {name} has shape {array.shape}, but must be (B, nh, T, hs), as all others"
+            )
     return [array.reshape(-1, *array.shape[2:]) for array in _float32("attention", **arrays)]
 
 
 def _float32(function: str, **arrays: np.ndarray) -> tuple[np.ndarray, ...]:
     for name, array in arrays.items():
         if array.dtype != np.float32:
-            raise TypeError(f"{function}: {name} has dtype {array.dtype}, but the ladder computes in float32")
+            raise TypeError(
+                f"{function}: {name} has dtype {array.dtype}, but the ladder computes in float32"
+            )
     return tuple(np.ascontiguousarray(array) for array in arrays.values())

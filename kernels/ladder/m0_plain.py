@@ -1,7 +1,8 @@
 """Rung 0: C = A B as a textbook writes it, C[i, j] = sum_k A[i, k] B[k, j].
 
-Compiled, so that what follows is won by better loops and not by leaving Python. What makes it slow: k runs down a column of B,
-and from one number of a column to the next it is a whole row of memory. A cache line of 16 numbers is fetched and one of them used.
+Compiled, so that what follows is won by better loops and not by leaving Python. What makes it slow:
+k runs down a column of B, and from one number of a column to the next it is a whole row of memory.
+A cache line of 16 numbers is fetched and one of them used.
 """
 
 import numpy as np

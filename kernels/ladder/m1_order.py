@@ -1,9 +1,10 @@
 """Rung 1: the same three loops in the order i, k, j.
 
-Now the inner loop runs along a row of B and a row of C: numbers that lie side by side. The compiler takes 16 (or 8, or 4) of them
-as the lanes of one vector, multiplies all by the same A[i, k] with one instruction, and every number of a cache line is used.
-The price: C[i, j] is no longer kept in a register until its sum is whole, it is read and written once for each k. There are more
-reads and writes than before, and it is faster all the same, for each instruction now moves a whole vector.
+Now the inner loop runs along a row of B and a row of C: numbers that lie side by side. The compiler
+takes 16 (or 8, or 4) of them as the lanes of one vector, multiplies all by the same A[i, k] with
+one instruction, and every number of a cache line is used. The price: C[i, j] is no longer kept in a
+register until its sum is whole, it is read and written once for each k. There are more reads and
+writes than before, and it is faster all the same, for each instruction now moves a whole vector.
 """
 
 import numpy as np

@@ -1,11 +1,14 @@
-"""Rung 3: B is cut into blocks that fit a core's cache, and each block meets all rows of A before the next is touched.
+"""Rung 3: B is cut into blocks that fit a core's cache, and each block meets all rows of A before
+the next is touched.
 
-In m2 a core reads all of B for every row of A. Here it takes DEPTH x WIDTH numbers of B (256 KiB), which stay in its own L2 cache
-while all its rows of A go by. Count the reads and writes: they are the same, to the last number. What changes is where they are
+In m2 a core reads all of B for every row of A. Here it takes DEPTH x WIDTH numbers of B (256 KiB),
+which stay in its own L2 cache while all its rows of A go by. Count the reads and writes: they are
+the same, to the last number. What changes is where they are
 found: some 14 cycles away, instead of 50 (L3) or 300 (memory).
 
-Look at the table before you believe that it is faster. Where B fits the L3 cache, or the memory is quick, m2 hardly waits for B: it
-is busy with reading and writing C. Then blocks win nothing yet, and pay in m4, whose loop is fast enough to be kept waiting.
+Look at the table before you believe that it is faster. Where B fits the L3 cache, or the memory is
+quick, m2 hardly waits for B: it is busy with reading and writing C. Then blocks win nothing yet,
+and pay in m4, whose loop is fast enough to be kept waiting.
 """
 
 import numpy as np

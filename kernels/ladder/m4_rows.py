@@ -1,12 +1,14 @@
 """Rung 4: 4 rows of A at once against 2 rows of B.
 
-In m3 each vector of B that is loaded is used for one product, and for that product a vector of C is loaded and stored: a core that
-could start two multiplications a cycle waits for its loads and stores. Here a vector of B, once in a register, meets 4 rows of A;
-and a vector of C, once loaded, takes 2 products before it is stored. For 8 products: 2 loads of B, 4 loads and 4 stores of C, in
+In m3 each vector of B that is loaded is used for one product, and for that product a vector of C is
+loaded and stored: a core that could start two multiplications a cycle waits for its loads and
+stores. Here a vector of B, once in a register, meets 4 rows of A; and a vector of C, once loaded,
+takes 2 products before it is stored. For 8 products: 2 loads of B, 4 loads and 4 stores of C, in
 place of 8, 8 and 8.
 
-The 4 rows of C are summed up in `sums`, a little array of their own that stays in the L1 cache. In C itself they would lie a row
-apart; where that is a power of two all would fall into the same sets of the cache, and push each other out.
+The 4 rows of C are summed up in `sums`, a little array of their own that stays in the L1 cache. In
+C itself they would lie a row apart; where that is a power of two all would fall into the same sets
+of the cache, and push each other out.
 """
 
 import numpy as np
@@ -31,7 +33,12 @@ def _copy(row, to):
 @part
 def _four_rows(a, b, i, k0, k1, n, width, sums):
     """sums (ROWS, WIDTH), flat, += A[i : i + 4, k0 : k1] @ B[k0 : k1, n : n + width]."""
-    s0, s1, s2, s3 = sums[:WIDTH], sums[WIDTH : 2 * WIDTH], sums[2 * WIDTH : 3 * WIDTH], sums[3 * WIDTH :]
+    s0, s1, s2, s3 = (
+        sums[:WIDTH],
+        sums[WIDTH : 2 * WIDTH],
+        sums[2 * WIDTH : 3 * WIDTH],
+        sums[3 * WIDTH :],
+    )
     for k in range(k0, k1 - 1, 2):
         this, following = b[k, n : n + width], b[k + 1, n : n + width]
         a0, a1, a2, a3 = a[i, k], a[i + 1, k], a[i + 2, k], a[i + 3, k]
@@ -44,7 +51,9 @@ def _four_rows(a, b, i, k0, k1, n, width, sums):
             s3[j] += a3 * x + e3 * y
     if (k1 - k0) % 2:  # the last k has no partner
         for r in range(ROWS):
-            add_times(sums[r * WIDTH : r * WIDTH + width], a[i + r, k1 - 1], b[k1 - 1, n : n + width])
+            add_times(
+                sums[r * WIDTH : r * WIDTH + width], a[i + r, k1 - 1], b[k1 - 1, n : n + width]
+            )
 
 
 @part
@@ -85,6 +94,9 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def traffic(M: int, N: int, K: int) -> tuple[int, int]:
-    """A once for each block; B once for 4 rows; `sums` for every second k; C to `sums` and back. (For M in whole fours, K even.)"""
+    """A once for each block; B once for 4 rows; `sums` for every second k; C to `sums` and back.
+
+    (For M in whole fours, K even.)
+    """
     widths, both_ways = -(-N // WIDTH), M * N * K // 2 + 2 * M * N * -(-K // DEPTH)
     return widths * M * K + M * N * K // ROWS + both_ways, M * N + both_ways

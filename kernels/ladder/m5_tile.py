@@ -1,11 +1,13 @@
 """Rung 5: the sums of ROWS x COLUMNS numbers of C stay in registers until they are whole.
 
-m4 still reads and writes its sums once for every 4 products. The register tile (kernels/tile.py, written in the compiler's own
-instructions since no loop in Python says "keep this in a register") holds 8 x 32 sums in 16 vector registers while k runs from
-the first to the last: C is written once, each number of A read meets 32 of B, and each of B meets 8 of A.
+m4 still reads and writes its sums once for every 4 products. The register tile (kernels/tile.py,
+written in the compiler's own instructions since no loop in Python says "keep this in a register")
+holds 8 x 32 sums in 16 vector registers while k runs from the first to the last: C is written once,
+each number of A read meets 32 of B, and each of B meets 8 of A.
 
-The tile reads COLUMNS numbers of B for each k, so B is first copied into panels, (K, COLUMNS) each, which it reads front to back.
-A panel stays in the L2 cache while all rows of A go by. The tile knows no edges: A, B and C are padded with zeros to whole tiles.
+The tile reads COLUMNS numbers of B for each k, so B is first copied into panels, (K, COLUMNS) each,
+which it reads front to back. A panel stays in the L2 cache while all rows of A go by. The tile
+knows no edges: A, B and C are padded with zeros to whole tiles.
 """
 
 import numpy as np
@@ -53,6 +55,11 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def traffic(M: int, N: int, K: int) -> tuple[int, int]:
-    """Reads: B once to pack it; each tile, ROWS numbers of A and COLUMNS of B for each k. Writes: the panels, C."""
+    """Reads: B once to pack it; each tile, ROWS numbers of A and COLUMNS of B for each k.
+
+    Writes: the panels, C.
+    """
     tiles, panels = -(-M // ROWS), -(-N // COLUMNS)
-    return N * K + tiles * panels * K * (ROWS + COLUMNS), panels * COLUMNS * K + tiles * panels * ROWS * COLUMNS
+    return N * K + tiles * panels * K * (
+        ROWS + COLUMNS
+    ), panels * COLUMNS * K + tiles * panels * ROWS * COLUMNS

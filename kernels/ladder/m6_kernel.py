@@ -1,9 +1,10 @@
 """The last rung: kernels/matmul.py, what every linear layer of the model runs on.
 
-It is m5 with what real work asks for. Panels in blocks: 8 of them, 512 deep, stay in the L2 cache, and a tile's 8 rows of A (16
-KiB) stay in the L1 cache while they meet all 8; so A comes from afar once a block and not once a panel. A and B may each be stored
-transposed. Edges have a small tile of their own in place of padded copies. Bias and GELU are applied while a tile is still near.
-Nothing is allocated: workspaces are kept from call to call.
+It is m5 with what real work asks for. Panels in blocks: 8 of them, 512 deep, stay in the L2 cache,
+and a tile's 8 rows of A (16 KiB) stay in the L1 cache while they meet all 8; so A comes from afar
+once a block and not once a panel. A and B may each be stored transposed. Edges have a small tile of
+their own in place of padded copies. Bias and GELU are applied while a tile is still near. Nothing
+is allocated: workspaces are kept from call to call.
 """
 
 import numpy as np
@@ -25,7 +26,9 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def traffic(M: int, N: int, K: int) -> tuple[int, int]:
-    """As m5, but C is put back and taken up again once for each DEPTH of K. (Its edges are counted as whole tiles.)"""
+    """As m5, but C is put back and taken up again once for each DEPTH of K. (Its edges are counted
+    as whole tiles.)
+    """
     tiles, panels, depths = -(-M // ROWS), -(-N // COLUMNS), -(-K // DEPTH)
     reads = N * K + tiles * panels * K * (ROWS + COLUMNS) + (depths - 1) * M * N
     return reads, panels * COLUMNS * K + depths * M * N

@@ -1,8 +1,9 @@
 """What each rung is worth here: `python -m kernels.ladder.table [--size small|full]`.
 
-First every rung is checked: against float64 NumPy, and against the rung before. Then all rungs of a topic are timed in turn, round
-after round, so that whatever else the machine does strikes them alike; a rung that has had SECONDS rests. Medians. NumPy's product
-is used before the first timing and never again: its idle threads would spin, and take the cores from Numba's.
+First every rung is checked: against float64 NumPy, and against the rung before. Then all rungs of a
+topic are timed in turn, round after round, so that whatever else the machine does strikes them
+alike; a rung that has had SECONDS rests. Medians. NumPy's product is used before the first timing
+and never again: its idle threads would spin, and take the cores from Numba's.
 
     GFLOP/s     2 M N K for the product. For attention what causal attention needs, each product of a query with a key it sees: two
                 products forward, five backward. Work done in vain (a0: the hidden half) is not counted
@@ -43,12 +44,16 @@ class Topic(NamedTuple):
     shape: tuple[int, ...]
     inputs: tuple[np.ndarray, ...]
     call: str  # the function of each rung
-    exact: tuple[np.ndarray, ...]  # what it returns, in float64, of the last head where there are heads
+    # what it returns, in float64, of the last head where there are heads
+    exact: tuple[np.ndarray, ...]
     flops: float
 
 
 def topics(size: str) -> list[Topic]:
-    """The three topics, with their inputs and what must come out. The only place where NumPy multiplies."""
+    """The three topics, with their inputs and what must come out.
+
+    The only place where NumPy multiplies.
+    """
     (M, N, K), heads = SIZES[size]
     B, nh, T, hs = heads
     a, b = normal(M, K), normal(K, N)
@@ -58,12 +63,37 @@ def topics(size: str) -> list[Topic]:
     gradients = layers.attention_backward(last[3], cache)
     product = a.astype(np.float64) @ b.astype(np.float64)
     time.sleep(0.3)  # until NumPy's threads are asleep
-    pairs = B * nh * hs * T * (T + 1)  # multiplications and additions of one product of queries with the keys they see
+    # multiplications and additions of one product of queries with the keys they see
+    pairs = B * nh * hs * T * (T + 1)
     backward = (q, k, v, *attention_and_lse(q, k, v), dout)
     return [
-        Topic(f"matmul, M N K = {M} {N} {K}", MATMUL, (M, N, K), (a, b), "matmul", (product,), 2 * M * N * K),
-        Topic(f"causal attention, B nh T hs = {B} {nh} {T} {hs}", ATTENTION, heads, (q, k, v), "attention", (out,), 2 * pairs),
-        Topic("its backward pass", BACKWARD, heads, backward, "attention_backward", gradients, 5 * pairs),
+        Topic(
+            f"matmul, M N K = {M} {N} {K}",
+            MATMUL,
+            (M, N, K),
+            (a, b),
+            "matmul",
+            (product,),
+            2 * M * N * K,
+        ),
+        Topic(
+            f"causal attention, B nh T hs = {B} {nh} {T} {hs}",
+            ATTENTION,
+            heads,
+            (q, k, v),
+            "attention",
+            (out,),
+            2 * pairs,
+        ),
+        Topic(
+            "its backward pass",
+            BACKWARD,
+            heads,
+            backward,
+            "attention_backward",
+            gradients,
+            5 * pairs,
+        ),
     ]
 
 
@@ -73,14 +103,26 @@ def normal(*shape: int, seed: int = 0) -> np.ndarray:
 
 
 def check(topic: Topic, modules: list[ModuleType]) -> list[float]:
-    """The largest difference of each rung from the rung before (of the first: from float64). AssertionError if one is far off."""
+    """The largest difference of each rung from the rung before (of the first: from float64).
+
+    AssertionError if one is far off.
+    """
     differences, before = [], None
     for module in modules:
         results = getattr(module, topic.call)(*topic.inputs)
         results = results if isinstance(results, tuple) else (results,)
-        off = [difference(r[-1:, -1:] if r.ndim == 4 else r, exact) for r, exact in zip(results, topic.exact, strict=True)]
-        step = off if before is None else [difference(r, other) for r, other in zip(results, before, strict=True)]
-        assert max(off + step) < FAR_OFF, f"{module.__name__}: {max(off):.1e} from float64, {max(step):.1e} from the rung before"
+        off = [
+            difference(r[-1:, -1:] if r.ndim == 4 else r, exact)
+            for r, exact in zip(results, topic.exact, strict=True)
+        ]
+        step = (
+            off
+            if before is None
+            else [difference(r, other) for r, other in zip(results, before, strict=True)]
+        )
+        assert max(off + step) < FAR_OFF, (
+            f"{module.__name__}: {max(off):.1e} from float64, {max(step):.1e} from the rung before"
+        )
         differences.append(max(step))
         before = results
     return differences
@@ -108,9 +150,7 @@ def table(topic: Topic) -> list[str]:
     modules = [importlib.import_module(f"kernels.ladder.{name}") for name, _ in topic.rungs]
     differences = check(topic, modules)  # compiles, too
     seconds = times([lambda m=m: getattr(m, topic.call)(*topic.inputs) for m in modules])
-    head = (
-        f"{'rung':18}  {'what it adds':36} {'ms':>9} {'x before':>8} {'GFLOP/s':>8} {'read M':>9} {'written M':>9} {'differs':>8}"
-    )
+    head = f"{'rung':18}  {'what it adds':36} {'ms':>9} {'x before':>8} {'GFLOP/s':>8} {'read M':>9} {'written M':>9} {'differs':>8}"
     lines = [topic.title, head, "-" * len(head)]
     for i, ((name, adds), module) in enumerate(zip(topic.rungs, modules, strict=True)):
         faster = f"{seconds[i - 1] / seconds[i]:.2f}" if i else "-"
@@ -122,14 +162,25 @@ def table(topic: Topic) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser(prog="python -m kernels.ladder.table", description="The ladder, checked and timed.")
-    parser.add_argument("--size", choices=SIZES, default="small", help="small (default) takes seconds, full half a minute")
+    parser = argparse.ArgumentParser(
+        prog="python -m kernels.ladder.table", description="The ladder, checked and timed."
+    )
+    parser.add_argument(
+        "--size",
+        choices=SIZES,
+        default="small",
+        help="small (default) takes seconds, full half a minute",
+    )
     size = parser.parse_args(arguments).size
-    print(f"size {size}; threads: {threads()}; register tile: {ROWS} x {COLUMNS}; medians, all rungs in turn")
+    print(
+        f"size {size}; threads: {threads()}; register tile: {ROWS} x {COLUMNS}; medians, all rungs in turn"
+    )
     for topic in topics(size):
         print()
         print("\n".join(table(topic)))
-    print("\ndiffers: largest difference from the rung before (first rung: from float64), as a share of the largest number")
+    print(
+        "\ndiffers: largest difference from the rung before (first rung: from float64), as a share of the largest number"
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Side by side: the kernels, the reference and, where it is installed, PyTorch, on the same work in one run.
+"""Side by side: the kernels, the reference and, where it is installed, PyTorch, on the same work in
+one run.
 
 cases.py      what is measured: matmul, bias + GELU, attention, training steps, threads
 peers.py      how each peer does it

@@ -5,10 +5,27 @@ from typing import NamedTuple
 CHAR, GPT2 = "char", "gpt2"  # nanoGPT's CPU run, and the GPT of 124M parameters
 ROWS = {CHAR: 12 * 64, GPT2: 4 * 64}  # tokens of a batch
 LAYERS = {  # name: (in, out) of each matrix product of a model
-    CHAR: {"c_attn": (128, 384), "c_proj": (128, 128), "fc": (128, 512), "proj": (512, 128), "head": (128, 65)},
-    GPT2: {"c_attn": (768, 2304), "c_proj": (768, 768), "fc": (768, 3072), "proj": (3072, 768), "head": (768, 50257)},
+    CHAR: {
+        "c_attn": (128, 384),
+        "c_proj": (128, 128),
+        "fc": (128, 512),
+        "proj": (512, 128),
+        "head": (128, 65),
+    },
+    GPT2: {
+        "c_attn": (768, 2304),
+        "c_proj": (768, 768),
+        "fc": (768, 3072),
+        "proj": (3072, 768),
+        "head": (768, 50257),
+    },
 }
-ATTENTIONS = ((4, 12, 1024, 64), (64, 6, 256, 64), (12, 4, 64, 32), (1, 12, 4096, 64))  # B, nh, T, hs
+ATTENTIONS = (
+    (4, 12, 1024, 64),
+    (64, 6, 256, 64),
+    (12, 4, 64, 32),
+    (1, 12, 4096, 64),
+)  # B, nh, T, hs
 
 
 class Case(NamedTuple):
@@ -33,7 +50,17 @@ def matmul_cases() -> list[Case]:
                 label = f"{model} {name} {rows}x{n_in}x{n_out} {product}"
                 flops = 2.0 * rows * n_in * n_out
                 sizes = (product, rows, n_in, n_out, name == "head")
-                cases.append(Case("matmul", label, "matmul", sizes, flops, ("numba", "numpy", "torch"), 7 if flops > 1e9 else 11))
+                cases.append(
+                    Case(
+                        "matmul",
+                        label,
+                        "matmul",
+                        sizes,
+                        flops,
+                        ("numba", "numpy", "torch"),
+                        7 if flops > 1e9 else 11,
+                    )
+                )
     return cases
 
 
@@ -45,7 +72,11 @@ def gelu_cases() -> list[Case]:
         for form in ("none", "tanh"):
             label = f"{model} {rows}x{n_in}x{n_out} gelu {form}"
             flops = 2.0 * rows * n_in * n_out
-            cases.append(Case("gelu", label, "gelu", (rows, n_in, n_out, form), flops, ("numba", "torch"), 11))
+            cases.append(
+                Case(
+                    "gelu", label, "gelu", (rows, n_in, n_out, form), flops, ("numba", "torch"), 11
+                )
+            )
     return cases
 
 
@@ -58,23 +89,53 @@ def attention_cases() -> list[Case]:
             label = f"B={B} nh={nh} T={T} hs={hs} {part}"
             peers = ("numba", "torch") if T > 2000 else ("numba", "torch", "numpy")
             rounds = 5 if T > 200 else 11
-            cases.append(Case("attention", label, "attention", (B, nh, T, hs, part), products * 2 * hs * seen, peers, rounds))
+            cases.append(
+                Case(
+                    "attention",
+                    label,
+                    "attention",
+                    (B, nh, T, hs, part),
+                    products * 2 * hs * seen,
+                    peers,
+                    rounds,
+                )
+            )
     return cases
 
 
 def step_cases() -> list[Case]:
     """A whole training step, optimizer and clipping included."""
     return [
-        Case("step", "char GPT, B=12 T=64", "step", (CHAR,), 3.7e9, ("numba", "torch", "numpy"), 11),
-        Case("step", "GPT-2 124M, B=4 T=64", "step", (GPT2,), 1.9e11, ("numba", "torch", "numpy"), 5),
+        Case(
+            "step", "char GPT, B=12 T=64", "step", (CHAR,), 3.7e9, ("numba", "torch", "numpy"), 11
+        ),
+        Case(
+            "step", "GPT-2 124M, B=4 T=64", "step", (GPT2,), 1.9e11, ("numba", "torch", "numpy"), 5
+        ),
     ]
 
 
 def thread_cases() -> list[Case]:
     """Two threads against one."""
     return [
-        Case("threads", "char GPT step, 2 threads against 1", "step", (CHAR,), 3.7e9, ("numba", "numba1"), 11),
-        Case("threads", "GPT-2 124M step, 2 threads against 1", "step", (GPT2,), 1.9e11, ("numba", "numba1"), 3),
+        Case(
+            "threads",
+            "char GPT step, 2 threads against 1",
+            "step",
+            (CHAR,),
+            3.7e9,
+            ("numba", "numba1"),
+            11,
+        ),
+        Case(
+            "threads",
+            "GPT-2 124M step, 2 threads against 1",
+            "step",
+            (GPT2,),
+            1.9e11,
+            ("numba", "numba1"),
+            3,
+        ),
     ]
 
 

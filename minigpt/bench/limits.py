@@ -1,4 +1,8 @@
-"""What the machine can do, and what is no matter of speed: memory of attention, seconds of compiling. Each in a fresh process."""
+"""What the machine can do, and what is no matter of speed: memory of attention, seconds of
+compiling.
+
+Each in a fresh process.
+"""
 
 import json
 import os
@@ -50,9 +54,14 @@ print(json.dumps(sum(warm_up(show=False).values())))
 
 
 def run(script: str, *arguments: object, **environment: str) -> object:
-    """What a script prints as JSON, in a process of its own. Raises RuntimeError with its last words where it fails."""
+    """What a script prints as JSON, in a process of its own.
+
+    Raises RuntimeError with its last words where it fails.
+    """
     command = [sys.executable, "-c", script, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | environment, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=os.environ | environment, check=False
+    )
     if done.returncode:
         raise RuntimeError(f"a measurement failed: {done.stderr.strip().splitlines()[-1]}")
     return json.loads(done.stdout)
@@ -69,7 +78,9 @@ def read_gigabytes() -> float:
 
 
 def attention_memory(ops: str, T: int) -> float:
-    """MiB that forward and backward take at their peak, beyond their inputs, results included: B = 1, nh = 12, hs = 64."""
+    """MiB that forward and backward take at their peak, beyond their inputs, results included: B =
+    1, nh = 12, hs = 64.
+    """
     return run(MEMORY, ops, T)
 
 
@@ -80,16 +91,44 @@ def cold_compile() -> float:
 
 
 def first_step(words: int = 20000) -> float:
-    """Seconds from the start of `minigpt train` (char-cpu's model, warm cache) until its first step is done."""
+    """Seconds from the start of `minigpt train` (char-cpu's model, warm cache) until its first step
+    is done.
+    """
     import time
 
     with tempfile.TemporaryDirectory() as directory:
         text = Path(directory, "text.txt")
-        text.write_text(" ".join(str(n) for n in np.random.default_rng(0).integers(0, 1000, words)), encoding="utf-8")
+        text.write_text(
+            " ".join(str(n) for n in np.random.default_rng(0).integers(0, 1000, words)),
+            encoding="utf-8",
+        )
         out = Path(directory, "run")
-        command = [sys.executable, "-m", "minigpt", "train", "--preset", "char-cpu", "--data", str(text), "--out", str(out)]
-        command += ["--max-iters", "1", "--eval-batches", "1", "--sample-length", "0", "--ops", "numba", "--quiet"]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        command = [
+            sys.executable,
+            "-m",
+            "minigpt",
+            "train",
+            "--preset",
+            "char-cpu",
+            "--data",
+            str(text),
+            "--out",
+            str(out),
+        ]
+        command += [
+            "--max-iters",
+            "1",
+            "--eval-batches",
+            "1",
+            "--sample-length",
+            "0",
+            "--ops",
+            "numba",
+            "--quiet",
+        ]
+        with subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        ) as process:
             begun = time.perf_counter()
             while process.poll() is None:
                 log = out / "log.jsonl"
@@ -113,7 +152,12 @@ def machine() -> dict[str, object]:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             versions[name] = "not installed"
-    return {"processor": processor(), "cores": os.cpu_count(), "python": platform.python_version(), **versions}
+    return {
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        **versions,
+    }
 
 
 def processor() -> str:
@@ -123,6 +167,10 @@ def processor() -> str:
     name = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
-        names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        names = [
+            line.partition(":")[2].strip()
+            for line in info.read_text().splitlines()
+            if line.startswith("model name")
+        ]
         name = names[0] if names else name
     return f"{name}, tile {LANES} lanes x {ROWS} rows x {VECTORS} vectors"

@@ -1,6 +1,8 @@
-"""How each peer does the work of a case: a function that makes a function of no arguments, to be timed.
+"""How each peer does the work of a case: a function that makes a function of no arguments, to be
+timed.
 
-Inputs come from one seed, so that every peer sees the same numbers. Results are computed again at each call, as in training.
+Inputs come from one seed, so that every peer sees the same numbers. Results are computed again at
+each call, as in training.
 """
 
 from collections.abc import Callable
@@ -19,7 +21,10 @@ def normal(*shape: int, seed: int = 0) -> np.ndarray:
 
 
 def matmul(peer: str, product: str, rows: int, n_in: int, n_out: int, is_head: bool) -> Work:
-    """One of the three products of a linear layer. The head's weight is the transposed view of a (V, C) table."""
+    """One of the three products of a linear layer.
+
+    The head's weight is the transposed view of a (V, C) table.
+    """
     x, dy = normal(rows, n_in), normal(rows, n_out, seed=1)
     weight = normal(n_out, n_in, seed=2).T if is_head else normal(n_in, n_out, seed=2)
     if peer == "torch":
@@ -28,7 +33,11 @@ def matmul(peer: str, product: str, rows: int, n_in: int, n_out: int, is_head: b
         x, dy, weight = (torch.from_numpy(array) for array in (x, dy, weight))
     elif peer.startswith("numba"):
         return _matmul_kernels(product, x, dy, weight)
-    return {"y": lambda: x @ weight, "dx": lambda: dy @ weight.T, "dw": lambda: dy.T @ x if is_head else x.T @ dy}[product]
+    return {
+        "y": lambda: x @ weight,
+        "dx": lambda: dy @ weight.T,
+        "dw": lambda: dy.T @ x if is_head else x.T @ dy,
+    }[product]
 
 
 def _matmul_kernels(product: str, x: np.ndarray, dy: np.ndarray, weight: np.ndarray) -> Work:
@@ -45,17 +54,29 @@ def _matmul_kernels(product: str, x: np.ndarray, dy: np.ndarray, weight: np.ndar
         linear._input_gradient(dy, weight, out)
         return out
 
-    return {"y": y, "dx": dx, "dw": lambda: linear._weight_gradient(x, dy, False, linear._is_turned(weight))}[product]
+    return {
+        "y": y,
+        "dx": dx,
+        "dw": lambda: linear._weight_gradient(x, dy, False, linear._is_turned(weight)),
+    }[product]
 
 
 def gelu(peer: str, rows: int, n_in: int, n_out: int, form: str) -> Work:
-    """gelu(x w + b). The kernel keeps x w + b too, for its backward pass; PyTorch's weight is (out, in), its own layout."""
+    """gelu(x w + b).
+
+    The kernel keeps x w + b too, for its backward pass; PyTorch's weight is (out, in), its own
+    layout.
+    """
     x, weight, bias = normal(rows, n_in), normal(n_in, n_out, seed=1), normal(n_out, seed=2)
     if peer == "torch":
         import torch
         from torch.nn import functional as F
 
-        x, weight, bias = torch.from_numpy(x), torch.from_numpy(np.ascontiguousarray(weight.T)), torch.from_numpy(bias)
+        x, weight, bias = (
+            torch.from_numpy(x),
+            torch.from_numpy(np.ascontiguousarray(weight.T)),
+            torch.from_numpy(bias),
+        )
         return lambda: F.gelu(F.linear(x, weight, bias), approximate=form)
     from kernels import linear
     from kernels.matmul import GELU_ERF, GELU_TANH
@@ -91,13 +112,20 @@ def _attention_torch(q, k, v, dout, part: str) -> Work:
     if part == "forward":
         return lambda: scaled_dot_product_attention(q, k, v, is_causal=True)
     inputs = [array.requires_grad_() for array in (q, k, v)]
-    return lambda: torch.autograd.grad(scaled_dot_product_attention(*inputs, is_causal=True), inputs, dout)
+    return lambda: torch.autograd.grad(
+        scaled_dot_product_attention(*inputs, is_causal=True), inputs, dout
+    )
 
 
 def step(peer: str, which: str) -> Work:
     """A training step: forward, backward, clipping, AdamW."""
     if which == CHAR:
-        config, B = GPTConfig(vocab_size=65, block_size=64, n_layer=4, n_head=4, n_embd=128, activation="gelu_erf"), 12
+        config, B = (
+            GPTConfig(
+                vocab_size=65, block_size=64, n_layer=4, n_head=4, n_embd=128, activation="gelu_erf"
+            ),
+            12,
+        )
     else:
         config, B = GPTConfig(vocab_size=50257, block_size=64, n_layer=12, n_head=12, n_embd=768), 4
     rng = np.random.default_rng(0)

@@ -1,4 +1,6 @@
-"""The peers in turn, round after round, each in its own process; what comes out is a median for each, and their ratios."""
+"""The peers in turn, round after round, each in its own process; what comes out is a median for
+each, and their ratios.
+"""
 
 import importlib.util
 import json
@@ -22,9 +24,13 @@ class Result(NamedTuple):
         return statistics.median(self.seconds[peer])
 
     def ratio(self, peer: str) -> float:
-        """How many times as long as the first peer another one takes: the median over rounds, both timed under the same load."""
+        """How many times as long as the first peer another one takes: the median over rounds, both
+        timed under the same load.
+        """
         ours = self.seconds[self.case.peers[0]]
-        return statistics.median(theirs / mine for theirs, mine in zip(self.seconds[peer], ours, strict=True))
+        return statistics.median(
+            theirs / mine for theirs, mine in zip(self.seconds[peer], ours, strict=True)
+        )
 
     def gflops(self, peer: str) -> float:
         return self.case.flops / self.median(peer) / 1e9
@@ -36,7 +42,9 @@ class Worker:
     def __init__(self, peer: str):
         environment = os.environ | ({"NUMBA_NUM_THREADS": "1"} if peer == "numba1" else {})
         command = [sys.executable, "-m", "minigpt.bench.worker", peer]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
 
     def ask(self, order: dict) -> float:
         """Send an order, wait for the answer. Raises RuntimeError if the process has ended."""
@@ -54,10 +62,14 @@ class Worker:
 
 def available() -> set[str]:
     """The peers that are installed."""
-    return {"numba", "numba1", "numpy"} | ({"torch"} if importlib.util.find_spec("torch") else set())
+    return {"numba", "numba1", "numpy"} | (
+        {"torch"} if importlib.util.find_spec("torch") else set()
+    )
 
 
-def measure(cases: Iterable[Case], show: Callable[[Result], object] = lambda result: None) -> list[Result]:
+def measure(
+    cases: Iterable[Case], show: Callable[[Result], object] = lambda result: None
+) -> list[Result]:
     """Measure each case; `show` is called with each result as it comes."""
     here, workers, results = available(), {}, []
     try:

@@ -1,6 +1,9 @@
-"""The peer: the same GPT in eager PyTorch, from the same parameters. Written for this project, in nanoGPT's architecture.
+"""The peer: the same GPT in eager PyTorch, from the same parameters.
 
-It keeps GPT-2's (in, out) weight layout, so that one dict of arrays starts both models. Needs the extra `torch`.
+Written for this project, in nanoGPT's architecture.
+
+It keeps GPT-2's (in, out) weight layout, so that one dict of arrays starts both models. Needs the
+extra `torch`.
 """
 
 import numpy as np
@@ -20,7 +23,9 @@ class TorchGPT:
         if config.norm != "pre" or config.positions != "learned" or config.windows:
             raise ValueError("TorchGPT: only pre-LN with learned positions and without windows")
         self.config = config
-        self.params = {name: torch.tensor(array, requires_grad=True) for name, array in params.items()}
+        self.params = {
+            name: torch.tensor(array, requires_grad=True) for name, array in params.items()
+        }
 
     def loss(self, ids: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Mean cross-entropy of targets (B, T) in nats; -1 does not count."""
@@ -35,13 +40,19 @@ class TorchGPT:
     def _attention(self, x: torch.Tensor, name: str) -> torch.Tensor:
         B, T, C = x.shape
         qkv = self._linear(x, f"{name}.c_attn").split(C, dim=2)
-        q, k, v = (part.view(B, T, self.config.n_head, -1).transpose(1, 2) for part in qkv)  # (B, nh, T, hs)
+        q, k, v = (
+            part.view(B, T, self.config.n_head, -1).transpose(1, 2) for part in qkv
+        )  # (B, nh, T, hs)
         heads = F.scaled_dot_product_attention(q, k, v, is_causal=True)  # (B, nh, T, hs)
         return self._linear(heads.transpose(1, 2).reshape(B, T, C), f"{name}.c_proj")
 
     def _mlp(self, x: torch.Tensor, name: str) -> torch.Tensor:
         wide = self._linear(x, f"{name}.c_fc")
-        bent = F.relu(wide) if self.config.activation == "relu" else F.gelu(wide, approximate=GELU_FORMS[self.config.activation])
+        bent = (
+            F.relu(wide)
+            if self.config.activation == "relu"
+            else F.gelu(wide, approximate=GELU_FORMS[self.config.activation])
+        )
         return self._linear(bent, f"{name}.c_proj")
 
     def _linear(self, x: torch.Tensor, name: str) -> torch.Tensor:
@@ -55,10 +66,20 @@ class TorchGPT:
         """AdamW that decays matrices only."""
         matrices = [p for p in self.params.values() if p.ndim >= 2]
         vectors = [p for p in self.params.values() if p.ndim < 2]
-        groups = [{"params": matrices, "weight_decay": s.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+        groups = [
+            {"params": matrices, "weight_decay": s.weight_decay},
+            {"params": vectors, "weight_decay": 0.0},
+        ]
         return torch.optim.AdamW(groups, lr=s.learning_rate, betas=(s.beta1, s.beta2))
 
-    def step(self, optimizer: torch.optim.AdamW, ids: np.ndarray, targets: np.ndarray, lr: float, clip: float) -> float:
+    def step(
+        self,
+        optimizer: torch.optim.AdamW,
+        ids: np.ndarray,
+        targets: np.ndarray,
+        lr: float,
+        clip: float,
+    ) -> float:
         """One training step; returns the loss."""
         for group in optimizer.param_groups:
             group["lr"] = lr

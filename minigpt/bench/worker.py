@@ -1,6 +1,9 @@
-"""A process that does one peer's work when it is told to: a JSON line in, a JSON line out. python -m minigpt.bench.worker PEER
+"""A process that does one peer's work when it is told to: a JSON line in, a JSON line out.
 
-Between its turns it waits for a line and sleeps, so that its threads leave the processors to the others.
+python -m minigpt.bench.worker PEER
+
+Between its turns it waits for a line and sleeps, so that its threads leave the processors to the
+others.
 """
 
 import json

@@ -1,7 +1,9 @@
-"""The one body of checks: run by pytest, by `minigpt check`, by notebooks, by a learner and by a grader.
+"""The one body of checks: run by pytest, by `minigpt check`, by notebooks, by a learner and by a
+grader.
 
-A subject is anything with the functions in question as attributes: minigpt.layers, minigpt.by_hand, a learner's module laid over
-the reference, or, for the checks of the model and of training, library(ops).
+A subject is anything with the functions in question as attributes: minigpt.layers, minigpt.by_hand,
+a learner's module laid over the reference, or, for the checks of the model and of training,
+library(ops).
 """
 
 import importlib
@@ -30,17 +32,46 @@ from minigpt.checks.single import perform as perform_single
 from minigpt.checks.training_checks import TRAINING
 from minigpt.checks.wide import wide_checks
 
-__all__ = ["ALL_CHECKS", "BAD_INPUT_CHECKS", "LAYER_CHECKS", "LIBRARY_CHECKS", "Check", "Line", "Report", "asked_of_by_hand"]
-__all__ += ["asked_of_single", "checks_of", "in_single", "library", "perform", "perform_single", "select"]
+__all__ = [
+    "ALL_CHECKS",
+    "BAD_INPUT_CHECKS",
+    "LAYER_CHECKS",
+    "LIBRARY_CHECKS",
+    "Check",
+    "Line",
+    "Report",
+    "asked_of_by_hand",
+]
+__all__ += [
+    "asked_of_single",
+    "checks_of",
+    "in_single",
+    "library",
+    "perform",
+    "perform_single",
+    "select",
+]
 
 BAD_INPUT_CHECKS = bad_input_checks()
 WIDE_CHECKS = wide_checks() + magnitude_checks() + sharing_checks() + DROPOUT_MODES + ADD
-LAYER_CHECKS = golden_checks() + generic_checks() + property_checks() + EDGES + block_checks() + WIDE_CHECKS + BAD_INPUT_CHECKS
-LIBRARY_CHECKS = golden_model_checks() + model_checks() + OPTIMIZER + MUON + DATA + TRAINING + SAMPLING
+LAYER_CHECKS = (
+    golden_checks()
+    + generic_checks()
+    + property_checks()
+    + EDGES
+    + block_checks()
+    + WIDE_CHECKS
+    + BAD_INPUT_CHECKS
+)
+LIBRARY_CHECKS = (
+    golden_model_checks() + model_checks() + OPTIMIZER + MUON + DATA + TRAINING + SAMPLING
+)
 ALL_CHECKS = LAYER_CHECKS + LIBRARY_CHECKS
-LIBRARY = ("parameters", "model", "optim", "muon", "settings", "data", "tasks", "train", "generate")  # whose functions they call
+# whose functions they call
+LIBRARY = ("parameters", "model", "optim", "muon", "settings", "data", "tasks", "train", "generate")
 
-# by_hand is float64 whatever comes in, and leaves the checking of arguments to layers/; large arrays are not for loops.
+# by_hand is float64 whatever comes in, and leaves the checking of arguments to layers/; large
+# arrays are not for loops.
 NOT_ASKED_OF_BY_HAND = (
     ".float32",
     ".float32_backward",
@@ -63,38 +94,71 @@ def asked_of_by_hand(check: Check) -> bool:
 
 
 def library(ops: object = layers, replaced: dict[str, ModuleType] | None = None) -> SimpleNamespace:
-    """The functions of ops and of the library in one namespace; GPT runs on ops. replaced: modules to take instead, by name."""
+    """The functions of ops and of the library in one namespace; GPT runs on ops.
+
+    replaced: modules to take instead, by name.
+    """
     names: dict[str, object] = {}
     for name in LIBRARY:
         module = (replaced or {}).get(name) or importlib.import_module(f"minigpt.{name}")
-        own = {key: value for key, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__}
+        own = {
+            key: value
+            for key, value in vars(module).items()
+            if getattr(value, "__module__", None) == module.__name__
+        }
         names |= own
     GPT = names.pop("GPT")
-    functions = {name: getattr(ops, name) for name in (*contract.FUNCTIONS, "in_double") if hasattr(ops, name)}
-    names |= getattr(ops, "optimizer", {})  # the optimizer's functions that an implementation brings along
-    return SimpleNamespace(**names, **functions, GPT=lambda *args, **options: GPT(*args, ops=ops, **options))
+    functions = {
+        name: getattr(ops, name)
+        for name in (*contract.FUNCTIONS, "in_double")
+        if hasattr(ops, name)
+    }
+    # the optimizer's functions that an implementation brings along
+    names |= getattr(ops, "optimizer", {})
+    return SimpleNamespace(
+        **names, **functions, GPT=lambda *args, **options: GPT(*args, ops=ops, **options)
+    )
 
 
 def select(words: Iterable[str]) -> list[Check]:
-    """The checks of a function ("gelu", "gelu_forward"), or of one name ("gelu.gradient"). No words: all. Raises ValueError."""
+    """The checks of a function ("gelu", "gelu_forward"), or of one name ("gelu.gradient").
+
+    No words: all. Raises ValueError.
+    """
     words = list(words)
-    chosen = [check for check in ALL_CHECKS if not words or any(_fits(check, word) for word in words)]
+    chosen = [
+        check for check in ALL_CHECKS if not words or any(_fits(check, word) for word in words)
+    ]
     for word in words:
         if not any(_fits(check, word) for check in ALL_CHECKS):
             groups = sorted({check.name.partition(".")[0] for check in ALL_CHECKS})
-            raise ValueError(f"there is no check {word!r}; give one of {', '.join(groups)}, or a whole name such as gelu.gradient")
+            raise ValueError(
+                f"there is no check {word!r}; give one of {', '.join(groups)}, or a whole name such as gelu.gradient"
+            )
     return chosen
 
 
 def checks_of(own: Iterable[str], checks: Iterable[Check]) -> list[Check]:
-    """The checks of a learner's functions. A forward whose backward is the reference's is checked by itself alone: its cache is
-    the learner's own affair until there is a backward to read it."""
+    """The checks of a learner's functions.
+
+    A forward whose backward is the reference's is checked by itself alone: its cache is the
+    learner's own affair until there is a backward to read it.
+    """
     own = set(own)
-    inside = ("model.pytorch_pre_learned", "model.pytorch_post_sinusoidal")  # and then inside the whole model
-    alone = {pair.backward for pair in contract.PAIRS if pair.forward in own and pair.backward not in own}
-    fitting = [check for check in checks if own & set(check.functions) and not alone & set(check.functions)]
+    # and then inside the whole model
+    inside = ("model.pytorch_pre_learned", "model.pytorch_post_sinusoidal")
+    alone = {
+        pair.backward for pair in contract.PAIRS if pair.forward in own and pair.backward not in own
+    }
+    fitting = [
+        check for check in checks if own & set(check.functions) and not alone & set(check.functions)
+    ]
     return fitting + [check for check in checks if check.name in inside and not alone and fitting]
 
 
 def _fits(check: Check, word: str) -> bool:
-    return check.name == word or check.name.partition(".")[0] == contract.stem(word) or word in check.functions
+    return (
+        check.name == word
+        or check.name.partition(".")[0] == contract.stem(word)
+        or word in check.functions
+    )

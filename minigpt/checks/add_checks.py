@@ -1,4 +1,7 @@
-"""The residual sum. It has no backward; what can go wrong is its shape, its dtype, and whose memory it is in."""
+"""The residual sum.
+
+It has no backward; what can go wrong is its shape, its dtype, and whose memory it is in.
+"""
 
 import numpy as np
 
@@ -19,7 +22,12 @@ SHAPES = {  # label: x's shape, y's
 
 
 def _pairs(rng: np.random.Generator) -> dict:
-    return {"pairs": {label: (rng.standard_normal(x), rng.standard_normal(y)) for label, (x, y) in SHAPES.items()}}
+    return {
+        "pairs": {
+            label: (rng.standard_normal(x), rng.standard_normal(y))
+            for label, (x, y) in SHAPES.items()
+        }
+    }
 
 
 def _add_values(subject, pairs):
@@ -27,7 +35,10 @@ def _add_values(subject, pairs):
 
 
 def _add_value_lines(got, pairs) -> list[Line]:
-    return [equal(f"add {label}", got[label], by_hand.add(x, y), 1e-15) for label, (x, y) in pairs.items()]
+    return [
+        equal(f"add {label}", got[label], by_hand.add(x, y), 1e-15)
+        for label, (x, y) in pairs.items()
+    ]
 
 
 def _add_float32(subject, x, y):
@@ -35,7 +46,11 @@ def _add_float32(subject, x, y):
 
 
 def _add_layouts(subject, x, y):
-    return {f"{one}, {other}": subject.add(lay(x), lie(y)) for one, lay in LAYOUTS.items() for other, lie in LAYOUTS.items()}
+    return {
+        f"{one}, {other}": subject.add(lay(x), lie(y))
+        for one, lay in LAYOUTS.items()
+        for other, lie in LAYOUTS.items()
+    }
 
 
 def _add_extremes(subject):
@@ -48,7 +63,12 @@ def _add_extreme_lines(got) -> list[Line]:
     want = values[:, None] + values  # infinity and -infinity give NaN, and NaN gives NaN
     there, must = np.isnan(got["out"]), np.isnan(want)
     return [
-        true("add, NaN", bool((there == must).all()), f"{there.sum()} numbers", f"{must.sum()} numbers"),
+        true(
+            "add, NaN",
+            bool((there == must).all()),
+            f"{there.sum()} numbers",
+            f"{must.sum()} numbers",
+        ),
         equal("add, the rest", np.where(must, 0.0, got["out"]), np.where(must, 0.0, want), 0.0),
     ]
 
@@ -58,7 +78,11 @@ def _add_sharing(subject, x, y):
     out = subject.add(mine, other)
     shared = [name for name, array in (("x", mine), ("y", other)) if np.shares_memory(out, array)]
     kept = np.copy(out)
-    changed = [name for name, array, before in (("x", mine, x), ("y", other, y)) if not np.array_equal(array, before)]
+    changed = [
+        name
+        for name, array, before in (("x", mine, x), ("y", other, y))
+        if not np.array_equal(array, before)
+    ]
     again = subject.add(mine, other)
     nothing = subject.add(mine, np.zeros_like(mine))
     shared += ["x, where y is 0"] if np.shares_memory(nothing, mine) else []
@@ -68,7 +92,12 @@ def _add_sharing(subject, x, y):
 
 ADD = [
     Check(
-        "add.values", "add: the sum by hand, of every rank; positions broadcast", ("add",), _pairs, _add_values, _add_value_lines
+        "add.values",
+        "add: the sum by hand, of every rank; positions broadcast",
+        ("add",),
+        _pairs,
+        _add_values,
+        _add_value_lines,
     ),
     Check(
         "add.float32",
@@ -77,7 +106,12 @@ ADD = [
         inputs=lambda rng: {name: np.float32(rng.standard_normal((2, 5, 6))) for name in "xy"},
         call=_add_float32,
         judge=lambda got, x, y: [
-            true("add dtype", getattr(got["out"], "dtype", None) == np.float32, getattr(got["out"], "dtype", None), "float32"),
+            true(
+                "add dtype",
+                getattr(got["out"], "dtype", None) == np.float32,
+                getattr(got["out"], "dtype", None),
+                "float32",
+            ),
             equal("add in float32", got["out"], np.float64(x) + y, 1e-7),
         ],
     ),
@@ -87,9 +121,18 @@ ADD = [
         ("add",),
         inputs=lambda rng: {name: rng.standard_normal((2, 5, 6)) for name in "xy"},
         call=_add_layouts,
-        judge=lambda got, x, y: [equal(f"add {label}", out, x + y, 1e-15) for label, out in got.items()],
+        judge=lambda got, x, y: [
+            equal(f"add {label}", out, x + y, 1e-15) for label, out in got.items()
+        ],
     ),
-    Check("add.huge", "add: infinity and NaN are not hidden", ("add",), lambda rng: {}, _add_extremes, _add_extreme_lines),
+    Check(
+        "add.huge",
+        "add: infinity and NaN are not hidden",
+        ("add",),
+        lambda rng: {},
+        _add_extremes,
+        _add_extreme_lines,
+    ),
     Check(
         "add.sharing",
         "add: a fresh array; the inputs stay as they are",
@@ -97,8 +140,15 @@ ADD = [
         inputs=lambda rng: {name: rng.standard_normal((2, 5, 6)) for name in "xy"},
         call=_add_sharing,
         judge=lambda got, x, y: [
-            true("add shares memory with", not got["shared"], ", ".join(got["shared"]) or "nothing", "nothing"),
-            true("add changes", not got["changed"], ", ".join(got["changed"]) or "nothing", "nothing"),
+            true(
+                "add shares memory with",
+                not got["shared"],
+                ", ".join(got["shared"]) or "nothing",
+                "nothing",
+            ),
+            true(
+                "add changes", not got["changed"], ", ".join(got["changed"]) or "nothing", "nothing"
+            ),
             true("add, a later call leaves the first result", got["same"], got["same"], "True"),
         ],
         looks_at_memory=True,

@@ -1,6 +1,8 @@
-"""Bad input, one mistake at a time: each must raise the right error, and its message must name the argument.
+"""Bad input, one mistake at a time: each must raise the right error, and its message must name the
+argument.
 
-These are asked of the reference and the kernels. A learner's function may leave them out (`minigpt check --strict` asks for them).
+These are asked of the reference and the kernels. A learner's function may leave them out (`minigpt
+check --strict` asks for them).
 """
 
 import numpy as np
@@ -95,15 +97,46 @@ BAD = {
         ("no y", (x, None), TypeError, "y"),
     ],
     "mlp_forward": [
-        ("an unknown activation", (x, np.ones((6, 8)), None, np.ones((8, 6)), None, "swish"), ValueError, "activation"),
-        ("a fc_weight of another C", (x, np.ones((5, 8)), None, np.ones((8, 6)), None), ValueError, "fc_weight"),
-        ("a proj_weight of another F", (x, np.ones((6, 8)), None, np.ones((7, 6)), None), ValueError, "proj_weight"),
-        ("two float dtypes", (x, np.ones((6, 8), np.float32), None, np.ones((8, 6)), None), TypeError, "fc_weight"),
-        ("a short fc_bias", (x, np.ones((6, 8)), np.ones(7), np.ones((8, 6)), None), ValueError, "fc_bias"),
-        ("a long proj_bias", (x, np.ones((6, 8)), None, np.ones((8, 6)), np.ones(7)), ValueError, "proj_bias"),
+        (
+            "an unknown activation",
+            (x, np.ones((6, 8)), None, np.ones((8, 6)), None, "swish"),
+            ValueError,
+            "activation",
+        ),
+        (
+            "a fc_weight of another C",
+            (x, np.ones((5, 8)), None, np.ones((8, 6)), None),
+            ValueError,
+            "fc_weight",
+        ),
+        (
+            "a proj_weight of another F",
+            (x, np.ones((6, 8)), None, np.ones((7, 6)), None),
+            ValueError,
+            "proj_weight",
+        ),
+        (
+            "two float dtypes",
+            (x, np.ones((6, 8), np.float32), None, np.ones((8, 6)), None),
+            TypeError,
+            "fc_weight",
+        ),
+        (
+            "a short fc_bias",
+            (x, np.ones((6, 8)), np.ones(7), np.ones((8, 6)), None),
+            ValueError,
+            "fc_bias",
+        ),
+        (
+            "a long proj_bias",
+            (x, np.ones((6, 8)), None, np.ones((8, 6)), np.ones(7)),
+            ValueError,
+            "proj_bias",
+        ),
     ],
 }
-# a backward that is handed a gradient of another shape or dtype than the forward's output: function -> the forward's arguments
+# a backward that is handed a gradient of another shape or dtype than the forward's output: function
+# -> the forward's arguments
 GOOD = {
     "softmax": (x,),
     "linear": (x, matrix, None),
@@ -120,9 +153,16 @@ GOOD = {
 
 def bad_input_checks() -> list[Check]:
     """One check for each function."""
-    forward = [_check(f"{stem(function)}.bad_input", (function,), _wrong_call(function)) for function in BAD]
+    forward = [
+        _check(f"{stem(function)}.bad_input", (function,), _wrong_call(function))
+        for function in BAD
+    ]
     backward = [
-        _check(f"{name}.bad_dout", (f"{name}_forward", f"{name}_backward"), _wrong_dout(name, arguments))
+        _check(
+            f"{name}.bad_dout",
+            (f"{name}_forward", f"{name}_backward"),
+            _wrong_dout(name, arguments),
+        )
         for name, arguments in GOOD.items()
     ]
     return forward + backward
@@ -130,11 +170,19 @@ def bad_input_checks() -> list[Check]:
 
 def _check(name: str, functions: tuple[str, ...], attempts) -> Check:
     def call(subject):
-        return {label: (_raised(attempt, subject), error, argument) for label, attempt, error, argument in attempts}
+        return {
+            label: (_raised(attempt, subject), error, argument)
+            for label, attempt, error, argument in attempts
+        }
 
     about = f"{name.partition('.')[0]}: bad input raises an error that names the argument"
     return Check(
-        name, about, functions, lambda rng: {}, call, lambda got: [_line(name, label, *facts) for label, facts in got.items()]
+        name,
+        about,
+        functions,
+        lambda rng: {},
+        call,
+        lambda got: [_line(name, label, *facts) for label, facts in got.items()],
     )
 
 
@@ -142,7 +190,10 @@ def _wrong_call(function: str) -> list[tuple]:
     def attempt(arguments):
         return lambda subject: getattr(subject, function)(*arguments)
 
-    return [(label, attempt(arguments), error, argument) for label, arguments, error, argument in BAD[function]]
+    return [
+        (label, attempt(arguments), error, argument)
+        for label, arguments, error, argument in BAD[function]
+    ]
 
 
 def _wrong_dout(name: str, arguments: tuple) -> list[tuple]:
@@ -154,16 +205,27 @@ def _wrong_dout(name: str, arguments: tuple) -> list[tuple]:
         return run
 
     return [
-        ("dout of another shape", attempt(lambda out: np.ones((*out.shape, 2))), ValueError, "dout"),
+        (
+            "dout of another shape",
+            attempt(lambda out: np.ones((*out.shape, 2))),
+            ValueError,
+            "dout",
+        ),
         ("dout of ints", attempt(lambda out: np.ones(out.shape, dtype=int)), TypeError, "dout"),
-        ("dout of another float", attempt(lambda out: np.ones(out.shape, dtype=np.float32)), TypeError, "dout"),
+        (
+            "dout of another float",
+            attempt(lambda out: np.ones(out.shape, dtype=np.float32)),
+            TypeError,
+            "dout",
+        ),
     ]
 
 
 def _raised(attempt, subject) -> Exception | None:
     try:
         attempt(subject)
-    except Exception as error:  # any error is a result here: the judge says whether it is the right one
+    # any error is a result here: the judge says whether it is the right one
+    except Exception as error:
         return error
     return None
 
@@ -172,5 +234,8 @@ def _line(name: str, label: str, raised: Exception | None, error: type, argument
     right = isinstance(raised, error) and f"{argument} " in f"{raised} "
     got = "no error" if raised is None else f"{type(raised).__name__}: {raised}"
     return true(
-        f"{name.partition('.')[0]}, {label}", right, error.__name__ if right else got, f"{error.__name__} naming {argument}"
+        f"{name.partition('.')[0]}, {label}",
+        right,
+        error.__name__ if right else got,
+        f"{error.__name__} naming {argument}",
     )

@@ -1,5 +1,8 @@
-"""Sizes beyond any tile, panel or block of a fast implementation: where its seams are. Every function in float32, forward and
-backward, held to twice NumPy's own error. For the reference these sizes are like any other."""
+"""Sizes beyond any tile, panel or block of a fast implementation: where its seams are.
+
+Every function in float32, forward and backward, held to twice NumPy's own error. For the reference
+these sizes are like any other.
+"""
 
 import numpy as np
 
@@ -11,22 +14,35 @@ from minigpt.checks.generic import line32
 
 def _linear(rng: np.random.Generator) -> list[Case]:
     def case(label: str, rows: int, n_in: int, n_out: int, turned: bool = False) -> Case:
-        weight = rng.standard_normal((n_out, n_in)).T if turned else rng.standard_normal((n_in, n_out))
+        weight = (
+            rng.standard_normal((n_out, n_in)).T if turned else rng.standard_normal((n_in, n_out))
+        )
         x, bias = rng.standard_normal((rows, n_in)), rng.standard_normal(n_out)
         return case_of("linear", label, {"x": x, "weight": weight, "bias": bias})
 
-    return [case("deep", 3, 523, 35), case("wide", 9, 5, 301), case("tall", 525, 19, 9), case("turned", 17, 33, 43, True)]
+    return [
+        case("deep", 3, 523, 35),
+        case("wide", 9, 5, 301),
+        case("tall", 525, 19, 9),
+        case("turned", 17, 33, 43, True),
+    ]
 
 
 def _mlp(rng: np.random.Generator) -> list[Case]:
     def case(label: str, rows: int, C: int, F: int, activation: str) -> Case:
-        shapes = {"x": (rows, C), "fc_weight": (C, F), "fc_bias": (F,), "proj_weight": (F, C), "proj_bias": (C,)}
+        shapes = {
+            "x": (rows, C),
+            "fc_weight": (C, F),
+            "fc_bias": (F,),
+            "proj_weight": (F, C),
+            "proj_bias": (C,),
+        }
         made = {name: rng.standard_normal(shape) for name, shape in shapes.items()}
         return case_of("mlp", label, made | {"activation": activation})
 
-    return [case(activation, 11, 37, 70, activation) for activation in ("gelu", "gelu_erf", "relu")] + [
-        case("deep", 3, 523, 9, "gelu")
-    ]
+    return [
+        case(activation, 11, 37, 70, activation) for activation in ("gelu", "gelu_erf", "relu")
+    ] + [case("deep", 3, 523, 9, "gelu")]
 
 
 def _attention(rng: np.random.Generator) -> list[Case]:
@@ -34,7 +50,8 @@ def _attention(rng: np.random.Generator) -> list[Case]:
         q, k, v = rng.standard_normal((1, 2, Tq, hs)), *rng.standard_normal((2, 1, 2, Tk, hs))
         return case_of("attention", label, {"q": q, "k": k, "v": v} | options)
 
-    rising = case("rising scores", 3, 141, 5)  # each block of keys brings a new maximum: what was summed must shrink
+    # each block of keys brings a new maximum: what was summed must shrink
+    rising = case("rising scores", 3, 141, 5)
     rising.arguments["k"] *= np.linspace(0, 6, 141)[:, None]
     return [
         case("square", 75, 75, 12),
@@ -48,17 +65,35 @@ def _attention(rng: np.random.Generator) -> list[Case]:
 
 def _layer_norm(rng: np.random.Generator) -> list[Case]:
     x = 3 + rng.standard_normal((3, 5, 130))
-    return [case_of("layer_norm", "130 channels", {"x": x, "weight": rng.standard_normal(130), "bias": rng.standard_normal(130)})]
+    return [
+        case_of(
+            "layer_norm",
+            "130 channels",
+            {"x": x, "weight": rng.standard_normal(130), "bias": rng.standard_normal(130)},
+        )
+    ]
 
 
 def _cross_entropy(rng: np.random.Generator) -> list[Case]:
     targets = rng.integers(0, 75, (2, 7))
     targets[1, 3] = -1
-    return [case_of("cross_entropy", "75 symbols", {"logits": 4 * rng.standard_normal((2, 7, 75)), "targets": targets})]
+    return [
+        case_of(
+            "cross_entropy",
+            "75 symbols",
+            {"logits": 4 * rng.standard_normal((2, 7, 75)), "targets": targets},
+        )
+    ]
 
 
 def _embedding(rng: np.random.Generator) -> list[Case]:
-    return [case_of("embedding", "repeated", {"ids": rng.integers(0, 9, (4, 30)), "weight": rng.standard_normal((9, 35))})]
+    return [
+        case_of(
+            "embedding",
+            "repeated",
+            {"ids": rng.integers(0, 9, (4, 30)), "weight": rng.standard_normal((9, 35))},
+        )
+    ]
 
 
 def _softmax(rng: np.random.Generator) -> list[Case]:
@@ -80,7 +115,14 @@ def block_checks() -> list[Check]:
     """A check for each function that a fast implementation cuts into pieces."""
     about = "sizes beyond tiles and blocks, in float32, forward and backward"
     return [
-        Check(f"{function}.blocks", f"{function}: {about}", both(function), _inputs(function, cases), call_cases, _judge)
+        Check(
+            f"{function}.blocks",
+            f"{function}: {about}",
+            both(function),
+            _inputs(function, cases),
+            call_cases,
+            _judge,
+        )
         for function, cases in BLOCK_CASES.items()
     ]
 
@@ -89,7 +131,11 @@ def _inputs(function: str, cases):
     def inputs(rng: np.random.Generator) -> dict:
         made = [case.as_dtype(np.float32) for case in cases(rng)]
         shapes = [np.shape(case.forward(layers, function)[0]) for case in made]
-        return {"function": function, "cases": made, "douts": [np.float32(rng.standard_normal(shape)) for shape in shapes]}
+        return {
+            "function": function,
+            "cases": made,
+            "douts": [np.float32(rng.standard_normal(shape)) for shape in shapes],
+        }
 
     return inputs
 
@@ -100,7 +146,9 @@ def call_cases(subject: object, function: str, cases: list[Case], douts: list) -
     for case, dout in zip(cases, douts, strict=True):
         out, cache = case.forward(subject, function)
         gradients = case.backward(subject, function, dout if np.ndim(dout) else float(dout), cache)
-        outputs |= {f"{case.label}: out": out} | {f"{case.label}: d{name}": gradient for name, gradient in gradients.items()}
+        outputs |= {f"{case.label}: out": out} | {
+            f"{case.label}: d{name}": gradient for name, gradient in gradients.items()
+        }
     return outputs
 
 
@@ -108,4 +156,7 @@ def _judge(outputs: dict, function: str, cases: list[Case], douts: list) -> list
     numpy32 = call_cases(layers, function, cases, douts)
     doubled = [np.float64(dout) for dout in douts]
     exact = call_cases(layers, function, [case.as_dtype(np.float64) for case in cases], doubled)
-    return [line32(f"{function} {tensor}", outputs[tensor], exact[tensor], numpy32[tensor]) for tensor in exact]
+    return [
+        line32(f"{function} {tensor}", outputs[tensor], exact[tensor], numpy32[tensor])
+        for tensor in exact
+    ]

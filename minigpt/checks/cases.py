@@ -1,6 +1,7 @@
 """For every function of the contract, the arguments that it is tried with.
 
-All sizes differ (B=2, T=5, C=6, nh=3, hs=4, V=7), gains and biases are random, Tq < Tk occurs, as do masks, windows and a fixed
+All sizes differ (B=2, T=5, C=6, nh=3, hs=4, V=7), gains and biases are random, Tq < Tk occurs, as
+do masks, windows and a fixed
 dropout mask: where two sizes are equal or a gain is 1, some wrong gradient looks right.
 """
 
@@ -25,13 +26,18 @@ class Case(NamedTuple):
     seed: int | None = None  # of the rng argument, for dropout
 
     def forward(self, subject: object, function: str, **changed: object) -> tuple:
-        """Call the forward with these arguments, some of them changed. Each call gets a new, equal rng."""
+        """Call the forward with these arguments, some of them changed.
+
+        Each call gets a new, equal rng.
+        """
         arguments = self.arguments | changed
         if self.seed is not None:
             arguments = arguments | {"rng": np.random.default_rng(self.seed)}
         return pair(f"{function}_forward", getattr(subject, f"{function}_forward")(**arguments))
 
-    def backward(self, subject: object, function: str, dout: object, cache: object) -> dict[str, np.ndarray]:
+    def backward(
+        self, subject: object, function: str, dout: object, cache: object
+    ) -> dict[str, np.ndarray]:
         """The gradients by name of the argument. Raises ValueError if their number is wrong."""
         result = getattr(subject, f"{function}_backward")(dout, cache)
         gradients = result if isinstance(result, tuple) else (result,)
@@ -46,15 +52,21 @@ class Case(NamedTuple):
     def as_dtype(self, dtype: type) -> "Case":
         """The same case in another float dtype."""
         cast = {
-            name: value.astype(dtype) if isinstance(value, np.ndarray) and value.dtype.kind == "f" else value
+            name: value.astype(dtype)
+            if isinstance(value, np.ndarray) and value.dtype.kind == "f"
+            else value
             for name, value in self.arguments.items()
         }
         return self._replace(arguments=cast)
 
 
 def case_of(function: str, label: str, arguments: dict, seed: int | None = None) -> Case:
-    """A call of a function of the contract, whose gradients are those of the arguments that are there."""
-    wrt = tuple(name for name in pair_of(f"{function}_forward").gradients if arguments[name] is not None)
+    """A call of a function of the contract, whose gradients are those of the arguments that are
+    there.
+    """
+    wrt = tuple(
+        name for name in pair_of(f"{function}_forward").gradients if arguments[name] is not None
+    )
     return Case(label, arguments, wrt, seed)
 
 
@@ -74,25 +86,39 @@ def _cross_entropy(rng: np.random.Generator) -> list[Case]:
     return [
         case_of("cross_entropy", "all counted", {"logits": logits, "targets": targets}),
         case_of("cross_entropy", "some ignored", {"logits": logits, "targets": ignored}),
-        case_of("cross_entropy", "ignore_index=3", {"logits": logits, "targets": other, "ignore_index": 3}),
+        case_of(
+            "cross_entropy",
+            "ignore_index=3",
+            {"logits": logits, "targets": other, "ignore_index": 3},
+        ),
         case_of("cross_entropy", "2 axes", {"logits": logits[0], "targets": targets[0]}),
     ]
 
 
 def _linear(rng: np.random.Generator) -> list[Case]:
-    x, weight, bias = rng.standard_normal((B, T, C)), rng.standard_normal((C, HS)), rng.standard_normal(HS)
+    x, weight, bias = (
+        rng.standard_normal((B, T, C)),
+        rng.standard_normal((C, HS)),
+        rng.standard_normal(HS),
+    )
     square = {"x": x, "weight": rng.standard_normal((C, C)), "bias": rng.standard_normal(C)}
     return [
         case_of("linear", "bias", {"x": x, "weight": weight, "bias": bias}),
         case_of("linear", "no bias", {"x": x, "weight": weight, "bias": None}),
         case_of("linear", "square", square),
         case_of("linear", "1 axis", {"x": x[0, 0], "weight": weight, "bias": bias}),
-        case_of("linear", "transposed", {"x": x, "weight": rng.standard_normal((V, C)).T, "bias": None}),
+        case_of(
+            "linear", "transposed", {"x": x, "weight": rng.standard_normal((V, C)).T, "bias": None}
+        ),
     ]
 
 
 def _layer_norm(rng: np.random.Generator) -> list[Case]:
-    x, weight, bias = 2 * rng.standard_normal((B, T, C)) + 1, rng.standard_normal(C), rng.standard_normal(C)
+    x, weight, bias = (
+        2 * rng.standard_normal((B, T, C)) + 1,
+        rng.standard_normal(C),
+        rng.standard_normal(C),
+    )
     return [
         case_of("layer_norm", "bias", {"x": x, "weight": weight, "bias": bias}),
         case_of("layer_norm", "no bias", {"x": x, "weight": weight, "bias": None}),
@@ -111,7 +137,8 @@ def _gelu(rng: np.random.Generator) -> list[Case]:
 
 def _relu(rng: np.random.Generator) -> list[Case]:
     x = rng.standard_normal((B, T, C))
-    return [case_of("relu", "3 axes", {"x": x + 0.1 * np.sign(x)})]  # away from the kink, which has no gradient
+    # away from the kink, which has no gradient
+    return [case_of("relu", "3 axes", {"x": x + 0.1 * np.sign(x)})]
 
 
 def _embedding(rng: np.random.Generator) -> list[Case]:
@@ -144,7 +171,9 @@ def _attention(rng: np.random.Generator) -> list[Case]:
         case_of("attention", "window 2, not causal", whole | {"causal": False, "window": 2}),
         case_of("attention", "window 3, Tq=3 Tk=5", last | {"window": 3}),
         case_of("attention", "not causal, Tq=3 Tk=5", last | {"causal": False}),
-        case_of("attention", "window 2, not causal, Tq=3 Tk=5", last | {"causal": False, "window": 2}),
+        case_of(
+            "attention", "window 2, not causal, Tq=3 Tk=5", last | {"causal": False, "window": 2}
+        ),
         case_of("attention", "dropout", last | {"dropout_p": 0.4}, seed=3),
     ]
 
@@ -160,9 +189,19 @@ def _multi_head_attention(rng: np.random.Generator) -> list[Case]:
 
 
 def _mlp(rng: np.random.Generator) -> list[Case]:
-    x, fc_weight, fc_bias = rng.standard_normal((B, T, C)), rng.standard_normal((C, F)), rng.standard_normal(F)
+    x, fc_weight, fc_bias = (
+        rng.standard_normal((B, T, C)),
+        rng.standard_normal((C, F)),
+        rng.standard_normal(F),
+    )
     proj_weight, proj_bias = rng.standard_normal((F, C)), rng.standard_normal(C)
-    weights = {"x": x, "fc_weight": fc_weight, "fc_bias": fc_bias, "proj_weight": proj_weight, "proj_bias": proj_bias}
+    weights = {
+        "x": x,
+        "fc_weight": fc_weight,
+        "fc_bias": fc_bias,
+        "proj_weight": proj_weight,
+        "proj_bias": proj_bias,
+    }
     return [
         case_of("mlp", "gelu", weights),
         case_of("mlp", "gelu_erf", weights | {"activation": "gelu_erf"}),
@@ -189,7 +228,9 @@ CASES: dict[str, Callable[[np.random.Generator], list[Case]]] = {
 SMALL = {"vocab_size": 7, "block_size": 8, "n_layer": 2, "n_head": 3, "n_embd": 6}
 MODELS = {
     "pre_learned": GPTConfig(**SMALL),
-    "pre_sinusoidal": GPTConfig(**SMALL, positions="sinusoidal", activation="gelu_erf", bias=False, layer_norm_epsilon=0.05),
+    "pre_sinusoidal": GPTConfig(
+        **SMALL, positions="sinusoidal", activation="gelu_erf", bias=False, layer_norm_epsilon=0.05
+    ),
     "post_learned": GPTConfig(**SMALL, norm="post"),
     "post_sinusoidal": GPTConfig(**SMALL, norm="post", positions="sinusoidal", activation="relu"),
     "dropout": GPTConfig(**SMALL, dropout=0.3),

@@ -1,8 +1,9 @@
 """What a check is, and how two arrays are compared.
 
-A check is three parts that can run apart: inputs(rng) makes the arguments, call(subject, **inputs) runs what is checked and
-returns arrays by name, judge(outputs, **inputs) says of each tensor what was got, what is right, and whether they agree. A class's
-hidden tests are the same checks with another seed; a grader runs `call` in one process and `judge` in another.
+A check is three parts that can run apart: inputs(rng) makes the arguments, call(subject, **inputs)
+runs what is checked and returns arrays by name, judge(outputs, **inputs) says of each tensor what
+was got, what is right, and whether they agree. A class's hidden tests are the same checks with
+another seed; a grader runs `call` in one process and `judge` in another.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,12 +27,20 @@ class Line(NamedTuple):
 
     def __str__(self) -> str:
         verdict = f"FAIL: {self.problem}" if self.problem else "ok"
-        error = f"max error {self.error:8.1e} (at most {self.tolerance:.0e})" if self.tolerance else f"{'exactly':31s}"
+        error = (
+            f"max error {self.error:8.1e} (at most {self.tolerance:.0e})"
+            if self.tolerance
+            else f"{'exactly':31s}"
+        )
         return f"{self.tensor:36s} got {self.got:>12s}  want {self.want:>12s}  {error}  {verdict}"
 
 
 class Check(NamedTuple):
-    """One check. `functions` names what it calls of the subject: a check of functions that are not there is not run."""
+    """One check.
+
+    `functions` names what it calls of the subject: a check of functions that are not there is not
+    run.
+    """
 
     name: str
     about: str
@@ -39,7 +48,8 @@ class Check(NamedTuple):
     inputs: Callable[[np.random.Generator], dict]
     call: Callable[..., dict]
     judge: Callable[..., list[Line]]
-    looks_at_memory: bool = False  # not at numbers alone: it must run where the functions and their arrays are
+    # not at numbers alone: it must run where the functions and their arrays are
+    looks_at_memory: bool = False
 
 
 class Report(NamedTuple):
@@ -54,8 +64,12 @@ class Report(NamedTuple):
         return bool(self.lines) and not any(line.problem for line in self.lines)
 
 
-def perform(check: Check, subject: object, seed: int = 0, call: Callable[..., dict] | None = None) -> Report:
-    """Run a check on a subject. What the subject raises is a failed line with file and line number, never an exception here.
+def perform(
+    check: Check, subject: object, seed: int = 0, call: Callable[..., dict] | None = None
+) -> Report:
+    """Run a check on a subject.
+
+    What the subject raises is a failed line with file and line number, never an exception here.
 
     call: what to run in place of the check's own call, where that runs in another process.
     """
@@ -64,18 +78,26 @@ def perform(check: Check, subject: object, seed: int = 0, call: Callable[..., di
         with np.errstate(all="ignore"):  # wrong code may divide by zero; the judge sees the result
             outputs = (call or check.call)(subject, **inputs)
     except Exception as error:  # whatever a learner's code does, the check reports it
-        return Report(check, [Line("call", type(error).__name__, "a result", np.inf, 0.0, _story(error))])
+        return Report(
+            check, [Line("call", type(error).__name__, "a result", np.inf, 0.0, _story(error))]
+        )
     try:
         with np.errstate(all="ignore"):
             return Report(check, check.judge(outputs, **inputs), outputs)
     except Exception as error:  # outputs of a form that nobody foresaw
-        return Report(check, [Line("outputs", type(error).__name__, "arrays", np.inf, 0.0, _story(error))])
+        return Report(
+            check, [Line("outputs", type(error).__name__, "arrays", np.inf, 0.0, _story(error))]
+        )
 
 
 def _story(error: Exception) -> str:
-    """An error and its place: the last line of a learner's file on the way to it, or else the last one outside the checks."""
+    """An error and its place: the last line of a learner's file on the way to it, or else the last
+    one outside the checks.
+    """
     if hasattr(error, "place"):  # of another process, whose traceback is not here
-        return f"{type(error).__name__}: {' '.join(str(error).split())}" + (f" ({error.place})" if error.place else "")
+        return f"{type(error).__name__}: {' '.join(str(error).split())}" + (
+            f" ({error.place})" if error.place else ""
+        )
     own, other, step = None, None, error.__traceback__
     while step:
         place = f"{Path(step.tb_frame.f_code.co_filename).name}:{step.tb_lineno}, in {step.tb_frame.f_code.co_name}"
@@ -93,7 +115,9 @@ _least_tolerance: ContextVar[float] = ContextVar("least tolerance", default=0.0)
 
 @contextmanager
 def tolerance_at_least(tolerance: float) -> Iterator[None]:
-    """While it lasts, no comparison of arrays asks for more than this, absolute below 1: for a subject of float32 (single.py)."""
+    """While it lasts, no comparison of arrays asks for more than this, absolute below 1: for a
+    subject of float32 (single.py).
+    """
     token = _least_tolerance.set(tolerance)
     try:
         yield
@@ -101,8 +125,11 @@ def tolerance_at_least(tolerance: float) -> Iterator[None]:
         _least_tolerance.reset(token)
 
 
-def equal(tensor: str, got: object, want: object, tolerance: float = 1e-9, floor: float = 1.0) -> Line:
-    """Compare two arrays: form before values, then the largest of |got - want| / (max(|got|, |want|) + floor).
+def equal(
+    tensor: str, got: object, want: object, tolerance: float = 1e-9, floor: float = 1.0
+) -> Line:
+    """Compare two arrays: form before values, then the largest of |got - want| / (max(|got|,
+    |want|) + floor).
 
     floor: below this size the error is absolute. tolerance: what the error may be.
     """
@@ -123,12 +150,18 @@ def equal(tensor: str, got: object, want: object, tolerance: float = 1e-9, floor
     worst = np.unravel_index(errors.argmax(), errors.shape)
     error = float(errors[worst])
     at = f"[{', '.join(map(str, worst))}]" if worst else ""
-    problem = "" if error <= tolerance else f"{tensor}{at} is {got64[worst]:.10g}, but must be {want64[worst]:.10g}"
+    problem = (
+        ""
+        if error <= tolerance
+        else f"{tensor}{at} is {got64[worst]:.10g}, but must be {want64[worst]:.10g}"
+    )
     return Line(tensor, f"{got64[worst]:.6g}", f"{want64[worst]:.6g}", error, tolerance, problem)
 
 
 def _form(got: object, want: np.ndarray) -> str:
-    """What is wrong with the form of a result: that it is none, its shape, NaN where there must be numbers."""
+    """What is wrong with the form of a result: that it is none, its shape, NaN where there must be
+    numbers.
+    """
     if got is None:
         return "is None, but must be an array"
     if not isinstance(got, np.ndarray | np.generic | float | int):
@@ -148,7 +181,14 @@ def _short(value: object) -> str:
 
 def true(tensor: str, fact: bool, got: object, want: str) -> Line:
     """A line about a fact that is no comparison of arrays."""
-    return Line(tensor, str(got), want, 0.0 if fact else np.inf, 0.0, "" if fact else f"{tensor} is {got}, but must be {want}")
+    return Line(
+        tensor,
+        str(got),
+        want,
+        0.0 if fact else np.inf,
+        0.0,
+        "" if fact else f"{tensor} is {got}, but must be {want}",
+    )
 
 
 def none(tensor: str, got: object) -> Line:
@@ -167,16 +207,24 @@ def first(result: tuple) -> np.ndarray:
 
 
 def pair(function: str, result: object) -> tuple:
-    """What a forward returned, if it is a pair. Else TypeError: a forgotten cache is the most likely mistake of all."""
+    """What a forward returned, if it is a pair.
+
+    Else TypeError: a forgotten cache is the most likely mistake of all.
+    """
     if not (isinstance(result, tuple) and len(result) == 2):
-        raise TypeError(f"the {function} returned a {type(result).__name__}, but must return a pair: out, cache")
+        raise TypeError(
+            f"the {function} returned a {type(result).__name__}, but must return a pair: out, cache"
+        )
     return result
 
 
-def numerical_gradient(f: Callable[[np.ndarray], float], x: np.ndarray, h: float = 6e-6) -> np.ndarray:
+def numerical_gradient(
+    f: Callable[[np.ndarray], float], x: np.ndarray, h: float = 6e-6
+) -> np.ndarray:
     """df/dx by central differences, number by number, in float64.
 
-    (f(x + h) - f(x - h)) / 2h errs by h^2/6 f''' and by rounding, eps f / h; h near the cube root of eps balances the two.
+    (f(x + h) - f(x - h)) / 2h errs by h^2/6 f''' and by rounding, eps f / h; h near the cube root
+    of eps balances the two.
     """
     gradient = np.empty(x.shape)
     for at in np.ndindex(x.shape):

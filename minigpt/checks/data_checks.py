@@ -11,7 +11,10 @@ def _text(subject):
     rng = np.random.default_rng(4)
     ids, targets = data.batch("train", rng, 4000, 9)
     val_ids, val_targets = data.batch("val", rng, 4000, 9)
-    whole = {split: np.concatenate([row for _, targets in data.whole(split, 4, 9) for row in targets]) for split in data.tokens}
+    whole = {
+        split: np.concatenate([row for _, targets in data.whole(split, 4, 9) for row in targets])
+        for split in data.tokens
+    }
     return {
         "ids": ids,
         "targets": targets,
@@ -36,13 +39,38 @@ def _text_lines(got) -> list[Line]:
     train, val = _pieces(got["train"], 10), _pieces(got["val"], 10)
     return [
         equal("targets are ids, one further", got["targets"][:, :-1], got["ids"][:, 1:], 0.0),
-        true("training batches come from the training part", drawn <= train, f"{len(drawn - train)} do not", "all do"),
-        true("validation batches come from the validation part", val_drawn <= val, f"{len(val_drawn - val)} do not", "all do"),
-        true("every place of the validation part is drawn", val_drawn == val, f"{len(val - val_drawn)} never", "each sometimes"),
-        equal("the two parts are the text", np.concatenate([got["train"], got["val"]]), got["text"], 0.0),
+        true(
+            "training batches come from the training part",
+            drawn <= train,
+            f"{len(drawn - train)} do not",
+            "all do",
+        ),
+        true(
+            "validation batches come from the validation part",
+            val_drawn <= val,
+            f"{len(val_drawn - val)} do not",
+            "all do",
+        ),
+        true(
+            "every place of the validation part is drawn",
+            val_drawn == val,
+            f"{len(val - val_drawn)} never",
+            "each sometimes",
+        ),
+        equal(
+            "the two parts are the text",
+            np.concatenate([got["train"], got["val"]]),
+            got["text"],
+            0.0,
+        ),
         equal("the first 90 % are for training", len(got["train"]), 1800, 0.0),
         *(
-            equal(f"the whole {split} split: every token a target once", got["covered"][split], got[split][1:], 0.0)
+            equal(
+                f"the whole {split} split: every token a target once",
+                got["covered"][split],
+                got[split][1:],
+                0.0,
+            )
             for split in ("train", "val")
         ),
         true("decode(encode(text))", got["round trip"], got["round trip"], "the text"),
@@ -53,7 +81,9 @@ def _tasks(subject):
     outputs = {}
     for name in ("reverse", "sort", "add"):
         data = subject.load_task(name)
-        prompts = {split: data.examples(split, np.random.default_rng(6), 300) for split in ("train", "val")}
+        prompts = {
+            split: data.examples(split, np.random.default_rng(6), 300) for split in ("train", "val")
+        }
         texts = [
             data.tokenizer.decode(prompt) + data.tokenizer.decode(answer)
             for split in prompts
@@ -70,18 +100,28 @@ def _tasks(subject):
         outputs[name]["short"] = _overlap(subject)
         outputs[name]["digits"] = set("".join(texts))
         outputs[name]["whole"] = [len(ids) for ids, _ in data.whole("val", 64, 32)]
-        whole = {tuple(row) for ids, _ in data.whole("val", 64, 32) for row in ids[:, : data.prompt_length]}
+        whole = {
+            tuple(row)
+            for ids, _ in data.whole("val", 64, 32)
+            for row in ids[:, : data.prompt_length]
+        }
         outputs[name]["whole leaks"] = len(
-            whole & {tuple(row) for row in data.examples("train", np.random.default_rng(0), 3000)[0]}
+            whole
+            & {tuple(row) for row in data.examples("train", np.random.default_rng(0), 3000)[0]}
         )
-        outputs[name]["held out"] = subject.is_held_out(np.random.default_rng(0).integers(0, 10, (5000, 8))).mean()
+        outputs[name]["held out"] = subject.is_held_out(
+            np.random.default_rng(0).integers(0, 10, (5000, 8))
+        ).mean()
     return outputs
 
 
 def _overlap(subject) -> int:
     """How many prompts of two digits (there are but 100) training and validation share."""
     data = subject.load_task("reverse:2")
-    seen = [set(map(tuple, data.examples(split, np.random.default_rng(1), 2000)[0])) for split in ("train", "val")]
+    seen = [
+        set(map(tuple, data.examples(split, np.random.default_rng(1), 2000)[0]))
+        for split in ("train", "val")
+    ]
     return len(seen[0] & seen[1])
 
 
@@ -100,14 +140,46 @@ def _task_lines(got) -> list[Line]:
         n = facts["answers"].shape[1]
         lines += [
             true(f"{name}: answers that are wrong", not wrong, wrong[:1] or "none", "none"),
-            true(f"{name}: digits that occur", set("0123456789") <= facts["digits"], "".join(sorted(facts["digits"])), "all ten"),
-            true(f"{name}: whole split", sum(facts["whole"]) == 1000, sum(facts["whole"]), "1000 examples"),
-            true(f"{name}: whole split's prompts in training", facts["whole leaks"] == 0, facts["whole leaks"], "0"),
-            true(f"{name}: held out", 0.08 < facts["held out"] < 0.12, f"{facts['held out']:.3f}", "about a tenth"),
+            true(
+                f"{name}: digits that occur",
+                set("0123456789") <= facts["digits"],
+                "".join(sorted(facts["digits"])),
+                "all ten",
+            ),
+            true(
+                f"{name}: whole split",
+                sum(facts["whole"]) == 1000,
+                sum(facts["whole"]),
+                "1000 examples",
+            ),
+            true(
+                f"{name}: whole split's prompts in training",
+                facts["whole leaks"] == 0,
+                facts["whole leaks"],
+                "0",
+            ),
+            true(
+                f"{name}: held out",
+                0.08 < facts["held out"] < 0.12,
+                f"{facts['held out']:.3f}",
+                "about a tenth",
+            ),
             true(f"{name}: prompts in both splits", facts["short"] == 0, facts["short"], "0"),
-            equal(f"{name}: targets of the answer", facts["targets"][:, -n:], facts["answers"], 0.0),
-            equal(f"{name}: targets of the prompt", facts["targets"][:, :-n], np.full_like(facts["targets"][:, :-n], -1), 0.0),
-            equal(f"{name}: targets are ids, one further", facts["targets"][:, -n:-1], facts["ids"][:, -n + 1 :], 0.0),
+            equal(
+                f"{name}: targets of the answer", facts["targets"][:, -n:], facts["answers"], 0.0
+            ),
+            equal(
+                f"{name}: targets of the prompt",
+                facts["targets"][:, :-n],
+                np.full_like(facts["targets"][:, :-n], -1),
+                0.0,
+            ),
+            equal(
+                f"{name}: targets are ids, one further",
+                facts["targets"][:, -n:-1],
+                facts["ids"][:, -n + 1 :],
+                0.0,
+            ),
         ]
     return lines
 

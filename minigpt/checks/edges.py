@@ -1,4 +1,6 @@
-"""Sizes and numbers that ordinary inputs do not reach: long tables, huge values, exact digits, memory that is shared."""
+"""Sizes and numbers that ordinary inputs do not reach: long tables, huge values, exact digits,
+memory that is shared.
+"""
 
 import math
 
@@ -13,7 +15,10 @@ def _gelu_digits(subject, x):
     outputs = {"exact": first(subject.gelu_forward(x, "none"))}
     for form in ("tanh", "none"):
         out, kept = subject.gelu_forward(huge, form)
-        outputs |= {f"{form} out": out, f"{form} dx": subject.gelu_backward(np.ones_like(huge), kept)}
+        outputs |= {
+            f"{form} out": out,
+            f"{form} dx": subject.gelu_backward(np.ones_like(huge), kept),
+        }
     return outputs
 
 
@@ -21,15 +26,27 @@ def _gelu_digit_lines(got, x) -> list[Line]:
     exact = np.array([0.5 * value * (1.0 + math.erf(value / math.sqrt(2.0))) for value in x])
     lines = [equal("gelu exact, to the last digits", got["exact"], exact, 1e-13)]
     for form in ("tanh", "none"):
-        lines.append(equal(f"gelu {form} of huge x", got[f"{form} out"], np.array([0.0, 0.0, 1e5, 1e30], np.float32), 1e-6))
-        lines.append(equal(f"gelu {form} dx of huge x", got[f"{form} dx"], [0.0, 0.0, 1.0, 1.0], 1e-6))
+        lines.append(
+            equal(
+                f"gelu {form} of huge x",
+                got[f"{form} out"],
+                np.array([0.0, 0.0, 1e5, 1e30], np.float32),
+                1e-6,
+            )
+        )
+        lines.append(
+            equal(f"gelu {form} dx of huge x", got[f"{form} dx"], [0.0, 0.0, 1.0, 1.0], 1e-6)
+        )
     return lines
 
 
 def _cross_entropy_edges(subject, logits, targets):
     spoiled = np.array([[1.0, 2.0], [np.nan, np.nan]])
     _, kept = subject.cross_entropy_forward(spoiled, np.array([0, -1]))
-    return {"loss": first(subject.cross_entropy_forward(logits, targets)), "dlogits": subject.cross_entropy_backward(1.0, kept)}
+    return {
+        "loss": first(subject.cross_entropy_forward(logits, targets)),
+        "dlogits": subject.cross_entropy_backward(1.0, kept),
+    }
 
 
 def _embedding_edges(subject, ids, weight):
@@ -44,20 +61,41 @@ def _embedding_edges(subject, ids, weight):
 
 def _attention_edges(subject, q, k, v):
     """Scores of 1e10; and with one key, what dropout at p = 0.25 leaves of a weight of 1: 0 or 4/3."""
-    alone = subject.attention_forward(q[:, :, :1], k[:, :, :1], v[:, :, :1], dropout_p=0.25, rng=np.random.default_rng(4))
-    return {"huge": first(subject.attention_forward(1e5 * q, 1e5 * k, v)), "kept": first(alone) / v[:, :, :1]}
+    alone = subject.attention_forward(
+        q[:, :, :1], k[:, :, :1], v[:, :, :1], dropout_p=0.25, rng=np.random.default_rng(4)
+    )
+    return {
+        "huge": first(subject.attention_forward(1e5 * q, 1e5 * k, v)),
+        "kept": first(alone) / v[:, :, :1],
+    }
 
 
 def _attention_edge_lines(got, q, k, v) -> list[Line]:
     kept = got["kept"][..., 0, 0]  # (B, nh)
     scores = np.where(np.tri(5, dtype=bool), q @ k.swapaxes(-1, -2), -np.inf)
-    largest = np.take_along_axis(v, scores.argmax(axis=-1)[..., None], axis=2)  # all weight goes to the largest score
+    # all weight goes to the largest score
+    largest = np.take_along_axis(v, scores.argmax(axis=-1)[..., None], axis=2)
     return [
         equal("attention of scores about 1e10", got["huge"], largest, 1e-6),
         equal("attention weights left by dropout", kept, np.where(kept > 0.5, 4 / 3, 0.0), 1e-12),
-        true("attention weights kept, of 200", 125 <= (kept > 0).sum() <= 175, int((kept > 0).sum()), "about 150"),
-        true("masks of the heads", not (kept == kept[:, :1]).all(), "equal or not", "one for each head"),
-        true("masks of the sequences", not (kept == kept[:1]).all(), "equal or not", "one for each sequence"),
+        true(
+            "attention weights kept, of 200",
+            125 <= (kept > 0).sum() <= 175,
+            int((kept > 0).sum()),
+            "about 150",
+        ),
+        true(
+            "masks of the heads",
+            not (kept == kept[:, :1]).all(),
+            "equal or not",
+            "one for each head",
+        ),
+        true(
+            "masks of the sequences",
+            not (kept == kept[:1]).all(),
+            "equal or not",
+            "one for each sequence",
+        ),
     ]
 
 
@@ -78,18 +116,30 @@ EDGES = [
         call=_cross_entropy_edges,
         judge=lambda got, logits, targets: [
             equal("cross_entropy of 0, 1e5", got["loss"], 1e5, 1e-12),
-            equal("cross_entropy dlogits of an ignored NaN row", got["dlogits"][1], [0.0, 0.0], 0.0),
+            equal(
+                "cross_entropy dlogits of an ignored NaN row", got["dlogits"][1], [0.0, 0.0], 0.0
+            ),
         ],
     ),
     Check(
         "embedding.edges",
         "embedding: more than 256 tokens; the output is no window onto the table",
         ("embedding_forward", "embedding_backward"),
-        inputs=lambda rng: {"ids": np.array([[299, 43, 299]]), "weight": rng.standard_normal((300, 2))},
+        inputs=lambda rng: {
+            "ids": np.array([[299, 43, 299]]),
+            "weight": rng.standard_normal((300, 2)),
+        },
         call=_embedding_edges,
         judge=lambda got, ids, weight: [
-            equal("embedding dweight of 300 tokens", got["dweight"], np.bincount(ids[0], minlength=300)[:, None] * np.ones(2), 0.0),
-            true("embedding shares memory with its table", not got["shared"], got["shared"], "False"),
+            equal(
+                "embedding dweight of 300 tokens",
+                got["dweight"],
+                np.bincount(ids[0], minlength=300)[:, None] * np.ones(2),
+                0.0,
+            ),
+            true(
+                "embedding shares memory with its table", not got["shared"], got["shared"], "False"
+            ),
         ],
     ),
     Check(
@@ -97,11 +147,28 @@ EDGES = [
         "positions: 5,000 rows, none of which comes again, and 600 channels",
         ("sinusoidal_positions",),
         inputs=lambda rng: {},
-        call=lambda subject: {"rows": subject.sinusoidal_positions(5000, 4), "channels": subject.sinusoidal_positions(3, 600)},
+        call=lambda subject: {
+            "rows": subject.sinusoidal_positions(5000, 4),
+            "channels": subject.sinusoidal_positions(3, 600),
+        },
         judge=lambda got: [
-            equal("sinusoidal_positions row 199", got["rows"][199], [math.sin(199), math.cos(199), math.sin(1.99), math.cos(1.99)]),
-            equal("sinusoidal_positions of 5,000 rows", got["rows"], by_hand.sinusoidal_positions(5000, 4), 1e-12),
-            equal("sinusoidal_positions of 600 channels", got["channels"], by_hand.sinusoidal_positions(3, 600), 1e-12),
+            equal(
+                "sinusoidal_positions row 199",
+                got["rows"][199],
+                [math.sin(199), math.cos(199), math.sin(1.99), math.cos(1.99)],
+            ),
+            equal(
+                "sinusoidal_positions of 5,000 rows",
+                got["rows"],
+                by_hand.sinusoidal_positions(5000, 4),
+                1e-12,
+            ),
+            equal(
+                "sinusoidal_positions of 600 channels",
+                got["channels"],
+                by_hand.sinusoidal_positions(3, 600),
+                1e-12,
+            ),
         ],
     ),
     Check(

@@ -22,12 +22,24 @@ PROMOTED = "Is there an np.sqrt(2) or the like? It is a float64, and promotes fl
 
 
 def generic_checks() -> list[Check]:
-    """Six checks for each pair of functions. A dropout's values are not among them: every right mask is as good as another."""
+    """Six checks for each pair of functions.
+
+    A dropout's values are not among them: every right mask is as good as another.
+    """
     checks = []
     for function, cases in CASES.items():
         for kind, (about, functions, call, judge) in KINDS.items():
             names = both(function)[:1] if functions == "forward" else both(function)
-            checks.append(Check(f"{function}.{kind}", f"{function}: {about}", names, _inputs(function, cases), call, judge))
+            checks.append(
+                Check(
+                    f"{function}.{kind}",
+                    f"{function}: {about}",
+                    names,
+                    _inputs(function, cases),
+                    call,
+                    judge,
+                )
+            )
     return checks
 
 
@@ -35,7 +47,11 @@ def _inputs(function: str, cases):
     def inputs(rng: np.random.Generator) -> dict:
         made = cases(rng)
         shapes = [np.shape(case.forward(by_hand, function)[0]) for case in made]
-        return {"function": function, "cases": made, "douts": [rng.standard_normal(shape) for shape in shapes]}
+        return {
+            "function": function,
+            "cases": made,
+            "douts": [rng.standard_normal(shape) for shape in shapes],
+        }
 
     return inputs
 
@@ -50,7 +66,9 @@ def _results(subject: object, function: str, cases: Cases, douts: list, part: st
                 outputs[f"{case.label}: out"] = out
             else:
                 gradients = case.backward(subject, function, _upstream(dout), cache)
-                outputs |= {f"{case.label}: d{name}": gradient for name, gradient in gradients.items()}
+                outputs |= {
+                    f"{case.label}: d{name}": gradient for name, gradient in gradients.items()
+                }
     return outputs
 
 
@@ -62,7 +80,10 @@ def _values(part: str) -> tuple:
 
     def judge(outputs: dict, function: str, cases: Cases, douts: list) -> list[Line]:
         wanted = _results(by_hand, function, cases, douts, part)
-        return [_compare(f"{function} {tensor}", outputs[tensor], want, 1e-9) for tensor, want in wanted.items()]
+        return [
+            _compare(f"{function} {tensor}", outputs[tensor], want, 1e-9)
+            for tensor, want in wanted.items()
+        ]
 
     return call, judge
 
@@ -75,16 +96,21 @@ def _call_gradient(subject: object, function: str, cases: Cases, douts: list) ->
         gradients = case.backward(subject, function, _upstream(dout), cache)
         for name, gradient in gradients.items():
             outputs[f"{case.label}: d{name}"] = gradient
-            outputs[f"{case.label}: numerical d{name}"] = _numerical(subject, function, case, dout, name)
+            outputs[f"{case.label}: numerical d{name}"] = _numerical(
+                subject, function, case, dout, name
+            )
     return outputs
 
 
-def _numerical(subject: object, function: str, case: Case, dout: np.ndarray, name: str) -> np.ndarray | None:
+def _numerical(
+    subject: object, function: str, case: Case, dout: np.ndarray, name: str
+) -> np.ndarray | None:
     """The gradient of sum(out * dout) by central differences of the subject's own forward."""
     if case.arguments[name] is None:
         return None
 
-    subject = getattr(subject, "in_double", subject)  # differences of a float32 forward would be noise (single.py)
+    # differences of a float32 forward would be noise (single.py)
+    subject = getattr(subject, "in_double", subject)
 
     def scalar(value: np.ndarray) -> float:
         return float(np.sum(case.forward(subject, function, **{name: value})[0] * dout))
@@ -97,26 +123,41 @@ def _judge_gradient(outputs: dict, function: str, cases: Cases, douts: list) -> 
     for case, dout in zip(cases, douts, strict=True):
         out = outputs[f"{case.label}: out"]
         lines.append(
-            true(f"{function} {case.label}: out's shape", np.shape(out) == np.shape(dout), np.shape(out), str(np.shape(dout)))
+            true(
+                f"{function} {case.label}: out's shape",
+                np.shape(out) == np.shape(dout),
+                np.shape(out),
+                str(np.shape(dout)),
+            )
         )
         for name in case.wrt:
-            got, want = outputs[f"{case.label}: d{name}"], outputs[f"{case.label}: numerical d{name}"]
+            got, want = (
+                outputs[f"{case.label}: d{name}"],
+                outputs[f"{case.label}: numerical d{name}"],
+            )
             lines.append(equal(f"{function} {case.label}: d{name}", got, want, 1e-6, FLOOR))
     return lines
 
 
 def _float32(part: str) -> tuple:
-    """call and judge: max|got - float64| <= 2 max|NumPy's float32 - float64| + a few units in the last place."""
+    """call and judge: max|got - float64| <= 2 max|NumPy's float32 - float64| + a few units in the
+    last place.
+    """
 
     def small(cases: Cases, douts: list) -> tuple[Cases, list]:
-        return [case.as_dtype(np.float32) for case in cases], [np.float32(d) if np.ndim(d) else d for d in douts]
+        return [case.as_dtype(np.float32) for case in cases], [
+            np.float32(d) if np.ndim(d) else d for d in douts
+        ]
 
     def call(subject: object, function: str, cases: Cases, douts: list) -> dict:
         return _results(subject, function, *small(cases, douts), part)
 
     def judge(outputs: dict, function: str, cases: Cases, douts: list) -> list[Line]:
         cases32, douts32 = small(cases, douts)
-        cases64, douts64 = [case.as_dtype(np.float64) for case in cases32], [np.float64(dout) for dout in douts32]
+        cases64, douts64 = (
+            [case.as_dtype(np.float64) for case in cases32],
+            [np.float64(dout) for dout in douts32],
+        )
         exact = _results(layers, function, cases64, douts64, part)
         numpy32 = _results(layers, function, cases32, douts32, part)
         return [line32(f"{function} {t}, float32", outputs[t], exact[t], numpy32[t]) for t in exact]
@@ -125,12 +166,21 @@ def _float32(part: str) -> tuple:
 
 
 def line32(name: str, got: object, exact: np.ndarray | None, numpy32: np.ndarray | None) -> Line:
-    """The error rule: at most twice the error of NumPy in float32, and a few units in the last place."""
+    """The error rule: at most twice the error of NumPy in float32, and a few units in the last
+    place.
+    """
     if exact is None:
         return none(name, got)
     dtype = getattr(got, "dtype", type(got).__name__)
     if dtype != np.float32:
-        return Line(name, str(dtype), "float32", np.inf, 0.0, f"has dtype {dtype}, but must be float32. {PROMOTED}")
+        return Line(
+            name,
+            str(dtype),
+            "float32",
+            np.inf,
+            0.0,
+            f"has dtype {dtype}, but must be float32. {PROMOTED}",
+        )
     scale = float(np.abs(exact).max()) + 1.0
     allowed = 2 * float(np.abs(numpy32 - exact).max()) + 8 * float(np.finfo(np.float32).eps) * scale
     return equal(name, got / np.float32(scale), exact / scale, allowed / scale)
@@ -139,12 +189,17 @@ def line32(name: str, got: object, exact: np.ndarray | None, numpy32: np.ndarray
 def _call_pure(subject: object, function: str, cases: Cases, douts: list) -> dict:
     outputs = {}
     for i, (case, dout) in enumerate(zip(cases, douts, strict=True)):
-        before = {name: np.copy(value) for name, value in case.arguments.items() if isinstance(value, np.ndarray)}
+        before = {
+            name: np.copy(value)
+            for name, value in case.arguments.items()
+            if isinstance(value, np.ndarray)
+        }
         upstream = _upstream(dout)
         out, cache = case.forward(subject, function)
         kept = np.copy(out)
         other, other_dout = cases[i - 1], douts[i - 1]
-        _, other_cache = other.forward(subject, function)  # between this forward and its backward, another call
+        # between this forward and its backward, another call
+        _, other_cache = other.forward(subject, function)
         other.backward(subject, function, _upstream(other_dout), other_cache)
         gradients = case.backward(subject, function, upstream, cache)
         again, again_cache = case.forward(subject, function)
@@ -152,11 +207,17 @@ def _call_pure(subject: object, function: str, cases: Cases, douts: list) -> dic
         strided, strided_cache = _strided(case).forward(subject, function)
         gradients_strided = case.backward(subject, function, _spread(dout), strided_cache)
         outputs[case.label] = {
-            "changed": [name for name, value in before.items() if not np.array_equal(value, case.arguments[name])],
+            "changed": [
+                name
+                for name, value in before.items()
+                if not np.array_equal(value, case.arguments[name])
+            ],
             "dout changed": bool(np.ndim(dout)) and not np.array_equal(upstream, dout),
             "overwritten": not np.array_equal(kept, out),
-            "same": np.array_equal(kept, again) and all(_same(gradients[name], gradients_again[name]) for name in gradients),
-            "strided": [(strided, kept)] + [(gradients_strided[name], gradients[name]) for name in gradients],
+            "same": np.array_equal(kept, again)
+            and all(_same(gradients[name], gradients_again[name]) for name in gradients),
+            "strided": [(strided, kept)]
+            + [(gradients_strided[name], gradients[name]) for name in gradients],
         }
     return outputs
 
@@ -166,10 +227,26 @@ def _judge_pure(outputs: dict, function: str, cases: Cases, douts: list) -> list
     for label, facts in outputs.items():
         name = f"{function} {label}"
         lines.append(
-            true(f"{name}: inputs that were modified", not facts["changed"], ", ".join(facts["changed"]) or "none", "none")
+            true(
+                f"{name}: inputs that were modified",
+                not facts["changed"],
+                ", ".join(facts["changed"]) or "none",
+                "none",
+            )
         )
-        lines.append(true(f"{name}: dout modified", not facts["dout changed"], facts["dout changed"], "False"))
-        lines.append(true(f"{name}: overwritten later", not facts["overwritten"], facts["overwritten"], "False"))
+        lines.append(
+            true(
+                f"{name}: dout modified", not facts["dout changed"], facts["dout changed"], "False"
+            )
+        )
+        lines.append(
+            true(
+                f"{name}: overwritten later",
+                not facts["overwritten"],
+                facts["overwritten"],
+                "False",
+            )
+        )
         lines.append(true(f"{name}: same bits again", facts["same"], facts["same"], "True"))
         for got, want in facts["strided"]:
             lines.append(_compare(f"{name}: non-contiguous", got, want, 1e-12))
@@ -177,7 +254,9 @@ def _judge_pure(outputs: dict, function: str, cases: Cases, douts: list) -> list
 
 
 def _upstream(dout: object) -> object:
-    """A gradient to hand in: a float for a scalar, else a copy, so that one that is modified is noticed."""
+    """A gradient to hand in: a float for a scalar, else a copy, so that one that is modified is
+    noticed.
+    """
     return float(dout) if np.ndim(dout) == 0 else np.copy(dout)
 
 
@@ -201,8 +280,17 @@ def _compare(tensor: str, got: object, want: object, tolerance: float) -> Line:
 KINDS = {
     "values": ("the forward is the formula by hand", "forward", *_values("forward")),
     "backward": ("the backward is the formula by hand", "both", *_values("backward")),
-    "gradient": ("the backward is the derivative of the forward", "both", _call_gradient, _judge_gradient),
+    "gradient": (
+        "the backward is the derivative of the forward",
+        "both",
+        _call_gradient,
+        _judge_gradient,
+    ),
     "float32": ("keeps float32, and its precision", "forward", *_float32("forward")),
-    "float32_backward": ("gradients keep float32, and its precision", "both", *_float32("backward")),
+    "float32_backward": (
+        "gradients keep float32, and its precision",
+        "both",
+        *_float32("backward"),
+    ),
     "pure": ("keeps its inputs, and no state", "both", _call_pure, _judge_pure),
 }

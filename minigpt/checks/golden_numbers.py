@@ -1,4 +1,5 @@
-"""Golden numbers: short ones that can be worked out with a pocket calculator, and whole layers and models from PyTorch.
+"""Golden numbers: short ones that can be worked out with a pocket calculator, and whole layers and
+models from PyTorch.
 
 The literals are in float64, to ten digits. The .npz files were made by golden/make.py.
 """
@@ -31,7 +32,8 @@ def numbers(name: str) -> dict[str, np.ndarray]:
     with np.load(Path(__file__).parent / "golden" / f"{name}.npz", allow_pickle=False) as file:
         arrays = dict(file)
     for array in arrays.values():
-        array.setflags(write=False)  # code that writes into its inputs must not spoil the next check
+        # code that writes into its inputs must not spoil the next check
+        array.setflags(write=False)
     return arrays
 
 
@@ -59,7 +61,9 @@ def _gelu(subject, x):
 
 
 def _attention(subject, q, v):
-    """The output; and P itself, as the output for the identity as v: hs is 3 then, and q is scaled to give the same scores."""
+    """The output; and P itself, as the output for the identity as v: hs is 3 then, and q is scaled
+    to give the same scores.
+    """
     padded = np.concatenate([q, np.zeros((1, 1, 3, 1))], axis=-1)
     P = first(subject.attention_forward(padded * np.sqrt(3 / 2), padded, np.eye(3)[None, None]))
     return {"out": first(subject.attention_forward(q, q, v)), "P": P}
@@ -85,7 +89,11 @@ LITERALS = [
         call=_cross_entropy,
         judge=lambda got, logits, targets: [
             equal("cross_entropy loss", got["loss"], 0.4170300163),
-            equal("cross_entropy dlogits", got["dlogits"], [[-0.3409988611, 0.2424329707, 0.0985658904]]),
+            equal(
+                "cross_entropy dlogits",
+                got["dlogits"],
+                [[-0.3409988611, 0.2424329707, 0.0985658904]],
+            ),
         ],
     ),
     Check(
@@ -95,8 +103,17 @@ LITERALS = [
         inputs=lambda rng: {"x": np.array([1.0, 2, 3, 4]), "dout": np.array([1.0, 0, 0, 0])},
         call=_layer_norm,
         judge=lambda got, x, dout: [
-            equal("layer_norm out", got["out"], [-1.34163542, -0.4472118067, 0.4472118067, 1.34163542], 1e-8),
-            equal("layer_norm dx", got["dx"], [0.2683303039, -0.357768372, -0.0894434346, 0.1788815028]),
+            equal(
+                "layer_norm out",
+                got["out"],
+                [-1.34163542, -0.4472118067, 0.4472118067, 1.34163542],
+                1e-8,
+            ),
+            equal(
+                "layer_norm dx",
+                got["dx"],
+                [0.2683303039, -0.357768372, -0.0894434346, 0.1788815028],
+            ),
         ],
     ),
     Check(
@@ -129,11 +146,19 @@ LITERALS = [
         },
         call=_attention,
         judge=lambda got, q, v: [
-            equal("attention out", got["out"][0, 0], [[1, 2], [2.3395230987, 3.3395230987], [3.5104695305, 4.5104695305]]),
+            equal(
+                "attention out",
+                got["out"][0, 0],
+                [[1, 2], [2.3395230987, 3.3395230987], [3.5104695305, 4.5104695305]],
+            ),
             equal(
                 "attention P",
                 got["P"][0, 0],
-                [[1, 0, 0], [0.3302384507, 0.6697615493, 0], [0.2482550783, 0.2482550783, 0.5034898435]],
+                [
+                    [1, 0, 0],
+                    [0.3302384507, 0.6697615493, 0],
+                    [0.2482550783, 0.2482550783, 0.5034898435],
+                ],
             ),
         ],
     ),
@@ -141,13 +166,18 @@ LITERALS = [
 
 
 def _torch_check(function: str) -> Check:
-    """A function against PyTorch, on the inputs of the file: the cases of cases.py as they were when it was made."""
+    """A function against PyTorch, on the inputs of the file: the cases of cases.py as they were
+    when it was made.
+    """
 
     def cases(rng):
         arrays = numbers("layers")
         made = []
         for case in CASES[function](rng):
-            stored = {name: arrays.get(f"{function}/{case.label}/in/{name}", value) for name, value in case.arguments.items()}
+            stored = {
+                name: arrays.get(f"{function}/{case.label}/in/{name}", value)
+                for name, value in case.arguments.items()
+            }
             if case.seed is None:
                 made.append(case._replace(arguments=stored))
         return {"cases": made}
@@ -159,33 +189,63 @@ def _torch_check(function: str) -> Check:
             out, kept = case.forward(subject, function)
             dout = numbers("layers")[f"{prefix}/dout"]
             gradients = case.backward(subject, function, dout if dout.ndim else float(dout), kept)
-            outputs |= {f"{prefix}/out": out} | {f"{prefix}/d{name}": gradients[name] for name in case.wrt}
+            outputs |= {f"{prefix}/out": out} | {
+                f"{prefix}/d{name}": gradients[name] for name in case.wrt
+            }
         return outputs
 
     def judge(outputs, cases):
-        return [equal("{}, case {}: {}".format(*key.split("/")), got, numbers("layers")[key], 1e-9) for key, got in outputs.items()]
+        return [
+            equal("{}, case {}: {}".format(*key.split("/")), got, numbers("layers")[key], 1e-9)
+            for key, got in outputs.items()
+        ]
 
-    return Check(f"{function}.pytorch", f"{function}: as in PyTorch, forward and backward", both(function), cases, call, judge)
+    return Check(
+        f"{function}.pytorch",
+        f"{function}: as in PyTorch, forward and backward",
+        both(function),
+        cases,
+        call,
+        judge,
+    )
 
 
 def _model_check(kind: str) -> Check:
-    """A whole model against PyTorch: logits, loss, and the gradient of every parameter. Dropout is on where the config has it."""
+    """A whole model against PyTorch: logits, loss, and the gradient of every parameter.
+
+    Dropout is on where the config has it.
+    """
 
     def rng():
         return np.random.default_rng(5) if MODELS[kind].dropout else None
 
     def call(subject, arrays):
-        model = subject.GPT(MODELS[kind], params={name[6:]: value for name, value in arrays.items() if name.startswith("param/")})
+        model = subject.GPT(
+            MODELS[kind],
+            params={name[6:]: value for name, value in arrays.items() if name.startswith("param/")},
+        )
         logits, _ = model.forward(arrays["ids"], rng())
         loss, kept = model.loss(arrays["ids"], arrays["targets"], rng())
-        return {"logits": logits, "loss": loss} | {f"grad/{name}": g for name, g in model.backward(kept).items()}
+        return {"logits": logits, "loss": loss} | {
+            f"grad/{name}": g for name, g in model.backward(kept).items()
+        }
 
     def judge(outputs, arrays):
         wanted = [name for name in arrays if name in ("logits", "loss") or name.startswith("grad/")]
-        return [equal(f"{kind} {name}", outputs.get(name), arrays[name], 1e-9, floor=0.1) for name in wanted]
+        return [
+            equal(f"{kind} {name}", outputs.get(name), arrays[name], 1e-9, floor=0.1)
+            for name in wanted
+        ]
 
     about = f"GPT ({kind}): logits, loss and every gradient as in PyTorch"
-    return Check(f"model.pytorch_{kind}", about, ("GPT",), lambda rng: {"arrays": numbers(f"gpt_{kind}")}, call, judge)
+    return Check(
+        f"model.pytorch_{kind}",
+        about,
+        ("GPT",),
+        lambda rng: {"arrays": numbers(f"gpt_{kind}")},
+        call,
+        judge,
+    )
 
 
 def _block_check(norm: str) -> Check:
@@ -193,7 +253,10 @@ def _block_check(norm: str) -> Check:
 
     def call(subject, arrays):
         config = MODELS[f"{norm}_learned"]
-        model = subject.GPT(config, params={name[6:]: value for name, value in arrays.items() if name.startswith("param/")})
+        model = subject.GPT(
+            config,
+            params={name[6:]: value for name, value in arrays.items() if name.startswith("param/")},
+        )
         out, kept = model.block_forward(arrays["x"], 0)
         grads = {}
         dx = model.block_backward(arrays["dout"], kept, 0, grads)
@@ -201,11 +264,20 @@ def _block_check(norm: str) -> Check:
 
     def judge(outputs, arrays) -> list[Line]:
         wanted = [name for name in arrays if name in ("out", "dx") or name.startswith("grad/")]
-        return [equal(f"{norm} block {name}", outputs.get(name), arrays[name], 1e-9, floor=0.1) for name in wanted]
+        return [
+            equal(f"{norm} block {name}", outputs.get(name), arrays[name], 1e-9, floor=0.1)
+            for name in wanted
+        ]
 
     def inputs(rng):
         prefix = f"{norm}/"
-        return {"arrays": {name[len(prefix) :]: value for name, value in numbers("block").items() if name.startswith(prefix)}}
+        return {
+            "arrays": {
+                name[len(prefix) :]: value
+                for name, value in numbers("block").items()
+                if name.startswith(prefix)
+            }
+        }
 
     about = f"a {norm}-LN block: output and every gradient as in PyTorch"
     return Check(f"model.block_{norm}", about, ("GPT",), inputs, call, judge)
@@ -218,4 +290,6 @@ def golden_checks() -> list[Check]:
 
 def golden_model_checks() -> list[Check]:
     """PyTorch's numbers for blocks and whole models."""
-    return [_block_check(norm) for norm in ("pre", "post")] + [_model_check(kind) for kind in MODELS]
+    return [_block_check(norm) for norm in ("pre", "post")] + [
+        _model_check(kind) for kind in MODELS
+    ]

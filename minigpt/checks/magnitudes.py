@@ -1,4 +1,5 @@
-"""Numbers that are large, far from zero, infinite or none: where one order of operations is right and another is not.
+"""Numbers that are large, far from zero, infinite or none: where one order of operations is right
+and another is not.
 
 offsets    rows far from zero, scores of thousands: as exact as NumPy in float32, within a factor of 2
 huge       1e20, 3e38, infinity: what the reference gives in float32, NaN only where it gives NaN
@@ -17,7 +18,8 @@ from minigpt.checks.generic import line32
 from minigpt.checks.spread import ARGUMENTS, make
 
 OFFSETS = (-1e30, -1e6, -1e4, -1e3, -100.0, 100.0, 1e3, 1e4, 1e6)
-ROWS = {"softmax": "x", "cross_entropy": "logits", "layer_norm": "x"}  # what is the same, or nearly, after a shift
+# what is the same, or nearly, after a shift
+ROWS = {"softmax": "x", "cross_entropy": "logits", "layer_norm": "x"}
 HUGE = np.float32([0.0, -0.0, 1e-38, -1e-38, 7.0, -7.0, 1e20, -1e20, 3e38, -3e38, np.inf, -np.inf])
 ELEMENTWISE = ("gelu", "relu", "dropout")
 
@@ -26,15 +28,36 @@ def magnitude_checks() -> list[Check]:
     """The checks of this file, for every function that they concern."""
     about = "rows far from zero, as exact as NumPy in float32"
     offsets = [
-        Check(f"{name}.offsets", f"{name}: {about}", both(name), _inputs(name, _offsets), call_cases, _judge_exact)
+        Check(
+            f"{name}.offsets",
+            f"{name}: {about}",
+            both(name),
+            _inputs(name, _offsets),
+            call_cases,
+            _judge_exact,
+        )
         for name in (*ROWS, "attention", "multi_head_attention")
     ]
     huge = [
-        Check(f"{name}.huge", f"{name}: 1e20, 3e38 and infinity", both(name), _inputs(name, _huge), call_cases, _judge_same)
+        Check(
+            f"{name}.huge",
+            f"{name}: 1e20, 3e38 and infinity",
+            both(name),
+            _inputs(name, _huge),
+            call_cases,
+            _judge_same,
+        )
         for name in ("gelu", "relu", "layer_norm", "softmax", "cross_entropy")
     ]
     nan = [
-        Check(f"{name}.nan", f"{name}: NaN is not hidden", both(name), _nan_inputs(name), _nan_call, _nan_judge)
+        Check(
+            f"{name}.nan",
+            f"{name}: NaN is not hidden",
+            both(name),
+            _nan_inputs(name),
+            _nan_call,
+            _nan_judge,
+        )
         for name in ARGUMENTS
     ]
     return offsets + huge + nan
@@ -43,7 +66,8 @@ def magnitude_checks() -> list[Check]:
 def _offsets(function: str, rng: np.random.Generator) -> Iterator[Case]:
     if function in ROWS:
         for offset in OFFSETS:
-            if function != "layer_norm" or abs(offset) < 1e5:  # beyond, a float32 has no digits left for the row itself
+            # beyond, a float32 has no digits left for the row itself
+            if function != "layer_norm" or abs(offset) < 1e5:
                 case = make(function, rng, f"rows near {offset:g}", n=40, V=40, C=40)
                 yield _changed(case, ROWS[function], case.arguments[ROWS[function]] + offset)
         return
@@ -57,11 +81,16 @@ def _offsets(function: str, rng: np.random.Generator) -> Iterator[Case]:
 
 def _huge(function: str, rng: np.random.Generator) -> Iterator[Case]:
     if function in ELEMENTWISE:
-        for options in [{"approximate": form} for form in ("tanh", "none")] if function == "gelu" else [{}]:
+        for options in (
+            [{"approximate": form} for form in ("tanh", "none")] if function == "gelu" else [{}]
+        ):
             case = make(function, rng, " ".join(["huge", *options.values()]), options=options)
             yield _changed(case, "x", np.tile(HUGE, 3))  # as long as a vector's lanes, and a rest
         return
-    name, letter = ROWS[function], {"softmax": "n", "cross_entropy": "V", "layer_norm": "C"}[function]
+    name, letter = (
+        ROWS[function],
+        {"softmax": "n", "cross_entropy": "V", "layer_norm": "C"}[function],
+    )
     for size in (1e18, 1e20) if function == "layer_norm" else (1e20, 3e38):
         case = make(function, rng, f"numbers of {size:g}", **{letter: 20})
         yield _changed(case, name, size * np.sign(case.arguments[name]))
@@ -81,14 +110,23 @@ def _inputs(function: str, cases):
         made = list(cases(function, rng))
         with np.errstate(all="ignore"):
             shapes = [np.shape(case.forward(layers, function)[0]) for case in made]
-        return {"function": function, "cases": made, "douts": [np.float32(rng.standard_normal(shape)) for shape in shapes]}
+        return {
+            "function": function,
+            "cases": made,
+            "douts": [np.float32(rng.standard_normal(shape)) for shape in shapes],
+        }
 
     return inputs
 
 
 def _judge_exact(outputs: dict, function: str, cases: list[Case], douts: list) -> list[Line]:
     numpy32 = call_cases(layers, function, cases, douts)
-    exact = call_cases(layers, function, [case.as_dtype(np.float64) for case in cases], [np.float64(dout) for dout in douts])
+    exact = call_cases(
+        layers,
+        function,
+        [case.as_dtype(np.float64) for case in cases],
+        [np.float64(dout) for dout in douts],
+    )
     lines = []
     for tensor, want in exact.items():
         got = outputs[tensor]
@@ -114,7 +152,13 @@ def _same(label: str, got: object, want: np.ndarray) -> Line:
     if hidden.any() or made.any():
         said = f"{int(made.sum())} NaN too many, {int(hidden.sum())} too few"
         return Line(label, said, "the reference's", np.inf, 1e-5, f"has {said}")
-    return equal(label, np.where(np.isnan(got), 0.0, got), np.where(np.isnan(want), 0.0, want), 1e-5, floor=1e-3)
+    return equal(
+        label,
+        np.where(np.isnan(got), 0.0, got),
+        np.where(np.isnan(want), 0.0, want),
+        1e-5,
+        floor=1e-3,
+    )
 
 
 # ---- NaN
@@ -126,7 +170,11 @@ def _nan_inputs(function: str):
         case = make(function, rng, "one NaN", options=options)._replace(seed=3 if options else None)
         if "targets" in case.arguments:
             case.arguments["targets"][0, 1] = -1
-        return {"function": function, "case": case, "dout": rng.standard_normal(np.shape(case.forward(layers, function)[0]))}
+        return {
+            "function": function,
+            "case": case,
+            "dout": rng.standard_normal(np.shape(case.forward(layers, function)[0])),
+        }
 
     return inputs
 
@@ -146,23 +194,34 @@ def _nan_call(subject: object, function: str, case: Case, dout: np.ndarray) -> d
     outputs = {}
     for name in case.wrt:
         for at in _places(case.arguments[name]):
-            out, _ = case.forward(subject, function, **{name: _spoiled(case.arguments[name], at, np.nan)})
+            out, _ = case.forward(
+                subject, function, **{name: _spoiled(case.arguments[name], at, np.nan)}
+            )
             outputs[f"out, NaN in {name}{list(map(int, at))}"] = out
     if np.ndim(dout):
         for at in _places(dout):
             _, cache = case.forward(subject, function)
             gradients = case.backward(subject, function, _spoiled(dout, at, np.nan), cache)
-            outputs |= {f"d{name}, NaN in dout{list(map(int, at))}": gradient for name, gradient in gradients.items()}
+            outputs |= {
+                f"d{name}, NaN in dout{list(map(int, at))}": gradient
+                for name, gradient in gradients.items()
+            }
     return outputs
 
 
 def _nan_judge(outputs: dict, function: str, case: Case, dout: np.ndarray) -> list[Line]:
-    """NaN must be wherever a finite number in its place makes a difference; for what is done number by number, in its place."""
+    """NaN must be wherever a finite number in its place makes a difference; for what is done number
+    by number, in its place.
+    """
     lines = []
     for tensor, matters in _what_matters(function, case, dout).items():
         got = outputs[tensor]
         if got is None or np.shape(got) != matters.shape:
-            lines.append(none(tensor, got) if matters is None else true(tensor, False, np.shape(got), str(matters.shape)))
+            lines.append(
+                none(tensor, got)
+                if matters is None
+                else true(tensor, False, np.shape(got), str(matters.shape))
+            )
             continue
         hidden = int((matters & ~np.isnan(got)).sum())
         lines.append(true(f"{function} {tensor}: NaN hidden", hidden == 0, hidden, "0"))
@@ -176,14 +235,22 @@ def _what_matters(function: str, case: Case, dout: np.ndarray) -> dict[str, np.n
     for name in case.wrt:
         for at in _places(case.arguments[name]):
             value = case.arguments[name][at]
-            other, _ = case.forward(by_hand, function, **{name: _spoiled(case.arguments[name], at, abs(value) + 1.5)})
-            matters[f"out, NaN in {name}{list(map(int, at))}"] = _in_place(function, at, np.asarray(other != plain))
+            other, _ = case.forward(
+                by_hand, function, **{name: _spoiled(case.arguments[name], at, abs(value) + 1.5)}
+            )
+            matters[f"out, NaN in {name}{list(map(int, at))}"] = _in_place(
+                function, at, np.asarray(other != plain)
+            )
     if np.ndim(dout):
         before = case.backward(by_hand, function, dout, plain_cache)
         for at in _places(dout):
-            after = case.backward(by_hand, function, _spoiled(dout, at, dout[at] + 1.0), plain_cache)
+            after = case.backward(
+                by_hand, function, _spoiled(dout, at, dout[at] + 1.0), plain_cache
+            )
             for name in before:
-                matters[f"d{name}, NaN in dout{list(map(int, at))}"] = _in_place(function, at, after[name] != before[name])
+                matters[f"d{name}, NaN in dout{list(map(int, at))}"] = _in_place(
+                    function, at, after[name] != before[name]
+                )
     return matters
 
 

@@ -22,10 +22,20 @@ def _orthogonalize(subject, arrays):
 
 
 def _orthogonalize_lines(got, arrays) -> list[Line]:
-    lines = [equal(f"orthogonalize {name}", got[name], _by_svd(u), 1e-9) for name, u in arrays.items()]
+    lines = [
+        equal(f"orthogonalize {name}", got[name], _by_svd(u), 1e-9) for name, u in arrays.items()
+    ]
     values = np.concatenate([np.linalg.svd(o, compute_uv=False) for o in got.values()])
     near = bool((values > 0.6).all() and (values < 1.25).all())
-    return [*lines, true("orthogonalize: singular values", near, f"{values.min():.2f} .. {values.max():.2f}", "within 0.6 .. 1.25")]
+    return [
+        *lines,
+        true(
+            "orthogonalize: singular values",
+            near,
+            f"{values.min():.2f} .. {values.max():.2f}",
+            "within 0.6 .. 1.25",
+        ),
+    ]
 
 
 def _arrays(rng) -> dict:
@@ -37,29 +47,50 @@ def _arrays(rng) -> dict:
     return {"arrays": made}
 
 
-NAMES = {"h.0.attn.c_attn.weight": (3, 9), "h.0.mlp.c_proj.weight": (8, 2), "h.0.ln_1.weight": (3,), "wte.weight": (6, 3)}
+NAMES = {
+    "h.0.attn.c_attn.weight": (3, 9),
+    "h.0.mlp.c_proj.weight": (8, 2),
+    "h.0.ln_1.weight": (3,),
+    "wte.weight": (6, 3),
+}
 OPTIONS = {"momentum": 0.9, "beta1": 0.8, "beta2": 0.95, "weight_decay": 0.3, "grad_scale": 0.5}
 
 
 def _step_inputs(rng) -> dict:
     start = {name: rng.standard_normal(shape) for name, shape in NAMES.items()}
-    return {"start": start, "grads": [{name: rng.standard_normal(shape) for name, shape in NAMES.items()} for _ in range(2)]}
+    return {
+        "start": start,
+        "grads": [
+            {name: rng.standard_normal(shape) for name, shape in NAMES.items()} for _ in range(2)
+        ],
+    }
 
 
 def _steps(subject, start, grads):
     params = {name: array.copy() for name, array in start.items()}
-    state = AdamWState(*({name: np.zeros_like(array) for name, array in start.items()} for _ in range(2)))
+    state = AdamWState(
+        *({name: np.zeros_like(array) for name, array in start.items()} for _ in range(2))
+    )
     given = [{name: g.copy() for name, g in step.items()} for step in grads]
     for t, step in enumerate(given, 1):
         subject.muon_step(params, step, state, t, 0.1, 0.2, **OPTIONS)
-    untouched = all(np.array_equal(step[name], grads[i][name]) for i, step in enumerate(given) for name in step)
+    untouched = all(
+        np.array_equal(step[name], grads[i][name]) for i, step in enumerate(given) for name in step
+    )
     return params | {"untouched": untouched}
 
 
 def _steps_lines(got, start, grads) -> list[Line]:
     lines = [true("muon leaves the gradients", got["untouched"], got["untouched"], "True")]
     for name, theta in start.items():
-        lines.append(equal(f"muon {name}", got[name], _written_out(name, theta, [step[name] for step in grads]), 1e-9))
+        lines.append(
+            equal(
+                f"muon {name}",
+                got[name],
+                _written_out(name, theta, [step[name] for step in grads]),
+                1e-9,
+            )
+        )
     return lines
 
 
@@ -75,7 +106,9 @@ def _written_out(name: str, theta: np.ndarray, grads: list[np.ndarray]) -> np.nd
         else:
             m, v = 0.8 * m + 0.2 * g, 0.95 * v + 0.05 * g * g
             decay = 0.3 if theta.ndim == 2 else 0.0
-            theta = theta * (1 - 0.1 * decay) - 0.1 * (m / (1 - 0.8**t)) / (np.sqrt(v / (1 - 0.95**t)) + 1e-8)
+            theta = theta * (1 - 0.1 * decay) - 0.1 * (m / (1 - 0.8**t)) / (
+                np.sqrt(v / (1 - 0.95**t)) + 1e-8
+            )
     return theta
 
 

@@ -34,12 +34,19 @@ def _adamw_facts(subject):
     usual = {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.01}
     return {
         "golden": _adamw_step(subject, [[1.0]], [[0.1]], **usual),
-        "decay": _adamw_step(subject, [[1.0, -2.0]], [[0.0, 0.0]], **usual | {"lr": 0.1, "weight_decay": 0.5}),
-        "vector": _adamw_step(subject, [1.0, -2.0], [0.0, 0.0], **usual | {"lr": 0.1, "weight_decay": 0.5}),
+        "decay": _adamw_step(
+            subject, [[1.0, -2.0]], [[0.0, 0.0]], **usual | {"lr": 0.1, "weight_decay": 0.5}
+        ),
+        "vector": _adamw_step(
+            subject, [1.0, -2.0], [0.0, 0.0], **usual | {"lr": 0.1, "weight_decay": 0.5}
+        ),
         "scaled": _adamw_step(subject, [[0.0]], [[4e-8]], **usual, grad_scale=0.25),
         "small": _adamw_step(subject, [[0.0]], [[1e-8]], **usual),
         "defaults": _adamw_twice(subject),
-        "refused": [_refused(subject, t, grads) for t, grads in ((0, {"w": np.ones(2)}), (1, {}), (1, {"w": np.ones(1)}))],
+        "refused": [
+            _refused(subject, t, grads)
+            for t, grads in ((0, {"w": np.ones(2)}), (1, {}), (1, {"w": np.ones(1)}))
+        ],
     }
 
 
@@ -56,21 +63,32 @@ def _adamw_torch(subject, arrays):
     single = {name: arrays[f"start/{name}"].astype(np.float32) for name in ("matrix", "vector")}
     subject.adamw_step(single, dict(single), subject.adamw_init(single), 1, 0.1, weight_decay=0.1)
     memory = subject.adamw_init(single)
-    dtypes = {str(value.dtype) for arrays in (single, memory.m, memory.v) for value in arrays.values()}
+    dtypes = {
+        str(value.dtype) for arrays in (single, memory.m, memory.v) for value in arrays.values()
+    }
     return outputs | {"untouched": untouched, "dtypes": dtypes}
 
 
 def _adamw_torch_lines(got, arrays) -> list[Line]:
-    lines = [equal(f"adamw {name}", got[name], arrays[name], 1e-9) for name in arrays if name.startswith("after/")]
+    lines = [
+        equal(f"adamw {name}", got[name], arrays[name], 1e-9)
+        for name in arrays
+        if name.startswith("after/")
+    ]
     lines.append(true("adamw leaves the gradients", got["untouched"], got["untouched"], "True"))
-    return [*lines, true("adamw in float32", got["dtypes"] == {"float32"}, got["dtypes"], "float32")]
+    return [
+        *lines,
+        true("adamw in float32", got["dtypes"] == {"float32"}, got["dtypes"], "float32"),
+    ]
 
 
 def _clip(subject):
     big = {"a": np.array([3.0]), "b": np.array([[4.0]])}
     small = {"a": np.array([0.3]), "b": np.array([[0.4]])}
     huge, _ = subject.clip_grad_norm({"a": np.array([1e30, 0], np.float32)}, np.float64(2.0))
-    (clipped, norm), (kept, _), (unclipped, _) = (subject.clip_grad_norm(g, c) for g, c in ((big, 1.0), (small, 1.0), (big, 0.0)))
+    (clipped, norm), (kept, _), (unclipped, _) = (
+        subject.clip_grad_norm(g, c) for g, c in ((big, 1.0), (small, 1.0), (big, 0.0))
+    )
     return {
         "clipped": [clipped["a"][0], clipped["b"][0, 0]],
         "norm": norm,
@@ -82,12 +100,22 @@ def _clip(subject):
 
 
 def _schedule(subject):
-    return {"rates": np.array([subject.learning_rate(step, 1e-3, 1e-4, 10, 110) for step in (0, 4, 9, 10, 60, 110, 500)])}
+    return {
+        "rates": np.array(
+            [
+                subject.learning_rate(step, 1e-3, 1e-4, 10, 110)
+                for step in (0, 4, 9, 10, 60, 110, 500)
+            ]
+        )
+    }
 
 
 def _two_default_steps() -> float:
     theta = 1.0 - 0.1 * 1e-7 / (1e-7 + 1e-8)
-    m, v = (0.9 * 0.1 * 1e-7 + 0.1 * -3e-7) / (1 - 0.81), (0.999 * 0.001 * 1e-14 + 0.001 * 9e-14) / (1 - 0.999**2)
+    m, v = (
+        (0.9 * 0.1 * 1e-7 + 0.1 * -3e-7) / (1 - 0.81),
+        (0.999 * 0.001 * 1e-14 + 0.001 * 9e-14) / (1 - 0.999**2),
+    )
     return theta - 0.1 * m / (v**0.5 + 1e-8)
 
 
@@ -103,9 +131,17 @@ OPTIMIZER = [
             equal("adamw where grad_scale |g| = eps", got["scaled"], [[-5e-4]], 1e-9, floor=1e-4),
             equal("adamw with no gradient: decay alone", got["decay"], [[0.95, -1.9]], 1e-12),
             equal("adamw with no gradient: a vector", got["vector"], [1.0, -2.0], 0.0),
-            equal("adamw with its defaults, two steps", got["defaults"], [[_two_default_steps()]], 1e-12),
+            equal(
+                "adamw with its defaults, two steps",
+                got["defaults"],
+                [[_two_default_steps()]],
+                1e-12,
+            ),
             true(
-                "adamw refuses t = 0, a missing and a misshapen gradient", all(got["refused"]), got["refused"], "each a ValueError"
+                "adamw refuses t = 0, a missing and a misshapen gradient",
+                all(got["refused"]),
+                got["refused"],
+                "each a ValueError",
             ),
             equal("adamw where |g| = eps", got["small"], [[-5e-4]], 1e-9, floor=1e-4),
         ],

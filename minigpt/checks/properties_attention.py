@@ -1,4 +1,6 @@
-"""What must hold of dropout, of attention, and of what is made of other layers: who sees whom, means, extreme values."""
+"""What must hold of dropout, of attention, and of what is made of other layers: who sees whom,
+means, extreme values.
+"""
 
 import math
 
@@ -15,7 +17,9 @@ def _dropout_facts(subject, x):
     rng = np.random.default_rng(1)
     again, _ = subject.dropout_forward(x, 0.25, rng)
     later, _ = subject.dropout_forward(x, 0.25, rng)
-    small, small_kept = subject.dropout_forward(x.astype(np.float32), 0.25, np.random.default_rng(1))
+    small, small_kept = subject.dropout_forward(
+        x.astype(np.float32), 0.25, np.random.default_rng(1)
+    )
     return {
         "out": out,
         "dx": subject.dropout_backward(x, kept),
@@ -32,7 +36,10 @@ def _dropout_lines(got, x) -> list[Line]:
     return [
         equal("dropout where kept", out[kept], x[kept] / 0.75, 1e-12),
         true(
-            "dropout fraction kept", abs(kept.mean() - 0.75) < 0.02, f"{kept.mean():.4f}", "0.75 (four standard deviations: 0.012)"
+            "dropout fraction kept",
+            abs(kept.mean() - 0.75) < 0.02,
+            f"{kept.mean():.4f}",
+            "0.75 (four standard deviations: 0.012)",
         ),
         equal("dropout dx", got["dx"], np.where(kept, x / 0.75, 0.0), 1e-12),
         equal("dropout with the same seed", got["again"], out, 0.0),
@@ -48,10 +55,20 @@ def _dropout_lines(got, x) -> list[Line]:
             "each number for itself or not",
             "each for itself",
         ),
-        true("dropout drawn again", not np.array_equal(got["later"], out), "drawn again", "another mask at the next call"),
+        true(
+            "dropout drawn again",
+            not np.array_equal(got["later"], out),
+            "drawn again",
+            "another mask at the next call",
+        ),
         equal("dropout with p = 0", got["off"], x, 0.0),
         true("dropout of float32", got["small"].dtype == np.float32, got["small"].dtype, "float32"),
-        true("dropout dx of float32", got["small dx"].dtype == np.float32, got["small dx"].dtype, "float32"),
+        true(
+            "dropout dx of float32",
+            got["small dx"].dtype == np.float32,
+            got["small dx"].dtype,
+            "float32",
+        ),
         equal("dropout mask in float32", got["small"] != 0, kept, 0.0),
     ]
 
@@ -108,19 +125,39 @@ def _causality(subject, q, k, v):
 def _causality_lines(got, q, k, v) -> list[Line]:
     j, i = np.arange(T), np.arange(T)[:, None]
     past, near = j <= i, (j <= i) & (j > i - 2)
-    wanted = {"causal": past, "rectangular": past[-3:], "window": near, "rectangular window": near[-3:], "all": past | True}
-    lines = [equal(f"attention: which keys reach which query, {name}", got[name], want, 0.0) for name, want in wanted.items()]
-    return [*lines, equal("attention of the last 3 queries", got["last"], got["out"][:, :, -3:], 1e-12)]
+    wanted = {
+        "causal": past,
+        "rectangular": past[-3:],
+        "window": near,
+        "rectangular window": near[-3:],
+        "all": past | True,
+    }
+    lines = [
+        equal(f"attention: which keys reach which query, {name}", got[name], want, 0.0)
+        for name, want in wanted.items()
+    ]
+    return [
+        *lines,
+        equal("attention of the last 3 queries", got["last"], got["out"][:, :, -3:], 1e-12),
+    ]
 
 
 def _attention_extreme(subject, q, k, v):
     huge = first(subject.attention_forward(100 * q, 100 * k, v))
     v2 = v.copy()
     v2[:, :, 1:] = 1e30  # what a query must not see may be as large as it likes
-    outputs = {"huge": huge, "first": first(subject.attention_forward(100 * q, 100 * k, v2))[:, :, 0]}
+    outputs = {
+        "huge": huge,
+        "first": first(subject.attention_forward(100 * q, 100 * k, v2))[:, :, 0],
+    }
     small = [array.astype(np.float32) for array in (100 * q, 100 * k, v)]
     out, kept = subject.attention_forward(*small)
-    return outputs | {"huge32": out, "gradients": np.stack([np.isfinite(g).all() for g in subject.attention_backward(out, kept)])}
+    return outputs | {
+        "huge32": out,
+        "gradients": np.stack(
+            [np.isfinite(g).all() for g in subject.attention_backward(out, kept)]
+        ),
+    }
 
 
 def _attention_apart(subject, q, k, v):
@@ -128,7 +165,9 @@ def _attention_apart(subject, q, k, v):
     one = first(subject.attention_forward(q[1:, 2:], k[1:, 2:], v[1:, 2:]))
     order = np.array([3, 0, 4, 1, 2])
     free = first(subject.attention_forward(q, k, v, causal=False))
-    shuffled = first(subject.attention_forward(q[:, :, order], k[:, :, order], v[:, :, order], causal=False))
+    shuffled = first(
+        subject.attention_forward(q[:, :, order], k[:, :, order], v[:, :, order], causal=False)
+    )
     return {"out": out, "one": one, "free": free[:, :, order], "shuffled": shuffled}
 
 
@@ -139,7 +178,10 @@ def _attention_dropout(subject, q, k, v, dout):
     out, _ = run(q, k, v)
     small, small_kept = run(*(array.astype(np.float32) for array in (q, k, v)))
     gradients = subject.attention_backward(dout.astype(np.float32), small_kept)
-    means = [first(subject.attention_forward(q, k, v, dropout_p=0.5, rng=np.random.default_rng(i))) for i in range(400)]
+    means = [
+        first(subject.attention_forward(q, k, v, dropout_p=0.5, rng=np.random.default_rng(i)))
+        for i in range(400)
+    ]
     return {
         "out": out,
         "mean": np.mean(means, axis=0),
@@ -181,7 +223,12 @@ ATTENTION = [
         },
         call=lambda subject, q, k, v: {"out": first(subject.attention_forward(q, k, v))},
         judge=lambda got, q, k, v: [
-            equal("attention weights", got["out"][0, 0, 0, :2], [math.e / (1 + math.e), 1 / (1 + math.e)], 1e-12)
+            equal(
+                "attention weights",
+                got["out"][0, 0, 0, :2],
+                [math.e / (1 + math.e), 1 / (1 + math.e)],
+                1e-12,
+            )
         ],
     ),
     Check(
@@ -191,7 +238,12 @@ ATTENTION = [
         inputs=_qkv,
         call=_attention_extreme,
         judge=lambda got, q, k, v: [
-            true("attention of huge scores finite", np.isfinite(got["huge"]).all(), np.isfinite(got["huge"]).all(), "True"),
+            true(
+                "attention of huge scores finite",
+                np.isfinite(got["huge"]).all(),
+                np.isfinite(got["huge"]).all(),
+                "True",
+            ),
             equal("attention of the first query", got["first"], v[:, :, 0], 0.0),
             equal("attention of huge scores, float32", got["huge32"], got["huge"], 1e-2),
             equal("attention gradients finite, float32", got["gradients"], np.ones(3), 0.0),
@@ -222,7 +274,12 @@ ATTENTION = [
                 "another",
             ),
             equal("attention mean over 400 masks", got["mean"], got["off"], 0.2),
-            true("attention with dropout, float32", got["small"].dtype == np.float32, got["small"].dtype, "float32"),
+            true(
+                "attention with dropout, float32",
+                got["small"].dtype == np.float32,
+                got["small"].dtype,
+                "float32",
+            ),
             true(
                 "attention gradients, float32",
                 all(g.dtype == np.float32 for g in got["gradients"]),
@@ -242,7 +299,9 @@ def _heads_apart(subject, qkv):
     heads = []
     for h in range(NH):
         q, k, v = (qkv[:, None, :, part * C + h * 2 : part * C + h * 2 + 2] for part in range(3))
-        heads.append(first(subject.attention_forward(*(np.ascontiguousarray(x) for x in (q, k, v))))[:, 0])
+        heads.append(
+            first(subject.attention_forward(*(np.ascontiguousarray(x) for x in (q, k, v))))[:, 0]
+        )
     return {"out": out, "by head": np.concatenate(heads, axis=-1)}
 
 
@@ -254,13 +313,23 @@ def _mlp_parts(subject, x, fc_weight, fc_bias, proj_weight, proj_bias):
         ("gelu_erf", subject.gelu_forward(wide, "none")),
         ("relu", subject.relu_forward(wide)),
     ):
-        outputs[name] = first(subject.mlp_forward(x, fc_weight, fc_bias, proj_weight, proj_bias, name))
-        outputs[f"{name} in parts"] = first(subject.linear_forward(first(bent), proj_weight, proj_bias))
+        outputs[name] = first(
+            subject.mlp_forward(x, fc_weight, fc_bias, proj_weight, proj_bias, name)
+        )
+        outputs[f"{name} in parts"] = first(
+            subject.linear_forward(first(bent), proj_weight, proj_bias)
+        )
     return outputs
 
 
 def _mlp_inputs(rng):
-    shapes = {"x": (B, T, C), "fc_weight": (C, 8), "fc_bias": (8,), "proj_weight": (8, C), "proj_bias": (C,)}
+    shapes = {
+        "x": (B, T, C),
+        "fc_weight": (C, 8),
+        "fc_bias": (8,),
+        "proj_weight": (8, C),
+        "proj_bias": (C,),
+    }
     return {name: rng.standard_normal(shape) for name, shape in shapes.items()}
 
 
@@ -271,7 +340,9 @@ COMPOSED = [
         ("multi_head_attention_forward", "attention_forward"),
         inputs=lambda rng: {"qkv": rng.standard_normal((B, T, 3 * C))},
         call=_heads_apart,
-        judge=lambda got, qkv: [equal("multi_head_attention head by head", got["out"], got["by head"], 1e-12)],
+        judge=lambda got, qkv: [
+            equal("multi_head_attention head by head", got["out"], got["by head"], 1e-12)
+        ],
     ),
     Check(
         "mlp.parts",
@@ -280,7 +351,8 @@ COMPOSED = [
         inputs=_mlp_inputs,
         call=_mlp_parts,
         judge=lambda got, **inputs: [
-            equal(f"mlp {name}", got[name], got[f"{name} in parts"], 1e-12) for name in ("gelu", "gelu_erf", "relu")
+            equal(f"mlp {name}", got[name], got[f"{name} in parts"], 1e-12)
+            for name in ("gelu", "gelu_erf", "relu")
         ],
     ),
     Check(

@@ -32,7 +32,12 @@ def _filter_lines(got) -> list[Line]:
         equal("top_k = 2 of .1 .4 .2 .3", got["top_k"], [0, 4 / 7, 0, 3 / 7], 1e-12),
         equal("top_k = 2 of four equal ones", got["top_k ties"], [0.5, 0.5, 0, 0], 1e-12),
         equal("temperature 0.5 of .7 .2 .1", got["temperature"], squares / squares.sum(), 1e-12),
-        equal("top_k = 2, then top_p = 0.6: 5/8 of what top_k left is enough", got["both"], [1, 0, 0, 0], 1e-12),
+        equal(
+            "top_k = 2, then top_p = 0.6: 5/8 of what top_k left is enough",
+            got["both"],
+            [1, 0, 0, 0],
+            1e-12,
+        ),
     ]
 
 
@@ -81,7 +86,10 @@ def _raises(subject, model, prompt) -> bool:
 def _generation(subject):
     model, short = _Counter(), _Counter(block_size=4)
     prompt = np.array([[3, 4], [7, 2]])
-    sampled = [subject.generate(model, prompt, 6, do_sample=True, temperature=5.0, seed=seed) for seed in (1, 1, 2)]
+    sampled = [
+        subject.generate(model, prompt, 6, do_sample=True, temperature=5.0, seed=seed)
+        for seed in (1, 1, 2)
+    ]
     return {
         "greedy": subject.generate(model, prompt, 4),
         "short": subject.generate(short, prompt, 5),
@@ -90,7 +98,9 @@ def _generation(subject):
         "stopped": subject.generate(model, prompt, 9, eos_token_id=6),
         "same seed": np.array_equal(sampled[0], sampled[1]),
         "other seed": not np.array_equal(sampled[0], sampled[2]),
-        "several": subject.generate(model, prompt, 2, do_sample=True, temperature=5.0, num_return_sequences=3, seed=3),
+        "several": subject.generate(
+            model, prompt, 2, do_sample=True, temperature=5.0, num_return_sequences=3, seed=3
+        ),
         "cut": subject.generate(model, prompt, 4, do_sample=True, temperature=50.0, top_p=1e-9),
         "flat": subject.generate(_Flat(), prompt, 14, do_sample=True)[0, 2:],
         "nan": _raises(subject, _Broken(), prompt),
@@ -101,19 +111,51 @@ def _generation(subject):
 
 def _generation_lines(got) -> list[Line]:
     return [
-        equal("greedy goes on counting", got["greedy"], [[3, 4, 5, 6, 7, 8], [7, 2, 3, 4, 5, 6]], 0.0),
-        equal("a prompt that outgrows the block", got["short"], [[3, 4, 5, 6, 7, 8, 9], [7, 2, 3, 4, 5, 6, 7]], 0.0),
+        equal(
+            "greedy goes on counting", got["greedy"], [[3, 4, 5, 6, 7, 8], [7, 2, 3, 4, 5, 6]], 0.0
+        ),
+        equal(
+            "a prompt that outgrows the block",
+            got["short"],
+            [[3, 4, 5, 6, 7, 8, 9], [7, 2, 3, 4, 5, 6, 7]],
+            0.0,
+        ),
         equal("the longest context, block_size 4", got["longest"], 4, 0.0),
         equal("the shortest context", got["shortest"], 2, 0.0),
-        equal("rows that end at token 6", got["stopped"], [[3, 4, 5, 6, 6, 6], [7, 2, 3, 4, 5, 6]], 0.0),
+        equal(
+            "rows that end at token 6",
+            got["stopped"],
+            [[3, 4, 5, 6, 6, 6], [7, 2, 3, 4, 5, 6]],
+            0.0,
+        ),
         true("the same seed, the same tokens", got["same seed"], got["same seed"], "True"),
         true("another seed, other tokens", got["other seed"], got["other seed"], "True"),
-        equal("3 sequences of each of 2 prompts", got["several"][:, :2], [[3, 4]] * 3 + [[7, 2]] * 3, 0.0),
-        true("they differ", len({tuple(row) for row in got["several"][:3].tolist()}) > 1, "all equal or not", "different ones"),
+        equal(
+            "3 sequences of each of 2 prompts",
+            got["several"][:, :2],
+            [[3, 4]] * 3 + [[7, 2]] * 3,
+            0.0,
+        ),
+        true(
+            "they differ",
+            len({tuple(row) for row in got["several"][:3].tolist()}) > 1,
+            "all equal or not",
+            "different ones",
+        ),
         equal("top_p near 0 is greedy", got["cut"], got["greedy"], 0.0),
-        true("tokens of a flat model", len(set(got["flat"].tolist())) > 4, got["flat"].tolist(), "others at each step"),
+        true(
+            "tokens of a flat model",
+            len(set(got["flat"].tolist())) > 4,
+            got["flat"].tolist(),
+            "others at each step",
+        ),
         true("NaN logits refused", got["nan"], got["nan"], "True"),
-        equal("greedy does not look at the temperature", got["greedy, temperature 0"], got["greedy"], 0.0),
+        equal(
+            "greedy does not look at the temperature",
+            got["greedy, temperature 0"],
+            got["greedy"],
+            0.0,
+        ),
         equal("top_k = 1 is greedy", got["top_k 1"], got["greedy"], 0.0),
     ]
 

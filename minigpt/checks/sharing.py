@@ -1,7 +1,9 @@
-"""Whose memory is it? A result is the caller's own: no argument, no other result and no earlier one lies in it.
+"""Whose memory is it? A result is the caller's own: no argument, no other result and no earlier one
+lies in it.
 
-And a function looks at the numbers, not at which array they are in: a memo by identity or by shape gives old results for new
-numbers. The exception is dropout at p = 0, which may hand back its argument.
+And a function looks at the numbers, not at which array they are in: a memo by identity or by shape
+gives old results for new numbers. The exception is dropout at p = 0, which may hand back its
+argument.
 """
 
 from collections.abc import Iterator
@@ -36,7 +38,11 @@ def sharing_checks() -> list[Check]:
 
 def _inputs(function: str):
     def inputs(rng: np.random.Generator) -> dict:
-        cases = [case for case in CASES[function](rng) if case.seed is None and case.arguments.get("p", 1.0) != 0.0]
+        cases = [
+            case
+            for case in CASES[function](rng)
+            if case.seed is None and case.arguments.get("p", 1.0) != 0.0
+        ]
         cases = cases or [case for case in CASES[function](rng) if case.seed is not None]  # dropout
         smallest = ones(function, rng) if function != "dropout" else ()
         pick = [*cases, *_all_positive(function, cases), *smallest]
@@ -49,11 +55,18 @@ def _all_positive(function: str, cases: list[Case]) -> Iterator[Case]:
     """ReLU of what is positive already changes nothing, and must be a fresh array all the same."""
     if function in ("relu", "gelu"):
         case = cases[0]
-        yield case._replace(label="all positive", arguments=case.arguments | {"x": np.abs(case.arguments["x"]) + 5.0})
+        yield case._replace(
+            label="all positive",
+            arguments=case.arguments | {"x": np.abs(case.arguments["x"]) + 5.0},
+        )
 
 
 def _arrays(results: dict) -> dict[str, np.ndarray]:
-    return {name: value for name, value in results.items() if isinstance(value, np.ndarray) and value.size}
+    return {
+        name: value
+        for name, value in results.items()
+        if isinstance(value, np.ndarray) and value.size
+    }
 
 
 def _dout(function: str, case: Case, seed: int) -> np.ndarray | float:
@@ -75,7 +88,12 @@ def _results(subject: object, function: str, case: Case, dout: object) -> dict:
 def _call(subject: object, function: str, cases: list[Case], seed: int) -> dict:
     outputs = {}
     for case in cases:
-        mine = case._replace(arguments={name: np.copy(v) if isinstance(v, np.ndarray) else v for name, v in case.arguments.items()})
+        mine = case._replace(
+            arguments={
+                name: np.copy(v) if isinstance(v, np.ndarray) else v
+                for name, v in case.arguments.items()
+            }
+        )
         dout = _dout(function, case, seed)
         before = _results(subject, function, mine, dout)
         facts = {"first": {name: np.copy(value) for name, value in _arrays(before).items()}}
@@ -83,10 +101,16 @@ def _call(subject: object, function: str, cases: list[Case], seed: int) -> dict:
         for value in _arrays(before).values():  # the caller does with a result what it likes
             if value.flags.writeable:
                 value[...] = SPOILED
-        facts["again"] = {name: np.copy(value) for name, value in _arrays(_results(subject, function, mine, dout)).items()}
+        facts["again"] = {
+            name: np.copy(value)
+            for name, value in _arrays(_results(subject, function, mine, dout)).items()
+        }
         for name in case.wrt:  # the same arrays, with other numbers in them
             mine.arguments[name][...] = _other(mine.arguments[name])
-        facts["other"] = {name: np.copy(value) for name, value in _arrays(_results(subject, function, mine, dout)).items()}
+        facts["other"] = {
+            name: np.copy(value)
+            for name, value in _arrays(_results(subject, function, mine, dout)).items()
+        }
         outputs[case.label] = facts
     return outputs
 
@@ -94,7 +118,9 @@ def _call(subject: object, function: str, cases: list[Case], seed: int) -> dict:
 def _shared(results: dict, arguments: dict[str, np.ndarray]) -> list[str]:
     """Pairs of arrays that overlap in memory."""
     mine = _arrays(results)
-    pairs = [(one, other) for one in mine.items() for other in arguments.items()] + list(combinations(mine.items(), 2))
+    pairs = [(one, other) for one in mine.items() for other in arguments.items()] + list(
+        combinations(mine.items(), 2)
+    )
     return [f"{one} and {other}" for (one, a), (other, b) in pairs if np.shares_memory(a, b)]
 
 
@@ -102,13 +128,31 @@ def _judge(outputs: dict, function: str, cases: list[Case], seed: int) -> list[L
     lines = []
     for case in cases:
         facts, label = outputs[case.label], f"{function} {case.label}"
-        lines.append(true(f"{label}: arrays in one memory", not facts["shared"], ", ".join(facts["shared"]) or "none", "none"))
+        lines.append(
+            true(
+                f"{label}: arrays in one memory",
+                not facts["shared"],
+                ", ".join(facts["shared"]) or "none",
+                "none",
+            )
+        )
         for name, value in facts["first"].items():
-            lines.append(equal(f"{label}: {name}, called again", facts["again"].get(name), value, 1e-12))
-        other = case._replace(arguments=case.arguments | {name: _other(case.arguments[name]) for name in case.wrt})
+            lines.append(
+                equal(f"{label}: {name}, called again", facts["again"].get(name), value, 1e-12)
+            )
+        other = case._replace(
+            arguments=case.arguments | {name: _other(case.arguments[name]) for name in case.wrt}
+        )
         want = _arrays(_results(by_hand, function, other, _dout(function, case, seed)))
         for name, value in want.items():
-            lines.append(equal(f"{label}: {name} of other numbers in the same arrays", facts["other"].get(name), value, 1e-9))
+            lines.append(
+                equal(
+                    f"{label}: {name} of other numbers in the same arrays",
+                    facts["other"].get(name),
+                    value,
+                    1e-9,
+                )
+            )
     return lines
 
 
@@ -116,7 +160,11 @@ def _positions_call(subject: object) -> dict:
     first = subject.sinusoidal_positions(6, 4)
     kept = np.copy(first)
     first[...] = SPOILED
-    return {"kept": kept, "again": subject.sinusoidal_positions(6, 4), "longer": subject.sinusoidal_positions(9, 4)}
+    return {
+        "kept": kept,
+        "again": subject.sinusoidal_positions(6, 4),
+        "longer": subject.sinusoidal_positions(9, 4),
+    }
 
 
 POSITIONS = Check(

@@ -1,8 +1,9 @@
 """Arguments for every function, spread over every axis on which a mistake may hide.
 
-`cases.py` holds the ordinary calls, whose sizes all differ. A function can be right on all of them and wrong on one channel, on
-row 600, on four axes, on ids of eight bits, or when only one bias is there. So here each function states its arguments as shapes
-in letters, once, and the cases are generated:
+`cases.py` holds the ordinary calls, whose sizes all differ. A function can be right on all of them
+and wrong on one channel, on row 600, on four axes, on ids of eight bits, or when only one bias is
+there. So here each function states its arguments as shapes in letters, once, and the cases are
+generated:
 
     ones        each size in turn is 1
     long        each size in turn is beyond 512, 1,024 or 4,096, whichever a loop by hand can still afford
@@ -19,7 +20,8 @@ import numpy as np
 
 from minigpt.checks.cases import Case, case_of
 
-# array -> its axes. "*": any leading axes. A size is the product of letters and numbers, "3 nh hs". "<V": ints below V.
+# array -> its axes. "*": any leading axes. A size is the product of letters and numbers, "3 nh hs".
+# "<V": ints below V.
 ARGUMENTS: dict[str, dict[str, tuple[str, ...]]] = {
     "softmax": {"x": ("*", "n")},
     "cross_entropy": {"logits": ("*", "V"), "targets": ("*", "<V")},
@@ -29,7 +31,11 @@ ARGUMENTS: dict[str, dict[str, tuple[str, ...]]] = {
     "relu": {"x": ("*", "C")},
     "embedding": {"ids": ("*", "<V"), "weight": ("V", "C")},
     "dropout": {"x": ("*", "C")},
-    "attention": {"q": ("B", "nh", "Tq", "hs"), "k": ("B", "nh", "Tk", "hs"), "v": ("B", "nh", "Tk", "hs")},
+    "attention": {
+        "q": ("B", "nh", "Tq", "hs"),
+        "k": ("B", "nh", "Tk", "hs"),
+        "v": ("B", "nh", "Tk", "hs"),
+    },
     "multi_head_attention": {"qkv": ("B", "T", "3 nh hs")},
     "mlp": {
         "x": ("*", "C"),
@@ -39,14 +45,42 @@ ARGUMENTS: dict[str, dict[str, tuple[str, ...]]] = {
         "proj_bias": ("C",),
     },
 }
-SIZES = {"n": 7, "V": 7, "in": 6, "out": 4, "C": 6, "F": 8, "B": 2, "nh": 3, "Tq": 5, "Tk": 5, "T": 5, "hs": 4}
-LONG = {"n": 4200, "V": 4200, "in": 1100, "out": 1100, "C": 4200, "F": 1100, "B": 9, "nh": 9, "Tk": 1100, "T": 90, "hs": 130}
+SIZES = {
+    "n": 7,
+    "V": 7,
+    "in": 6,
+    "out": 4,
+    "C": 6,
+    "F": 8,
+    "B": 2,
+    "nh": 3,
+    "Tq": 5,
+    "Tk": 5,
+    "T": 5,
+    "hs": 4,
+}
+LONG = {
+    "n": 4200,
+    "V": 4200,
+    "in": 1100,
+    "out": 1100,
+    "C": 4200,
+    "F": 1100,
+    "B": 9,
+    "nh": 9,
+    "Tk": 1100,
+    "T": 90,
+    "hs": 130,
+}
 LONG |= {"Tq": 90}
 LEADING = (2, 5)
 LEADINGS = [(), (3,), (2, 1, 3), (2, 1, 2, 2), (1,), (0,), (2, 0)]
 BIASES = ("bias", "fc_bias", "proj_bias")
 INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "uint64")
-MASKS = [{"causal": causal, "window": window} for causal, window in itertools.product((True, False), (None, 1, 2, 4, 100))]
+MASKS = [
+    {"causal": causal, "window": window}
+    for causal, window in itertools.product((True, False), (None, 1, 2, 4, 100))
+]
 OPTIONS: dict[str, list[dict]] = {
     "layer_norm": [{"eps": eps} for eps in (1e-5, 0.3)],
     "gelu": [{"approximate": form} for form in ("tanh", "none")],
@@ -58,11 +92,21 @@ OPTIONS: dict[str, list[dict]] = {
 
 
 def make(
-    function: str, rng: np.random.Generator, label: str, leading: tuple = LEADING, options: dict | None = None, **sizes: int
+    function: str,
+    rng: np.random.Generator,
+    label: str,
+    leading: tuple = LEADING,
+    options: dict | None = None,
+    **sizes: int,
 ) -> Case:
-    """One call, its numbers random: gains and biases too. sizes: letters that are other than in SIZES."""
+    """One call, its numbers random: gains and biases too.
+
+    sizes: letters that are other than in SIZES.
+    """
     letters = SIZES | sizes
-    arguments = {name: _array(axes, leading, letters, rng) for name, axes in ARGUMENTS[function].items()}
+    arguments = {
+        name: _array(axes, leading, letters, rng) for name, axes in ARGUMENTS[function].items()
+    }
     if function == "multi_head_attention":
         arguments["n_head"] = letters["nh"]
     if function == "dropout":
@@ -70,7 +114,9 @@ def make(
     return case_of(function, label, arguments | (options or {}))
 
 
-def _array(axes: tuple[str, ...], leading: tuple, letters: dict[str, int], rng: np.random.Generator) -> np.ndarray:
+def _array(
+    axes: tuple[str, ...], leading: tuple, letters: dict[str, int], rng: np.random.Generator
+) -> np.ndarray:
     if axes[-1].startswith("<"):
         return rng.integers(0, letters[axes[-1][1:]], leading)
     shape = [leading if axis == "*" else (_size(axis, letters),) for axis in axes]
@@ -87,14 +133,17 @@ def _size(axis: str, letters: dict[str, int]) -> int:
 
 def letters_of(function: str) -> list[str]:
     """The letters in a function's shapes."""
-    words = [word for axes in ARGUMENTS[function].values() for axis in axes for word in axis.split()]
+    words = [
+        word for axes in ARGUMENTS[function].values() for axis in axes for word in axis.split()
+    ]
     return [letter for letter in SIZES if letter in words]
 
 
 def ones(function: str, rng: np.random.Generator) -> Iterator[Case]:
     letters = letters_of(function)
     for letter in letters:
-        small = {"Tq": 1, "Tk": 1} if letter == "Tk" else {letter: 1}  # there are no more queries than keys
+        # there are no more queries than keys
+        small = {"Tq": 1, "Tk": 1} if letter == "Tk" else {letter: 1}
         yield make(function, rng, f"{letter} = 1", **small)
     yield make(function, rng, "every size 1", (1, 1), **dict.fromkeys(letters, 1))
 
@@ -104,7 +153,13 @@ def long(function: str, rng: np.random.Generator) -> Iterator[Case]:
         leading = (1, 2) if LONG[letter] > 1000 else LEADING
         others = {"B": 1, "nh": 2} if letter in ("Tk", "Tq", "T", "hs") else {}
         small = {"Tq": 2} if letter == "Tk" else {"Tk": 95} if letter == "Tq" else {}
-        yield make(function, rng, f"{letter} = {LONG[letter]}", leading, **{letter: LONG[letter]} | others | small)
+        yield make(
+            function,
+            rng,
+            f"{letter} = {LONG[letter]}",
+            leading,
+            **{letter: LONG[letter]} | others | small,
+        )
     if "*" in next(iter(ARGUMENTS[function].values())):
         yield make(function, rng, "5000 rows", (5000,))
 
@@ -121,18 +176,28 @@ def ranks(function: str, rng: np.random.Generator) -> Iterator[Case]:
 def integers(function: str, rng: np.random.Generator) -> Iterator[Case]:
     for name in set(ARGUMENTS[function]) & {"ids", "targets"}:
         for dtype in INTEGERS:
-            V = min(300, int(np.iinfo(dtype).max) + 1)  # the largest id is the type's largest number, or needs two bytes
+            # the largest id is the type's largest number, or needs two bytes
+            V = min(300, int(np.iinfo(dtype).max) + 1)
             case = make(function, rng, f"{name} of {dtype}", (400,), V=V, C=9)
-            yield case._replace(arguments=case.arguments | {name: case.arguments[name].astype(dtype)})
+            yield case._replace(
+                arguments=case.arguments | {name: case.arguments[name].astype(dtype)}
+            )
 
 
 def options(function: str, rng: np.random.Generator) -> Iterator[Case]:
     biases = [name for name in ARGUMENTS[function] if name in BIASES]
     smaller = [{}, {"Tq": 2}, {"Tq": 1}, {"Tq": 1, "Tk": 1}] if function == "attention" else [{}]
     for option, sizes in itertools.product(OPTIONS.get(function, [{}]), smaller):
-        for missing in itertools.chain(*(itertools.combinations(biases, n) for n in range(len(biases) + 1))):
-            said = ", ".join([f"{key}={value}" for key, value in (option | sizes).items()] + [f"no {name}" for name in missing])
-            yield make(function, rng, said or "as ever", options=option | dict.fromkeys(missing), **sizes)
+        for missing in itertools.chain(
+            *(itertools.combinations(biases, n) for n in range(len(biases) + 1))
+        ):
+            said = ", ".join(
+                [f"{key}={value}" for key, value in (option | sizes).items()]
+                + [f"no {name}" for name in missing]
+            )
+            yield make(
+                function, rng, said or "as ever", options=option | dict.fromkeys(missing), **sizes
+            )
 
 
 def with_gaps(array: np.ndarray) -> np.ndarray:
@@ -168,7 +233,16 @@ def layouts(function: str, rng: np.random.Generator) -> Iterator[Case]:
         every = list(ARGUMENTS[function])
         for names in [*([name] for name in every), every] if len(every) > 1 else [every]:
             case = make(function, rng, f"{', '.join(names)} {layout}")
-            yield case._replace(arguments=case.arguments | {name: lay(case.arguments[name]) for name in names})
+            yield case._replace(
+                arguments=case.arguments | {name: lay(case.arguments[name]) for name in names}
+            )
 
 
-AXES = {"ones": ones, "long": long, "ranks": ranks, "integers": integers, "options": options, "layouts": layouts}
+AXES = {
+    "ones": ones,
+    "long": long,
+    "ranks": ranks,
+    "integers": integers,
+    "options": options,
+    "layouts": layouts,
+}

@@ -28,8 +28,15 @@ def _accumulated(subject):
     data = subject.load_task("reverse")
     seen = {}
     for n, size in ((1, 8), (2, 4)):
-        settings = subject.TrainSettings(batch_size=size, grad_accumulation=n, grad_clip=0.0, max_iters=1)
-        run = subject.new_run("unused", _Fixed(data), {"block_size": 16, "n_layer": 1, "n_head": 2, "n_embd": 8}, settings)
+        settings = subject.TrainSettings(
+            batch_size=size, grad_accumulation=n, grad_clip=0.0, max_iters=1
+        )
+        run = subject.new_run(
+            "unused",
+            _Fixed(data),
+            {"block_size": 16, "n_layer": 1, "n_head": 2, "n_embd": 8},
+            settings,
+        )
         line = subject.train_step(run)
         seen[n] = line | {"m": run.optimizer.m["wte.weight"], "step": run.step}
     return seen
@@ -45,7 +52,9 @@ class _Fixed:
 
     def batch(self, split, rng, batch_size, block_size):
         self.at += batch_size
-        return self.ids[self.at - batch_size : self.at], self.targets[self.at - batch_size : self.at]
+        return self.ids[self.at - batch_size : self.at], self.targets[
+            self.at - batch_size : self.at
+        ]
 
 
 class _Watched:
@@ -63,18 +72,31 @@ class _Watched:
 
 
 def _steps(subject):
-    """Two steps of the trainer; the same two written out; and the second one alone, as after a resume."""
+    """Two steps of the trainer; the same two written out; and the second one alone, as after a
+    resume.
+    """
     settings = subject.TrainSettings(
-        batch_size=4, grad_accumulation=2, grad_clip=0.01, warmup_iters=5, max_iters=9, weight_decay=0.3
+        batch_size=4,
+        grad_accumulation=2,
+        grad_clip=0.01,
+        warmup_iters=5,
+        max_iters=9,
+        weight_decay=0.3,
     )
     model = {"block_size": 16, "n_layer": 1, "n_head": 2, "n_embd": 8, "dropout": 0.2}
     data, resumed_data = (_Watched(subject.load_task("reverse")) for _ in range(2))
-    run, resumed = subject.new_run("unused", data, model, settings), subject.new_run("unused", resumed_data, model, settings)
+    run, resumed = (
+        subject.new_run("unused", data, model, settings),
+        subject.new_run("unused", resumed_data, model, settings),
+    )
     lines = [subject.train_step(run)]
     first_m = np.sqrt(sum(np.square(m).sum() for m in run.optimizer.m.values()))
     for name, value in run.model.params.items():  # a copy of the run after its first step
         resumed.model.params[name][...] = value
-        resumed.optimizer.m[name][...], resumed.optimizer.v[name][...] = run.optimizer.m[name], run.optimizer.v[name]
+        resumed.optimizer.m[name][...], resumed.optimizer.v[name][...] = (
+            run.optimizer.m[name],
+            run.optimizer.v[name],
+        )
     resumed.step = run.step
     lines.append(subject.train_step(run))
     subject.train_step(resumed)
@@ -90,14 +112,40 @@ def _steps(subject):
 
 def _steps_lines(got) -> list[Line]:
     first, second = got["lines"]
-    moved = got["params"]["ln_f.bias"]  # begins at 0 and is not decayed: each step moves a number by at most lr
+    # begins at 0 and is not decayed: each step moves a number by at most lr
+    moved = got["params"]["ln_f.bias"]
     rates = [1e-3 * 1 / 6, 1e-3 * 2 / 6]
     return [
-        equal("learning rates of steps 0 and 1", np.array([first["lr"], second["lr"]]), rates, 1e-12, 1e-6),
-        equal("norm of m after a step clipped to 0.01", got["first m"], (1 - 0.9) * 0.01, 1e-5, floor=1e-6),
-        true("batches drawn", len(set(got["draws"])) == 4, f"{len(set(got['draws']))} different ones", "4 different ones"),
-        equal("batches of the second step after a resume", np.array(got["resumed draws"]), got["draws"][2:], 0.0),
-        *(equal(f"{name} after a resume", got["resumed"][name], value, 0.0) for name, value in got["params"].items()),
+        equal(
+            "learning rates of steps 0 and 1",
+            np.array([first["lr"], second["lr"]]),
+            rates,
+            1e-12,
+            1e-6,
+        ),
+        equal(
+            "norm of m after a step clipped to 0.01",
+            got["first m"],
+            (1 - 0.9) * 0.01,
+            1e-5,
+            floor=1e-6,
+        ),
+        true(
+            "batches drawn",
+            len(set(got["draws"])) == 4,
+            f"{len(set(got['draws']))} different ones",
+            "4 different ones",
+        ),
+        equal(
+            "batches of the second step after a resume",
+            np.array(got["resumed draws"]),
+            got["draws"][2:],
+            0.0,
+        ),
+        *(
+            equal(f"{name} after a resume", got["resumed"][name], value, 0.0)
+            for name, value in got["params"].items()
+        ),
         true(
             "ln_f.bias moved",
             0 < np.abs(moved).max() <= 1.01 * sum(rates),
@@ -107,15 +155,36 @@ def _steps_lines(got) -> list[Line]:
     ]
 
 
-WRITTEN_OUT = {"batch_size": 3, "grad_accumulation": 2, "grad_clip": 0.5, "weight_decay": 0.3, "seed": 3}
-WRITTEN_OUT |= {"learning_rate": 1e-2, "min_lr": 2e-3, "warmup_iters": 1, "lr_decay_iters": 4, "max_iters": 9}
+WRITTEN_OUT = {
+    "batch_size": 3,
+    "grad_accumulation": 2,
+    "grad_clip": 0.5,
+    "weight_decay": 0.3,
+    "seed": 3,
+}
+WRITTEN_OUT |= {
+    "learning_rate": 1e-2,
+    "min_lr": 2e-3,
+    "warmup_iters": 1,
+    "lr_decay_iters": 4,
+    "max_iters": 9,
+}
 RATES = [5e-3, 1e-2, 8e-3, 4e-3, 2e-3]  # of its first five steps, by pocket calculator
 
 
 def _written_out(subject):
-    """Five steps of the trainer in float64, and the same five with every formula written out once more."""
+    """Five steps of the trainer in float64, and the same five with every formula written out once
+    more.
+    """
     settings = subject.TrainSettings(**WRITTEN_OUT)
-    shape = {"block_size": 16, "n_layer": 1, "n_head": 2, "n_embd": 8, "dropout": 0.2, "bias": False}
+    shape = {
+        "block_size": 16,
+        "n_layer": 1,
+        "n_head": 2,
+        "n_embd": 8,
+        "dropout": 0.2,
+        "bias": False,
+    }
     data = subject.load_task("reverse")
     run = subject.new_run("unused", data, shape, settings)
     start = subject.initial_parameters(run.model.config, 3)
@@ -137,12 +206,23 @@ def _written_out(subject):
             v[name] = 0.99 * v[name] + 0.01 * g**2
             mhat, vhat = m[name] / (1 - 0.9 ** (step + 1)), v[name] / (1 - 0.99 ** (step + 1))
             decay = 0.3 if theta[name].ndim == 2 else 0.0
-            theta[name] = theta[name] - lr * decay * theta[name] - lr * mhat / (np.sqrt(vhat) + 1e-8)
-    return {"lines": lines, "params": run.model.params, "theta": theta, "losses": losses, "norms": norms, "seeded": seeded}
+            theta[name] = (
+                theta[name] - lr * decay * theta[name] - lr * mhat / (np.sqrt(vhat) + 1e-8)
+            )
+    return {
+        "lines": lines,
+        "params": run.model.params,
+        "theta": theta,
+        "losses": losses,
+        "norms": norms,
+        "seeded": seeded,
+    }
 
 
 def _mean_gradient(subject, config, theta, data, step: int) -> tuple[float, dict]:
-    """Loss and gradients of the two batches of a step, averaged, dropout drawn from its own generator for each."""
+    """Loss and gradients of the two batches of a step, averaged, dropout drawn from its own
+    generator for each.
+    """
     model = subject.GPT(config, params=theta)
     results = []
     for n in (2 * step, 2 * step + 1):
@@ -159,8 +239,16 @@ def _written_out_lines(got) -> list[Line]:
         true("weights of the run's seed", got["seeded"], got["seeded"], "True"),
         equal("learning rates", np.array([line["lr"] for line in lines]), RATES, 1e-12, 1e-6),
         equal("losses", np.array([line["loss"] for line in lines]), got["losses"], 1e-9),
-        equal("gradient norms, before clipping", np.array([line["grad_norm"] for line in lines]), got["norms"], 1e-9),
-        *(equal(f"{name} after five steps", got["params"][name], value, 1e-9, 1e-3) for name, value in got["theta"].items()),
+        equal(
+            "gradient norms, before clipping",
+            np.array([line["grad_norm"] for line in lines]),
+            got["norms"],
+            1e-9,
+        ),
+        *(
+            equal(f"{name} after five steps", got["params"][name], value, 1e-9, 1e-3)
+            for name, value in got["theta"].items()
+        ),
     ]
 
 
@@ -168,7 +256,9 @@ def _evaluations(subject):
     """What the evaluations ask their data for, and whether they report what they measure."""
     settings = subject.TrainSettings(batch_size=4, eval_batches=3, sample_length=0, max_iters=9)
     data = _Watched(subject.load_task("reverse"))
-    run = subject.new_run("unused", data, {"block_size": 16, "n_layer": 1, "n_head": 2, "n_embd": 8}, settings)
+    run = subject.new_run(
+        "unused", data, {"block_size": 16, "n_layer": 1, "n_head": 2, "n_embd": 8}, settings
+    )
     losses = {split: subject.estimate_loss(run, split) for split in ("train", "val")}
     first, data.draws, data.splits = (data.draws, data.splits), [], []
     run.step = 5
@@ -193,14 +283,28 @@ def _evaluations(subject):
 def _evaluation_lines(got) -> list[Line]:
     draws, splits = got["first"]
     return [
-        true("splits asked for", splits == 3 * ["train"] + 3 * ["val"], splits, "3 of train, 3 of val"),
+        true(
+            "splits asked for",
+            splits == 3 * ["train"] + 3 * ["val"],
+            splits,
+            "3 of train, 3 of val",
+        ),
         true("batches of an evaluation", len(set(draws[:3])) == 3, draws[:3], "3 different ones"),
-        true("batches at a later step", got["second"] == got["first"], "the same or not", "the same"),
-        true("batches of training among them", not set(draws) & set(got["training"]), "some or none", "none"),
+        true(
+            "batches at a later step", got["second"] == got["first"], "the same or not", "the same"
+        ),
+        true(
+            "batches of training among them",
+            not set(draws) & set(got["training"]),
+            "some or none",
+            "none",
+        ),
         equal("train loss reported", got["line"]["train_loss"], got["losses"]["train"], 0.0),
         equal("validation loss reported", got["line"]["val_loss"], got["losses"]["val"], 0.0),
         equal("step reported", got["line"]["step"], 5, 0.0),
-        true("whole splits asked for", got["whole"] == ["train", "val"], got["whole"], "train, val"),
+        true(
+            "whole splits asked for", got["whole"] == ["train", "val"], got["whole"], "train, val"
+        ),
     ]
 
 
@@ -216,7 +320,15 @@ TRAINING = [
     Check(
         "train.written_out",
         "training: five steps, with dropout, accumulation, clipping, decay and schedule, equal the formulas written out",
-        ("new_run", "train_step", "TrainSettings", "load_task", "GPT", "initial_parameters", "adamw_init"),
+        (
+            "new_run",
+            "train_step",
+            "TrainSettings",
+            "load_task",
+            "GPT",
+            "initial_parameters",
+            "adamw_init",
+        ),
         inputs=lambda rng: {},
         call=_written_out,
         judge=_written_out_lines,

@@ -1,8 +1,10 @@
-"""Every function on every axis of spread.py: its forward beside the loops by hand, its backward beside the slope along a direction.
+"""Every function on every axis of spread.py: its forward beside the loops by hand, its backward
+beside the slope along a direction.
 
-The slope of sum(out * dout) along a random direction d is one number, <dx, d>, and costs two forward passes whatever the size:
-central differences number by number would take 4,200 of them for a long row. A gradient that is wrong anywhere is wrong along
-nearly every direction. What is asked of a layout is asked of dout as well.
+The slope of sum(out * dout) along a random direction d is one number, <dx, d>, and costs two
+forward passes whatever the size: central differences number by number would take 4,200 of them for
+a long row. A gradient that is wrong anywhere is wrong along nearly every direction. What is asked
+of a layout is asked of dout as well.
 """
 
 import numpy as np
@@ -28,7 +30,8 @@ def wide_checks() -> list[Check]:
     checks = []
     for function in ARGUMENTS:
         for axis, cases in AXES.items():
-            if next(cases(function, np.random.default_rng(0)), None):  # the first alone: this runs at every import
+            # the first alone: this runs at every import
+            if next(cases(function, np.random.default_rng(0)), None):
                 checks.append(
                     Check(
                         f"{function}.{axis}",
@@ -44,14 +47,22 @@ def wide_checks() -> list[Check]:
 
 def count_cases() -> int:
     """How many calls the checks make of each implementation."""
-    return sum(len(list(cases(function, np.random.default_rng(0)))) for function in ARGUMENTS for cases in AXES.values())
+    return sum(
+        len(list(cases(function, np.random.default_rng(0))))
+        for function in ARGUMENTS
+        for cases in AXES.values()
+    )
 
 
 def _inputs(function: str, axis: str):
     def inputs(rng: np.random.Generator) -> dict:
         cases = list(AXES[axis](function, rng))
         shapes = [np.shape(case.forward(layers, function)[0]) for case in cases]
-        return {"function": function, "cases": cases, "douts": [rng.standard_normal(shape) for shape in shapes]}
+        return {
+            "function": function,
+            "cases": cases,
+            "douts": [rng.standard_normal(shape) for shape in shapes],
+        }
 
     return inputs
 
@@ -61,8 +72,12 @@ def _call(subject: object, function: str, cases: list[Case], douts: list) -> dic
     for case, dout in zip(cases, douts, strict=True):
         out, cache = case.forward(subject, function)
         layout = next((lay for name, lay in LAYOUTS.items() if case.label.endswith(name)), np.copy)
-        gradients = case.backward(subject, function, layout(dout) if np.ndim(dout) else float(dout), cache)
-        outputs |= {f"{case.label}: out": out} | {f"{case.label}: d{name}": gradient for name, gradient in gradients.items()}
+        gradients = case.backward(
+            subject, function, layout(dout) if np.ndim(dout) else float(dout), cache
+        )
+        outputs |= {f"{case.label}: out": out} | {
+            f"{case.label}: d{name}": gradient for name, gradient in gradients.items()
+        }
     return outputs
 
 
@@ -70,20 +85,39 @@ def _judge(outputs: dict, function: str, cases: list[Case], douts: list) -> list
     lines = []
     for case, dout in zip(cases, douts, strict=True):
         label = f"{function} {case.label}"
-        lines.append(_values(f"{label}: out", outputs[f"{case.label}: out"], _by_hand(function, case)))
+        lines.append(
+            _values(f"{label}: out", outputs[f"{case.label}: out"], _by_hand(function, case))
+        )
         for name in case.wrt:
-            lines.append(_slopes(f"{label}: d{name}", function, case, dout, name, outputs[f"{case.label}: d{name}"]))
+            lines.append(
+                _slopes(
+                    f"{label}: d{name}",
+                    function,
+                    case,
+                    dout,
+                    name,
+                    outputs[f"{case.label}: d{name}"],
+                )
+            )
     return lines
 
 
 def _values(label: str, got: object, want: np.ndarray) -> Line:
-    """Compared in units of the largest number: a sum of 4,200 products is no more exact than its terms."""
+    """Compared in units of the largest number: a sum of 4,200 products is no more exact than its
+    terms.
+    """
     scale = max(1.0, float(np.abs(want).max())) if np.size(want) else 1.0
-    return equal(label, got / scale if isinstance(got, np.ndarray | np.floating) else got, want / scale, 1e-9)
+    return equal(
+        label, got / scale if isinstance(got, np.ndarray | np.floating) else got, want / scale, 1e-9
+    )
 
 
 def _by_hand(function: str, case: Case) -> np.ndarray:
-    return case.forward(by_hand, function)[0] if case.arguments[next(iter(case.arguments))].size else _nothing(function, case)
+    return (
+        case.forward(by_hand, function)[0]
+        if case.arguments[next(iter(case.arguments))].size
+        else _nothing(function, case)
+    )
 
 
 def _nothing(function: str, case: Case) -> np.ndarray:
@@ -91,8 +125,12 @@ def _nothing(function: str, case: Case) -> np.ndarray:
     return case.forward(layers, function)[0]
 
 
-def _slopes(label: str, function: str, case: Case, dout: np.ndarray, name: str, got: object) -> Line:
-    """The gradient along random directions, beside central differences of the reference's forward in float64."""
+def _slopes(
+    label: str, function: str, case: Case, dout: np.ndarray, name: str, got: object
+) -> Line:
+    """The gradient along random directions, beside central differences of the reference's forward
+    in float64.
+    """
     x = np.asarray(case.arguments[name])
     if np.shape(got) != x.shape:
         return true(f"{label}: shape", False, np.shape(got), str(x.shape))
@@ -106,6 +144,10 @@ def _slopes(label: str, function: str, case: Case, dout: np.ndarray, name: str, 
     return equal(label, along / scale, want / scale, 1e-6)
 
 
-def _slope(function: str, case: Case, dout: np.ndarray, name: str, x: np.ndarray, direction: np.ndarray) -> float:
-    above, below = (case.forward(layers, function, **{name: x + sign * STEP * direction})[0] for sign in (1, -1))
+def _slope(
+    function: str, case: Case, dout: np.ndarray, name: str, x: np.ndarray, direction: np.ndarray
+) -> float:
+    above, below = (
+        case.forward(layers, function, **{name: x + sign * STEP * direction})[0] for sign in (1, -1)
+    )
     return float(np.sum((above - below) * dout) / (2 * STEP))

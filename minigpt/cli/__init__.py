@@ -1,4 +1,7 @@
-"""The command `minigpt`: one file a command, each thin. Errors end in one line on stderr and a status that is not 0."""
+"""The command `minigpt`: one file a command, each thin.
+
+Errors end in one line on stderr and a status that is not 0.
+"""
 
 import argparse
 import importlib
@@ -10,7 +13,8 @@ from typing import NoReturn
 
 from minigpt.cli import supervised
 
-# command -> what `minigpt --help` says of it. Each is a file of this folder with add_arguments(parser) and run(args).
+# command -> what `minigpt --help` says of it. Each is a file of this folder with
+# add_arguments(parser) and run(args).
 COMMANDS = {
     "demo": "train a small GPT on text that is already here, about a minute; shows the loss falling and a sample",
     "train": "train a GPT on a text or a task",
@@ -37,7 +41,8 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command. Returns the exit status: 0 where it did what was asked."""
-    for stream in (sys.stdout, sys.stderr):  # a console that cannot show a character gets its escape, not a crash
+    # a console that cannot show a character gets its escape, not a crash
+    for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     warnings.formatwarning = one_line
@@ -61,7 +66,10 @@ def _status(args: argparse.Namespace) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except SystemExit as error:  # of a learner's function: it is not for it to say that all is well
-        print(f"minigpt {args.command}: error: SystemExit({error.code!r}) was raised in the middle of the command", file=sys.stderr)
+        print(
+            f"minigpt {args.command}: error: SystemExit({error.code!r}) was raised in the middle of the command",
+            file=sys.stderr,
+        )
         return 1
     except Exception as error:  # MINIGPT_TRACEBACK=1 shows where it came from
         if os.environ.get("MINIGPT_TRACEBACK"):
@@ -80,7 +88,18 @@ def one_line(message: Warning | str, category: type[Warning], *where: object) ->
 def describe(error: Exception) -> str:
     """An error in one line; with file and line where it came out of a learner's file."""
     text = " ".join(str(error).split())
-    if not isinstance(error, ValueError | TypeError | OSError | ImportError | NotImplementedError | FloatingPointError) or not text:
+    if (
+        not isinstance(
+            error,
+            ValueError
+            | TypeError
+            | OSError
+            | ImportError
+            | NotImplementedError
+            | FloatingPointError,
+        )
+        or not text
+    ):
         text = f"{type(error).__name__}: {text}"  # such as KeyError, whose message is a key alone
     place, traceback = "", error.__traceback__
     while traceback:
@@ -95,10 +114,14 @@ def _parser(argv: list[str]) -> Parser:
     from minigpt import __version__
 
     parser = Parser(
-        prog="minigpt", description="A GPT in NumPy that you can read, step through, check and run.", allow_abbrev=False
+        prog="minigpt",
+        description="A GPT in NumPy that you can read, step through, check and run.",
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"minigpt {__version__}")
-    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
+    subparsers = parser.add_subparsers(
+        dest="command", metavar="COMMAND", required=True, parser_class=Parser
+    )
     asked = next((word for word in argv if not word.startswith("-")), None)
     for name, about in COMMANDS.items():
         if name != asked:  # only the command that runs is imported: --help stays fast

@@ -1,4 +1,6 @@
-"""Arguments that several commands share, and their types: what is wrong is said before anything runs."""
+"""Arguments that several commands share, and their types: what is wrong is said before anything
+runs.
+"""
 
 import argparse
 import math
@@ -12,7 +14,12 @@ from typing import get_args, get_type_hints
 from minigpt.layers.mlp import ACTIVATIONS
 from minigpt.settings import OPTIMIZERS, field_help
 
-CHOICES = {"optimizer": OPTIMIZERS, "norm": ("pre", "post"), "positions": ("learned", "sinusoidal"), "activation": ACTIVATIONS}
+CHOICES = {
+    "optimizer": OPTIMIZERS,
+    "norm": ("pre", "post"),
+    "positions": ("learned", "sinusoidal"),
+    "activation": ACTIVATIONS,
+}
 
 
 def whole(least: int) -> Callable[[str], int]:
@@ -30,7 +37,9 @@ def whole(least: int) -> Callable[[str], int]:
     return parse
 
 
-def number(least: float, most: float = math.inf, open_below: bool = False) -> Callable[[str], float]:
+def number(
+    least: float, most: float = math.inf, open_below: bool = False
+) -> Callable[[str], float]:
     """The type of a number in a range. open_below: `least` itself is outside."""
 
     def parse(text: str) -> float:
@@ -66,7 +75,9 @@ def windows(text: str) -> tuple[int | None, ...]:
     return tuple(None if part.strip() == "none" else whole(1)(part) for part in text.split(","))
 
 
-def add_ops(parser: argparse.ArgumentParser, default: str | None = "numpy", said: str | None = None) -> None:
+def add_ops(
+    parser: argparse.ArgumentParser, default: str | None = "numpy", said: str | None = None
+) -> None:
     """--ops. default: its value where the flag is not given; said: that in words."""
     parser.add_argument(
         "--ops",
@@ -77,8 +88,13 @@ def add_ops(parser: argparse.ArgumentParser, default: str | None = "numpy", said
     )
 
 
-def add_fields(parser: argparse.ArgumentParser, owner: type, title: str, leave_out: tuple[str, ...] = ()) -> None:
-    """A flag for each field of a dataclass, with its comment as help. None if the flag is not given."""
+def add_fields(
+    parser: argparse.ArgumentParser, owner: type, title: str, leave_out: tuple[str, ...] = ()
+) -> None:
+    """A flag for each field of a dataclass, with its comment as help.
+
+    None if the flag is not given.
+    """
     group = parser.add_argument_group(title)
     hints, comments = get_type_hints(owner), field_help(owner)
     for field in fields(owner):
@@ -89,20 +105,35 @@ def add_fields(parser: argparse.ArgumentParser, owner: type, title: str, leave_o
         if hints[field.name] is bool:
             group.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=text)
         else:
-            choices, letter = CHOICES.get(field.name), "N,N,..." if field.name == "windows" else _letter(hints[field.name])
+            choices, letter = (
+                CHOICES.get(field.name),
+                "N,N,..." if field.name == "windows" else _letter(hints[field.name]),
+            )
             metavar = None if choices else letter
-            group.add_argument(flag, type=_type(field.name, hints[field.name]), choices=choices, metavar=metavar, help=text)
+            group.add_argument(
+                flag,
+                type=_type(field.name, hints[field.name]),
+                choices=choices,
+                metavar=metavar,
+                help=text,
+            )
 
 
 def given(args: argparse.Namespace, owner: type) -> dict:
     """The fields of a dataclass that were given as flags."""
     names = {field.name for field in fields(owner)}
-    return {name: value for name, value in vars(args).items() if name in names and value is not None}
+    return {
+        name: value for name, value in vars(args).items() if name in names and value is not None
+    }
 
 
 def _plain(hint: object) -> object:
     """int of `int | None`."""
-    return next(part for part in get_args(hint) if part is not types.NoneType) if isinstance(hint, types.UnionType) else hint
+    return (
+        next(part for part in get_args(hint) if part is not types.NoneType)
+        if isinstance(hint, types.UnionType)
+        else hint
+    )
 
 
 def _type(name: str, hint: object) -> Callable:

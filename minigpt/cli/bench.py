@@ -1,10 +1,12 @@
-"""Measure the kernels beside NumPy and, where it is installed, PyTorch: in turn, in one run, each in a process of its own.
+"""Measure the kernels beside NumPy and, where it is installed, PyTorch: in turn, in one run, each
+in a process of its own.
 
   minigpt bench                     everything, about ten minutes
   minigpt bench attention step      some of it
   minigpt bench --out benchmarks    everything, and RESULTS.md and results.png written there
 
-A ratio is how many times as long as the kernels a peer takes: x1.50 means that the kernels are half as fast again.
+A ratio is how many times as long as the kernels a peer takes: x1.50 means that the kernels are half
+as fast again.
 """
 
 import argparse
@@ -20,14 +22,23 @@ MORE = ("limits",)  # measured beside the groups: memory and compile times
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join((*GROUPS, *MORE))} (default: all)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="write RESULTS.md and results.png there")
+    parser.add_argument(
+        "groups",
+        nargs="*",
+        metavar="GROUP",
+        help=f"of {', '.join((*GROUPS, *MORE))} (default: all)",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="write RESULTS.md and results.png there"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     for group in args.groups:
         if group not in (*GROUPS, *MORE):
-            raise ValueError(f"there is no benchmark {group!r}; give some of {', '.join((*GROUPS, *MORE))}")
+            raise ValueError(
+                f"there is no benchmark {group!r}; give some of {', '.join((*GROUPS, *MORE))}"
+            )
     chosen = args.groups or [*GROUPS, *MORE]
     if args.out:
         expect_ours(args.out / "RESULTS.md", b"minigpt bench")
@@ -41,7 +52,9 @@ def run(args: argparse.Namespace) -> int:
     for group, cases in GROUPS.items():
         if group in chosen:
             print(f"\n{report.TITLES[group]}")
-            results += measure(cases(), lambda result: print(f"  {report.line(result, peak)}", flush=True))
+            results += measure(
+                cases(), lambda result: print(f"  {report.line(result, peak)}", flush=True)
+            )
     more = beside() if "limits" in chosen else []
     print("\n".join(["", *more, "", *report.summary(results)]))
     if args.out:
@@ -53,14 +66,22 @@ def beside() -> list[str]:
     """Memory of attention and seconds of compiling, as lines of a table."""
     lengths = (1024, 2048, 4096, 8192)
     lines = [
-        "| extra memory of attention, forward + backward, MiB | " + " | ".join(f"T = {T}" for T in lengths) + " |",
+        "| extra memory of attention, forward + backward, MiB | "
+        + " | ".join(f"T = {T}" for T in lengths)
+        + " |",
         "|---" * 5 + "|",
     ]
-    lines.append("| kernels | " + " | ".join(f"{limits.attention_memory('numba', T):.0f}" for T in lengths) + " |")
+    lines.append(
+        "| kernels | "
+        + " | ".join(f"{limits.attention_memory('numba', T):.0f}" for T in lengths)
+        + " |"
+    )
     plain = [f"{limits.attention_memory('numpy', T):.0f}" for T in lengths[:3]]
     lines.append(f"| the plain formula (NumPy) | {' | '.join(plain)} | not tried |")
     lines += ["", f"Cold compile of all that a training run needs: {limits.cold_compile():.1f} s."]
-    lines.append(f"`minigpt train` with a warm cache, start of the process to the end of step 1: {limits.first_step():.1f} s.")
+    lines.append(
+        f"`minigpt train` with a warm cache, start of the process to the end of step 1: {limits.first_step():.1f} s."
+    )
     return lines
 
 

@@ -6,9 +6,10 @@
   minigpt check --ops numba                  the kernels: the same checks, in float32
   minigpt check --ops my_layers.py           your functions; what your file lacks comes from the reference
 
-Your file defines functions of the contract by name, such as gelu_forward and gelu_backward (see minigpt/layers/). Where your
-numbers are those of a mistake that is known, it is named. Your file runs in a process of its own. Each call has a time limit; all
-calls together may take 30 times that and a minute. What it prints is marked with a bar. The status is 0 if every check passed.
+Your file defines functions of the contract by name, such as gelu_forward and gelu_backward (see
+minigpt/layers/). Where your numbers are those of a mistake that is known, it is named. Your file
+runs in a process of its own. Each call has a time limit; all calls together may take 30 times that
+and a minute. What it prints is marked with a bar. The status is 0 if every check passed.
 """
 
 import argparse
@@ -29,11 +30,21 @@ from minigpt.ops import load_ops, overlay
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("names", nargs="*", metavar="NAME", help="a function or a check (default: all)")
-    parser.add_argument("--seed", type=whole(0), default=0, metavar="N", help="of the random inputs (default: 0)")
-    parser.add_argument("--strict", action="store_true", help="your own functions must also reject bad input")
-    parser.add_argument("--list", action="store_true", help="print the names of the checks, and what each tests")
-    parser.add_argument("--failures", action="store_true", help="print only what fails, and the sum")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="a function or a check (default: all)"
+    )
+    parser.add_argument(
+        "--seed", type=whole(0), default=0, metavar="N", help="of the random inputs (default: 0)"
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="your own functions must also reject bad input"
+    )
+    parser.add_argument(
+        "--list", action="store_true", help="print the names of the checks, and what each tests"
+    )
+    parser.add_argument(
+        "--failures", action="store_true", help="print only what fails, and the sum"
+    )
     parser.add_argument(
         "--time-limit",
         type=number(0.0, open_below=True),
@@ -56,12 +67,18 @@ def run(args: argparse.Namespace) -> int:
             return check_own(args, learner, chosen)
     perform = checks.perform
     if args.ops == "by_hand":
-        subject, chosen = load_ops("by_hand"), [check for check in chosen if checks.asked_of_by_hand(check)]
+        subject, chosen = (
+            load_ops("by_hand"),
+            [check for check in chosen if checks.asked_of_by_hand(check)],
+        )
     elif args.ops == "numpy":
         subject = checks.library()
     else:
         warm_up(everything=True)
-        subject, perform = checks.library(checks.in_single(load_ops("numba"))), checks.perform_single
+        subject, perform = (
+            checks.library(checks.in_single(load_ops("numba"))),
+            checks.perform_single,
+        )
         chosen = [check for check in chosen if checks.asked_of_single(check)]
     expect_some(args, chosen, [])
     begun = time.perf_counter()
@@ -103,14 +120,18 @@ def call_there(learner: Learner, check: checks.Check, seed: int) -> Callable[...
     return lambda subject, **inputs: learner.outputs(check, seed)
 
 
-def announce(args: argparse.Namespace, learner: Learner, chosen: list[checks.Check]) -> list[checks.Check]:
+def announce(
+    args: argparse.Namespace, learner: Learner, chosen: list[checks.Check]
+) -> list[checks.Check]:
     """Say what is tested, and return the checks that concern it."""
     own = learner.places
     for name, place in own.items():
         print(f"testing YOUR {name} ({place})")
         pair = pair_of(name)
         if pair and name == pair.forward and pair.backward not in own:
-            print(f"        {pair.backward} is the reference's: your forward is checked by itself, the pair is not")
+            print(
+                f"        {pair.backward} is the reference's: your forward is checked by itself, the pair is not"
+            )
     if not args.strict:
         chosen = [check for check in chosen if check not in checks.BAD_INPUT_CHECKS]
     return checks.checks_of(own, chosen)
@@ -118,7 +139,9 @@ def announce(args: argparse.Namespace, learner: Learner, chosen: list[checks.Che
 
 def expect_some(args: argparse.Namespace, chosen: list[checks.Check], own: Iterable[str]) -> None:
     if not chosen:
-        raise ValueError(f"no check of {' '.join(args.names)} fits: --ops {args.ops} holds {', '.join(own) or 'none of them'}")
+        raise ValueError(
+            f"no check of {' '.join(args.names)} fits: --ops {args.ops} holds {', '.join(own) or 'none of them'}"
+        )
 
 
 def shown(report: checks.Report, failures_only: bool) -> checks.Report:
@@ -135,16 +158,22 @@ def conclude(reports: list[checks.Report], uncalled: list[str], seconds: float) 
     """The sum. Raises ValueError if something failed, so that the status and stderr say so."""
     failed = [report.check.name for report in reports if not report.passed]
     tensors = sum(len(report.lines) for report in reports)
-    gradients = [line for report in reports for line in report.lines if ".gradient" in report.check.name]
+    gradients = [
+        line for report in reports for line in report.lines if ".gradient" in report.check.name
+    ]
     if gradients and max(line.error for line in gradients) < float("inf"):
-        error, allowed = (max(getattr(line, name) for line in gradients) for name in ("error", "tolerance"))
+        error, allowed = (
+            max(getattr(line, name) for line in gradients) for name in ("error", "tolerance")
+        )
         worst = f"largest relative error {error:.1e} (at most {allowed:.0e})"
         print(f"gradients: {len(gradients)} tensors by central differences, {worst}")
     print(f"{len(reports)} checks, {tensors} tensors, {len(failed)} checks failed, {seconds:.1f} s")
     never = f"never called by a check: {', '.join(uncalled)}" if uncalled else ""
     if failed:
         more = f"; {never}" if never else ""
-        raise ValueError(f"{len(failed)} of {len(reports)} checks failed: {', '.join(failed)}{more}")
+        raise ValueError(
+            f"{len(failed)} of {len(reports)} checks failed: {', '.join(failed)}{more}"
+        )
     if uncalled:
         raise ValueError(f"{never}: nothing of that was tested")
     return 0

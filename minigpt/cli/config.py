@@ -1,4 +1,5 @@
-"""The published models, and what a model costs in a training step: parameters, bytes of activations, FLOPs.
+"""The published models, and what a model costs in a training step: parameters, bytes of
+activations, FLOPs.
 
 minigpt config                           all published sizes, with their parameters counted
 minigpt config gpt2 --batch-size 4       the ledger of GPT-2 for 4 sequences of its whole block
@@ -17,9 +18,25 @@ from minigpt.pretrained import CONFIG, config_from_json, read_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", nargs="?", metavar="NAME_OR_RUN", help=f"one of {', '.join(PUBLISHED)}; or a run's directory")
-    parser.add_argument("--batch-size", type=whole(1), default=1, metavar="N", help="sequences in a batch (default: 1)")
-    parser.add_argument("--tokens", type=whole(1), metavar="N", help="tokens in a sequence (default: the block size)")
+    parser.add_argument(
+        "name",
+        nargs="?",
+        metavar="NAME_OR_RUN",
+        help=f"one of {', '.join(PUBLISHED)}; or a run's directory",
+    )
+    parser.add_argument(
+        "--batch-size",
+        type=whole(1),
+        default=1,
+        metavar="N",
+        help="sequences in a batch (default: 1)",
+    )
+    parser.add_argument(
+        "--tokens",
+        type=whole(1),
+        metavar="N",
+        help="tokens in a sequence (default: the block size)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -49,10 +66,14 @@ def show_published() -> None:
 def show_ledger(name: str, config: GPTConfig, B: int, tokens: int | None) -> None:
     T = tokens or config.block_size
     if config.block_size < T:
-        raise ValueError(f"--tokens {T}: {name} has a block_size of {config.block_size}, and sees no more")
+        raise ValueError(
+            f"--tokens {T}: {name} has a block_size of {config.block_size}, and sees no more"
+        )
     print(f"{name}: {config}")
     print(f"one training step of {B} x {T} tokens, float32:")
-    print(f"{'part':14s} {'parameters':>14s} {'activations, bytes':>19s} {'forward, MFLOP':>15s} {'step, MFLOP':>13s}")
+    print(
+        f"{'part':14s} {'parameters':>14s} {'activations, bytes':>19s} {'forward, MFLOP':>15s} {'step, MFLOP':>13s}"
+    )
     for entry in ledger(config, B, T, training=True):
         flops = f"{entry.forward_flops / 1e6:15,.1f} {entry.step_flops / 1e6:13,.1f}"
         print(f"{entry.part:14s} {entry.parameters:14,d} {entry.activation_bytes:19,d} {flops}")

@@ -23,8 +23,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     getter = verbs.add_parser("get", help="download a data set")
     getter.add_argument("name", choices=tuple(sources.DOWNLOADS), help="which")
     shower = verbs.add_parser("show", help="how a data set begins")
-    shower.add_argument("name", metavar="NAME_OR_PATH", help="a name of the list, a file, or a folder")
-    shower.add_argument("--characters", type=whole(1), default=400, metavar="N", help="how much to show (default: 400)")
+    shower.add_argument(
+        "name", metavar="NAME_OR_PATH", help="a name of the list, a file, or a folder"
+    )
+    shower.add_argument(
+        "--characters",
+        type=whole(1),
+        default=400,
+        metavar="N",
+        help="how much to show (default: 400)",
+    )
     add_tokenizer(shower, said="char")
 
 
@@ -39,7 +47,9 @@ def show_list(args: argparse.Namespace) -> None:
         print(f"{name:14s} {source.about}{'' if is_here else f' (minigpt data get {name})'}")
     for name, task in TASKS.items():
         print(f"{name:14s} generated task: {task.about}")
-    print("a path         your own text file, or a folder of .txt, .md, .rst and .py files, in UTF-8")
+    print(
+        "a path         your own text file, or a folder of .txt, .md, .rst and .py files, in UTF-8"
+    )
 
 
 def get(args: argparse.Namespace) -> None:
@@ -52,13 +62,16 @@ def show(args: argparse.Namespace) -> None:
         show_task(data)
         return
     tokenizer, train, val = data.tokenizer, data.tokens["train"], data.tokens["val"]
-    text = tokenizer.decode(train[: args.characters])[: args.characters]  # a token is a character at least, or some bytes of one
+    # a token is a character at least, or some bytes of one
+    text = tokenizer.decode(train[: args.characters])[: args.characters]
     print(text)
     print("...")
     if tokenizer.kind == "bpe":
         print("how it is cut: " + " ".join(tokenizer.symbol(i) for i in tokenizer.encode(text)))
     print(f"{len(train) + len(val):,} {tokenizer.unit}, {tokenizer.details()}")
-    print(f"{len(train):,} for training, {len(val):,} for validation; {data.bytes_per_token('train'):.2f} bytes each")
+    print(
+        f"{len(train):,} for training, {len(val):,} for validation; {data.bytes_per_token('train'):.2f} bytes each"
+    )
 
 
 def show_task(data: TaskData) -> None:

@@ -1,7 +1,7 @@
 """Train a small GPT in less than a minute on text that every Python brings along, and let it write.
 
-The run is in runs/demo: its loss curve, its log and its checkpoint. A demo that was there before is replaced; a run that you made
-is not.
+The run is in runs/demo: its loss curve, its log and its checkpoint. A demo that was there before is
+replaced; a run that you made is not.
 """
 
 import argparse
@@ -22,14 +22,27 @@ DEMO = Path("runs/demo")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, default=DEMO, metavar="DIR", help="where the run goes (default: runs/demo)")
     parser.add_argument(
-        "--max-seconds", type=number(0.0), default=85.0, metavar="X", help="stop after so many seconds (default: 85)"
+        "--out",
+        type=Path,
+        default=DEMO,
+        metavar="DIR",
+        help="where the run goes (default: runs/demo)",
+    )
+    parser.add_argument(
+        "--max-seconds",
+        type=number(0.0),
+        default=85.0,
+        metavar="X",
+        help="stop after so many seconds (default: 85)",
     )
 
 
 def clear(out: Path) -> None:
-    """Delete the demo that was there before. Raises ValueError for anything else: only in DEMO, and only what a demo made."""
+    """Delete the demo that was there before.
+
+    Raises ValueError for anything else: only in DEMO, and only what a demo made.
+    """
     there = [path for path in (*checkpoints(out), out / LOG, out / PICTURE) if path.exists()]
     if there and not (out == DEMO and (out / MADE_BY_DEMO).exists()):
         raise ValueError(
@@ -38,13 +51,17 @@ def clear(out: Path) -> None:
     for directory in checkpoints(out):
         drop(directory)
     (out / LOG).unlink(missing_ok=True)
-    (out / MADE_BY_DEMO).write_text("made by `minigpt demo`; the next demo replaces this run\n", encoding="utf-8")
+    (out / MADE_BY_DEMO).write_text(
+        "made by `minigpt demo`; the next demo replaces this run\n", encoding="utf-8"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     expect_writable(args.out)
     preset = PRESETS["demo"]
-    training = new_run(args.out, load_data(preset.data), preset.model, TrainSettings(**preset.train), default_ops())
+    training = new_run(
+        args.out, load_data(preset.data), preset.model, TrainSettings(**preset.train), default_ops()
+    )
     with locked(args.out):
         clear(args.out)
     announce(training)
@@ -53,7 +70,9 @@ def run(args: argparse.Namespace) -> int:
     done = train(training, args.max_seconds)
     seconds = time.monotonic() - begun_at
     print()
-    generate_command.write(training.model, training.data.tokenizer, "The ", max_new_tokens=400, temperature=0.7, seed=0)
+    generate_command.write(
+        training.model, training.data.tokenizer, "The ", max_new_tokens=400, temperature=0.7, seed=0
+    )
     print("\n")
     report(training, done, seconds)
     return 0

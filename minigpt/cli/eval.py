@@ -4,8 +4,8 @@
   minigpt eval runs/shakespeare --data other.txt --split train
   minigpt eval prose --data other.txt                      the small model that ships with minigpt
 
-Every token of the split is a target once. For a text, also the loss per byte, which can be compared between tokenizers; for a task,
-how many of 1000 unseen examples come out exactly right.
+Every token of the split is a target once. For a text, also the loss per byte, which can be compared
+between tokenizers; for a task, how many of 1000 unseen examples come out exactly right.
 """
 
 import argparse
@@ -26,10 +26,17 @@ from minigpt.train import byte_loss, perplexity, whole_loss
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run_dir", metavar="RUN", help="a run of `minigpt train`, or a checkpoint's directory")
-    parser.add_argument("--data", metavar="NAME_OR_PATH", help="(default: what the run was trained on)")
     parser.add_argument(
-        "--split", choices=SPLITS, default="val", help="the first 90 %% (train) or the last 10 %% (val, the default)"
+        "run_dir", metavar="RUN", help="a run of `minigpt train`, or a checkpoint's directory"
+    )
+    parser.add_argument(
+        "--data", metavar="NAME_OR_PATH", help="(default: what the run was trained on)"
+    )
+    parser.add_argument(
+        "--split",
+        choices=SPLITS,
+        default="val",
+        help="the first 90 %% (train) or the last 10 %% (val, the default)",
     )
     add_ops(parser)
 
@@ -39,11 +46,15 @@ def run(args: argparse.Namespace) -> int:
     spec = args.data or trained_on(directory)
     data = load_data(spec, tokenizer)
     if data.tokenizer != tokenizer:
-        raise ValueError(f"--data {spec}: is made of {data.tokenizer.describe()}, but the model knows {tokenizer.describe()}")
+        raise ValueError(
+            f"--data {spec}: is made of {data.tokenizer.describe()}, but the model knows {tokenizer.describe()}"
+        )
     loss = whole_loss(model, data, args.split)
     print(f"{loss:.4f} nats per token: {args.split} split of {spec}, by {directory}")
     nothing = math.log(model.config.vocab_size)
-    print(f"{loss / math.log(2):.4f} bits per token, perplexity {perplexity(loss):.3f}; knowing nothing: {nothing:.4f} nats")
+    print(
+        f"{loss / math.log(2):.4f} bits per token, perplexity {perplexity(loss):.3f}; knowing nothing: {nothing:.4f} nats"
+    )
     if isinstance(data, TextData):
         per_byte = byte_loss(loss, data, args.split)
         print(f"{per_byte:.4f} nats per byte, {per_byte / math.log(2):.4f} bits per byte")
@@ -57,12 +68,19 @@ def run(args: argparse.Namespace) -> int:
 
 
 def trained_on(directory: Path) -> str:
-    """The data that a run was trained on. Raises ValueError for a model without its training, such as the one that ships."""
+    """The data that a run was trained on.
+
+    Raises ValueError for a model without its training, such as the one that ships.
+    """
     if not (directory / TRAINING).is_file():
-        raise ValueError(f"{directory}: does not say what it was trained on (it has no {TRAINING}); give --data")
+        raise ValueError(
+            f"{directory}: does not say what it was trained on (it has no {TRAINING}); give --data"
+        )
     data = read_json(directory / TRAINING).get("data")
     if not isinstance(data, str):
-        raise ValueError(f"{directory / TRAINING}: does not say what the run was trained on; give --data")
+        raise ValueError(
+            f"{directory / TRAINING}: does not say what the run was trained on; give --data"
+        )
     return data
 
 

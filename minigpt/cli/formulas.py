@@ -1,4 +1,5 @@
-"""Every formula, its source, and the largest difference between its implementations; and those that circulate and are wrong.
+"""Every formula, its source, and the largest difference between its implementations; and those that
+circulate and are wrong.
 
   minigpt formulas                     all, a line each
   minigpt formulas softmax             those whose id begins so, with their worked examples
@@ -16,8 +17,12 @@ from minigpt.ops import load_ops
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("ids", nargs="*", metavar="ID", help="a formula, or the beginning of its id (default: all)")
-    parser.add_argument("--refuted", action="store_true", help="the formulas that circulate and are wrong")
+    parser.add_argument(
+        "ids", nargs="*", metavar="ID", help="a formula, or the beginning of its id (default: all)"
+    )
+    parser.add_argument(
+        "--refuted", action="store_true", help="the formulas that circulate and are wrong"
+    )
     parser.add_argument("--ops", metavar="FILE", help="a file of yours, as one more row")
 
 
@@ -38,7 +43,9 @@ def run(args: argparse.Namespace) -> int:
     if failed:
         raise ValueError(f"{len(failed)} of {len(chosen)} formulas failed: {', '.join(failed)}")
     if not args.ids:
-        print(f"{len(REFUTED)} that circulate and are wrong, each with the number that refutes it: minigpt formulas --refuted")
+        print(
+            f"{len(REFUTED)} that circulate and are wrong, each with the number that refutes it: minigpt formulas --refuted"
+        )
     return 0
 
 
@@ -57,14 +64,23 @@ def select(words: list[str], among: dict) -> list:
     for word in words:
         if not any(id.startswith(word) for id in among):
             groups = sorted({id.partition(".")[0] for id in among})
-            raise ValueError(f"there is no formula {word!r}; give one of {', '.join(groups)}, or a whole id")
-    return [one for id, one in among.items() if not words or any(id.startswith(word) for word in words)]
+            raise ValueError(
+                f"there is no formula {word!r}; give one of {', '.join(groups)}, or a whole id"
+            )
+    return [
+        one for id, one in among.items() if not words or any(id.startswith(word) for word in words)
+    ]
 
 
 def line(formula: Formula, rows: list) -> str:
-    """A formula in three lines: id, largest difference in float64 and of the kernel, the ways; the formula; its source."""
+    """A formula in three lines: id, largest difference in float64 and of the kernel, the ways; the
+    formula; its source.
+    """
     single = [row.error for row in rows if row.way == "kernel"]
-    double = max((row.error for row in rows if row.way not in ("kernel", "golden", "central differences")), default=0.0)
+    double = max(
+        (row.error for row in rows if row.way not in ("kernel", "golden", "central differences")),
+        default=0.0,
+    )
     kernel = f"{single[0]:7.1e}" if single else "      -"
     verdict = "ok  " if all(row.passed for row in rows) else "FAIL"
     ways = ", ".join(row.way for row in rows)
@@ -74,5 +90,9 @@ def line(formula: Formula, rows: list) -> str:
 
 def whole(formula: Formula, ops: object) -> str:
     proofs = formula.proofs()
-    more = f"\n    also tested by {len(proofs)} checks: minigpt check {' '.join(proofs[:2])} ..." if proofs else ""
+    more = (
+        f"\n    also tested by {len(proofs)} checks: minigpt check {' '.join(proofs[:2])} ..."
+        if proofs
+        else ""
+    )
     return f"{formula.show(ops)}{more}\n"

@@ -20,12 +20,27 @@ from minigpt.tokenizer import StreamDecoder, Tokenizer
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "run_dir", metavar="RUN", nargs="?", help="a run of `minigpt train`, or a checkpoint's directory (default: prose, in data/)"
+        "run_dir",
+        metavar="RUN",
+        nargs="?",
+        help="a run of `minigpt train`, or a checkpoint's directory (default: prose, in data/)",
     )
-    parser.add_argument("--prompt", metavar="TEXT", help="what it goes on from (default: The, with a space; for a task: digits)")
-    parser.add_argument("--max-new-tokens", type=whole(1), default=300, metavar="N", help="how much it writes (default: 300)")
     parser.add_argument(
-        "--greedy", action="store_true", help="always the most likely token; ignores --temperature, --top-k and --top-p"
+        "--prompt",
+        metavar="TEXT",
+        help="what it goes on from (default: The, with a space; for a task: digits)",
+    )
+    parser.add_argument(
+        "--max-new-tokens",
+        type=whole(1),
+        default=300,
+        metavar="N",
+        help="how much it writes (default: 300)",
+    )
+    parser.add_argument(
+        "--greedy",
+        action="store_true",
+        help="always the most likely token; ignores --temperature, --top-k and --top-p",
     )
     parser.add_argument(
         "--temperature",
@@ -36,11 +51,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--top-k", type=whole(1), metavar="K", help="only the K most likely tokens")
     parser.add_argument(
-        "--top-p", type=number(0.0, 1.0, open_below=True), metavar="P", help="only the most likely tokens that together reach P"
+        "--top-p",
+        type=number(0.0, 1.0, open_below=True),
+        metavar="P",
+        help="only the most likely tokens that together reach P",
     )
     parser.add_argument("--stop", metavar="TEXT", help="stop before this text would be written")
-    parser.add_argument("--num-return-sequences", type=whole(1), default=1, metavar="N", help="how many texts (default: 1)")
-    parser.add_argument("--seed", type=whole(0), default=0, metavar="N", help="of the draws (default: 0)")
+    parser.add_argument(
+        "--num-return-sequences",
+        type=whole(1),
+        default=1,
+        metavar="N",
+        help="how many texts (default: 1)",
+    )
+    parser.add_argument(
+        "--seed", type=whole(0), default=0, metavar="N", help="of the draws (default: 0)"
+    )
     add_ops(parser)
 
 
@@ -50,7 +76,9 @@ def run(args: argparse.Namespace) -> int:
     if not prompt:
         raise ValueError("--prompt is empty, but must have at least one character to go on from")
     if args.greedy and args.num_return_sequences > 1:
-        raise ValueError("--num-return-sequences: greedy texts are all the same; leave out --greedy")
+        raise ValueError(
+            "--num-return-sequences: greedy texts are all the same; leave out --greedy"
+        )
     if args.stop == "":
         raise ValueError("--stop is empty, but must have at least one character")
     for n in range(args.num_return_sequences):
@@ -80,10 +108,15 @@ def write(
     do_sample: bool = True,
     stop: str | None = None,
 ) -> None:
-    """Print the prompt and what follows, as it is made. Shown too early is neither half a character nor a beginning of `stop`."""
+    """Print the prompt and what follows, as it is made.
+
+    Shown too early is neither half a character nor a beginning of `stop`.
+    """
     ids = tokenizer.encode_prompt(prompt)[None]  # (1, T)
     decoder, text, shown, begun = StreamDecoder(tokenizer), "", 0, False
-    for token in stream(model, ids, max_new_tokens, do_sample, temperature, top_k, top_p, seed=seed):
+    for token in stream(
+        model, ids, max_new_tokens, do_sample, temperature, top_k, top_p, seed=seed
+    ):
         if not begun:  # only now: an error in the first step comes before any text
             print(tokenizer.decode(ids[0]), end="", flush=True)
             begun = True

@@ -1,7 +1,9 @@
-"""A command that runs a learner's file, in a process below this one: the file can end that process, not say that all went well.
+"""A command that runs a learner's file, in a process below this one: the file can end that process,
+not say that all went well.
 
-An exit status shows little: os._exit(0) in the middle of a step has it too. So the command below writes its own status into a file
-as the last thing it does; where that file is empty, it was ended before.
+An exit status shows little: os._exit(0) in the middle of a step has it too. So the command below
+writes its own status into a file as the last thing it does; where that file is empty, it was ended
+before.
 """
 
 import os
@@ -20,7 +22,12 @@ RUN_IN_THEIR_OWN_WAY = ("check", "formulas")  # check has a judge of its own (co
 
 def is_needed(command: str, ops: str | None) -> bool:
     """Whether a command is to run a learner's file, and not already below."""
-    return ops is not None and ops not in NAMES and command not in RUN_IN_THEIR_OWN_WAY and ENDING not in os.environ
+    return (
+        ops is not None
+        and ops not in NAMES
+        and command not in RUN_IN_THEIR_OWN_WAY
+        and ENDING not in os.environ
+    )
 
 
 def say_ending(status: int) -> None:
@@ -30,22 +37,37 @@ def say_ending(status: int) -> None:
 
 
 def run(argv: list[str], command: str, ops: str) -> int:
-    """Run the same command in a process below. Returns its status; not 0 if it was ended before it was finished."""
+    """Run the same command in a process below.
+
+    Returns its status; not 0 if it was ended before it was finished.
+    """
     with tempfile.TemporaryDirectory() as folder:
         ending = Path(folder, "status")
-        environment = os.environ | {ENDING: str(ending), "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path)}
-        own_group = {"process_group": 0} if os.name == "posix" else {}  # Ctrl-C then comes here alone, and is passed on once
-        process = subprocess.Popen([sys.executable, "-m", "minigpt", *argv], env=environment, **own_group)
+        environment = os.environ | {
+            ENDING: str(ending),
+            "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path),
+        }
+        # Ctrl-C then comes here alone, and is passed on once
+        own_group = {"process_group": 0} if os.name == "posix" else {}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "minigpt", *argv], env=environment, **own_group
+        )
         status = _wait(process)
         said = ending.read_text(encoding="utf-8") if ending.is_file() else ""
     if not said and status == 0:
-        print(f"minigpt {command}: error: {ops} ended the program before the command was finished", file=sys.stderr)
+        print(
+            f"minigpt {command}: error: {ops} ended the program before the command was finished",
+            file=sys.stderr,
+        )
         return 1
     return status if status > 0 else 128 - status if status < 0 else int(said)
 
 
 def _wait(process: subprocess.Popen) -> int:
-    """The status of a process. The first signal that asks for a stop is passed on; a second one ends it."""
+    """The status of a process.
+
+    The first signal that asks for a stop is passed on; a second one ends it.
+    """
     asked = False
 
     def pass_on(number: int, frame: FrameType | None) -> None:

@@ -1,4 +1,5 @@
-"""Step through a model: every call of its forward and backward pass on a text, with formula, shapes and numbers.
+"""Step through a model: every call of its forward and backward pass on a text, with formula, shapes
+and numbers.
 
   minigpt trace "The best way"                          the model that ships, every step in a line
   minigpt trace "trans" --model tiny                    a model so small that every number can be seen
@@ -26,12 +27,20 @@ from minigpt.trace import Trace, trace
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("text", metavar="TEXT", help="what the model reads")
     parser.add_argument(
-        "--model", metavar="RUN", help="a run of `minigpt train`, a checkpoint's directory, or tiny (default: prose)"
+        "--model",
+        metavar="RUN",
+        help="a run of `minigpt train`, a checkpoint's directory, or tiny (default: prose)",
     )
-    parser.add_argument("--only", metavar="NAME", help="only the steps of one part, such as h.0.attn, each in full")
+    parser.add_argument(
+        "--only", metavar="NAME", help="only the steps of one part, such as h.0.attn, each in full"
+    )
     parser.add_argument("--forward", action="store_true", help="without the backward pass")
-    parser.add_argument("--interactive", action="store_true", help="one step after the other; Enter goes on, q ends")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write the walk as one page for a browser")
+    parser.add_argument(
+        "--interactive", action="store_true", help="one step after the other; Enter goes on, q ends"
+    )
+    parser.add_argument(
+        "--html", type=Path, metavar="FILE", help="write the walk as one page for a browser"
+    )
     add_ops(parser)
 
 
@@ -41,7 +50,9 @@ def run(args: argparse.Namespace) -> int:
     recorded = traced(args)
     if args.html:
         recorded.html(args.html)
-        print(f"{args.html}: {len(recorded)} steps, {args.html.stat().st_size / 1e6:.1f} MB; open it in a browser")
+        print(
+            f"{args.html}: {len(recorded)} steps, {args.html.stat().st_size / 1e6:.1f} MB; open it in a browser"
+        )
         return 0
     if args.only:
         recorded = part(recorded, args.only)
@@ -78,5 +89,8 @@ def walk(recorded: Trace) -> None:
     """One step, and then a key."""
     for step in recorded:
         print(f"{step}\n")
-        if sys.stdin.isatty() and input(f"[{step.index + 1}] Enter: next, q: end > ").strip().lower() == "q":
+        if (
+            sys.stdin.isatty()
+            and input(f"[{step.index + 1}] Enter: next, q: end > ").strip().lower() == "q"
+        ):
             return

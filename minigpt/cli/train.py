@@ -6,8 +6,8 @@
   minigpt train --data reverse --out runs/reverse          a task that can be solved exactly
   minigpt train --out runs/reverse --resume                go on after Ctrl-C, a crash or a kill, with bit-identical results
 
-A run is a directory: the newest checkpoint (step-000250/), log.jsonl, loss.png. A preset fixes the model and the training; flags
-change it. Ctrl-C saves first.
+A run is a directory: the newest checkpoint (step-000250/), log.jsonl, loss.png. A preset fixes the
+model and the training; flags change it. Ctrl-C saves first.
 """
 
 import argparse
@@ -31,32 +31,67 @@ from minigpt.ops import came_from, default_ops, half_pairs
 from minigpt.settings import PRESETS, Preset, TrainSettings
 from minigpt.tasks import TASKS, TaskData
 from minigpt.tokenizer import Tokenizer, train_bpe
-from minigpt.train import LOG, Run, byte_loss, new_run, perplexity, read_log, resume_run, train, whole_loss
+from minigpt.train import (
+    LOG,
+    Run,
+    byte_loss,
+    new_run,
+    perplexity,
+    read_log,
+    resume_run,
+    train,
+    whole_loss,
+)
 
 BPE_SIZE = 1024
 PICTURE = "loss.png"
-MADE_BY_DEMO = "demo.txt"  # a run with this file is the demo's, which may replace it; any other is a user's
+# a run with this file is the demo's, which may replace it; any other is a user's
+MADE_BY_DEMO = "demo.txt"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     about = "; ".join(f"{name}: {preset.about}" for name, preset in PRESETS.items())
-    parser.add_argument("--preset", choices=PRESETS, help=f"{about} (default: task for a task, demo for a text)")
-    parser.add_argument("--data", metavar="NAME_OR_PATH", help="a name of `minigpt data list`, a text file, or a folder of them")
+    parser.add_argument(
+        "--preset", choices=PRESETS, help=f"{about} (default: task for a task, demo for a text)"
+    )
+    parser.add_argument(
+        "--data",
+        metavar="NAME_OR_PATH",
+        help="a name of `minigpt data list`, a text file, or a folder of them",
+    )
     add_tokenizer(parser, said="the preset's: bpe for prose, else char")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="where the run goes (default: runs/ and the data's or the preset's name)"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="where the run goes (default: runs/ and the data's or the preset's name)",
     )
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --out; its settings hold")
-    parser.add_argument("--max-seconds", type=number(0.0), metavar="X", help="save and stop after so many seconds")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with the run in --out; its settings hold"
+    )
+    parser.add_argument(
+        "--max-seconds", type=number(0.0), metavar="X", help="save and stop after so many seconds"
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    add_ops(parser, default=None, said="numba where Numba is installed, else numpy; with --resume, as the run was begun")
-    add_fields(parser, GPTConfig, "the model (each flag's default is the preset's)", leave_out=("vocab_size",))
+    add_ops(
+        parser,
+        default=None,
+        said="numba where Numba is installed, else numpy; with --resume, as the run was begun",
+    )
+    add_fields(
+        parser,
+        GPTConfig,
+        "the model (each flag's default is the preset's)",
+        leave_out=("vocab_size",),
+    )
     add_fields(parser, TrainSettings, "the training (each flag's default is the preset's)")
 
 
 def add_tokenizer(parser: argparse.ArgumentParser, said: str) -> None:
     """--tokenizer and --vocab-size. said: the default in words."""
-    about = "what a token is: char, a character; bpe, byte-level BPE trained on the text's first 90 %%"
+    about = (
+        "what a token is: char, a character; bpe, byte-level BPE trained on the text's first 90 %%"
+    )
     parser.add_argument("--tokenizer", choices=("char", "bpe"), help=f"{about} (default: {said})")
     parser.add_argument(
         "--vocab-size",
@@ -67,19 +102,30 @@ def add_tokenizer(parser: argparse.ArgumentParser, said: str) -> None:
     )
 
 
-def tokenizer_maker(args: argparse.Namespace, preset: Preset | None = None) -> Callable[[str], Tokenizer] | None:
-    """What the flags ask for, as load_data takes it. Raises ValueError if they contradict each other or the data."""
+def tokenizer_maker(
+    args: argparse.Namespace, preset: Preset | None = None
+) -> Callable[[str], Tokenizer] | None:
+    """What the flags ask for, as load_data takes it.
+
+    Raises ValueError if they contradict each other or the data.
+    """
     size = preset.vocab_size if preset else None
     kind = args.tokenizer or ("bpe" if size or args.bpe_size else "char")
     if kind == "char" and args.bpe_size:
-        raise ValueError("--vocab-size: the characters of the text give the vocabulary; leave it out, or add --tokenizer bpe")
-    return partial(train_bpe, vocab_size=args.bpe_size or size or BPE_SIZE) if kind == "bpe" else None
+        raise ValueError(
+            "--vocab-size: the characters of the text give the vocabulary; leave it out, or add --tokenizer bpe"
+        )
+    return (
+        partial(train_bpe, vocab_size=args.bpe_size or size or BPE_SIZE) if kind == "bpe" else None
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     args.out = args.out or default_out(args)
     if args.out.exists() and not args.out.is_dir():
-        raise ValueError(f"--out {args.out}: is a file, but must be a directory, or the name of one to make")
+        raise ValueError(
+            f"--out {args.out}: is a file, but must be a directory, or the name of one to make"
+        )
     expect_writable(args.out)
     training = resumed(args) if args.resume and checkpoints(args.out) else begun(args)
     announce(training)
@@ -96,7 +142,10 @@ def default_preset(args: argparse.Namespace) -> str:
 
 
 def default_out(args: argparse.Namespace) -> Path:
-    """runs/ and what is trained: the preset, the data, or both. Never runs/demo, which is the demo's own."""
+    """runs/ and what is trained: the preset, the data, or both.
+
+    Never runs/demo, which is the demo's own.
+    """
     data = (args.data or PRESETS[default_preset(args)].data).replace(":", "-")
     preset = [] if args.preset in (None, "demo") else [args.preset]
     parts = preset if preset and not args.data else [*preset, Path(data).resolve().stem or "data"]
@@ -106,47 +155,76 @@ def default_out(args: argparse.Namespace) -> Path:
 def begun(args: argparse.Namespace) -> Run:
     """A new run; with --resume too, where a kill came before the first checkpoint."""
     if args.resume and not (args.data or args.preset):
-        raise FileNotFoundError(f"--resume: {args.out} holds no checkpoint to go on from; give --data to begin a run there")
+        raise FileNotFoundError(
+            f"--resume: {args.out} holds no checkpoint to go on from; give --data to begin a run there"
+        )
     if args.resume:
         print(f"no checkpoint in {args.out} yet: beginning at step 0")
     elif checkpoints(args.out):
-        raise ValueError(f"--out {args.out}: holds a run already; add --resume to go on with it, or give another --out")
+        raise ValueError(
+            f"--out {args.out}: holds a run already; add --resume to go on with it, or give another --out"
+        )
     else:
         expect_free(args.out)
     preset = PRESETS[default_preset(args)]
     changed = given(args, TrainSettings)
     train_fields = preset.train | changed
     if "max_iters" in changed and "lr_decay_iters" not in changed:
-        train_fields = train_fields | {"lr_decay_iters": None}  # the cosine ends where the training does
+        # the cosine ends where the training does
+        train_fields = train_fields | {"lr_decay_iters": None}
     if "learning_rate" in changed and "min_lr" not in changed:
         scale = changed["learning_rate"] / preset.train["learning_rate"]
-        train_fields = train_fields | {"min_lr": preset.train["min_lr"] * scale}  # the same fraction of the highest
+        # the same fraction of the highest
+        train_fields = train_fields | {"min_lr": preset.train["min_lr"] * scale}
     settings = TrainSettings(**train_fields)
     data = load_data(args.data or preset.data, tokenizer_maker(args, preset))
     if (args.tokenizer == "bpe" or args.bpe_size) and isinstance(data, TaskData):
-        raise ValueError(f"--tokenizer bpe: a token of the task {data.name} is a character; leave it out")
-    return new_run(args.out, data, preset.model | given(args, GPTConfig), settings, args.ops or default_ops())
+        raise ValueError(
+            f"--tokenizer bpe: a token of the task {data.name} is a character; leave it out"
+        )
+    return new_run(
+        args.out, data, preset.model | given(args, GPTConfig), settings, args.ops or default_ops()
+    )
 
 
 def expect_free(out: Path) -> None:
     """The directory holds no file that a new run would write over. Else ValueError."""
     for name in (LOG, PICTURE):
         if (out / name).exists():
-            raise ValueError(f"--out {out}: holds a {name}, which a new run would write over; give another --out, or move it away")
+            raise ValueError(
+                f"--out {out}: holds a {name}, which a new run would write over; give another --out, or move it away"
+            )
 
 
 def resumed(args: argparse.Namespace) -> Run:
-    """A run from its checkpoint. A flag that contradicts the run is an error: it would not be the same run."""
+    """A run from its checkpoint.
+
+    A flag that contradicts the run is an error: it would not be the same run.
+    """
     training = resume_run(args.out, args.ops)
     (args.out / MADE_BY_DEMO).unlink(missing_ok=True)  # the run is the user's from here on
     tokenizer = training.data.tokenizer
-    was = asdict(training.settings) | asdict(training.model.config) | {"data": training.data.name, "tokenizer": tokenizer.kind}
-    asked = given(args, TrainSettings) | given(args, GPTConfig) | ({"data": full_name(args.data)} if args.data else {})
-    asked |= {name: value for name, value in (("tokenizer", args.tokenizer), ("vocab_size", args.bpe_size)) if value}
+    was = (
+        asdict(training.settings)
+        | asdict(training.model.config)
+        | {"data": training.data.name, "tokenizer": tokenizer.kind}
+    )
+    asked = (
+        given(args, TrainSettings)
+        | given(args, GPTConfig)
+        | ({"data": full_name(args.data)} if args.data else {})
+    )
+    asked |= {
+        name: value
+        for name, value in (("tokenizer", args.tokenizer), ("vocab_size", args.bpe_size))
+        if value
+    }
     for name, value in asked.items():
         if was[name] != value:
             flag = "--" + name.replace("_", "-")
-            raise ValueError(f"--resume: the run in {args.out} has {name} = {was[name]}, not {value}; leave out {flag}")
+            raise ValueError(
+                f"--resume: the run in {args.out} has {name} = {was[name]}, not {value}; leave out {flag}"
+            )
     return training
 
 
@@ -163,12 +241,16 @@ def announce(training: Run) -> None:
         for line in came_from(training.model.ops):
             print(f"yours  {line}")
     for name in half_pairs(training.model.ops):
-        print(f"note   {name}_backward is the reference's: your {name}_forward must return the reference's cache")
+        print(
+            f"note   {name}_backward is the reference's: your {name}_forward must return the reference's cache"
+        )
     sys.stdout.flush()
 
 
 def ready(training: Run, show: bool = True) -> None:
-    """Have the kernels compiled before the first step, where the run uses them: the first time takes a while, and says so."""
+    """Have the kernels compiled before the first step, where the run uses them: the first time
+    takes a while, and says so.
+    """
     if training.ops == "numba":
         warm_up(show=show)
 
@@ -179,16 +261,24 @@ def report(training: Run, done: bool, seconds: float) -> None:
     print(f"trained for {seconds:.0f} s, with the evaluations")
     if done:
         loss = whole_loss(training.model, training.data, "val")
-        print(f"validation loss {loss:.4f} nats per token on the whole split, perplexity {perplexity(loss):.2f}")
+        print(
+            f"validation loss {loss:.4f} nats per token on the whole split, perplexity {perplexity(loss):.2f}"
+        )
         if training.data.tokenizer.kind == "bpe":
-            print(f"the same    {byte_loss(loss, training.data, 'val'):.4f} nats per byte, to compare with other tokenizers")
+            print(
+                f"the same    {byte_loss(loss, training.data, 'val'):.4f} nats per byte, to compare with other tokenizers"
+            )
     else:
-        print(f"stopped at step {training.step} of {training.settings.max_iters}, saved in {checkpoints(out)[-1]}")
+        print(
+            f"stopped at step {training.step} of {training.settings.max_iters}, saved in {checkpoints(out)[-1]}"
+        )
         print(f"go on with: minigpt train --out {out} --resume")
     print(f"checkpoint  {checkpoints(out)[-1]}")
     print(f"log         {out / LOG}")
     draw(training)
-    print(f"let it write: minigpt generate {out} --prompt {shlex.quote(example_prompt(training.data))}")
+    print(
+        f"let it write: minigpt generate {out} --prompt {shlex.quote(example_prompt(training.data))}"
+    )
 
 
 def example_prompt(data: TextData | TaskData) -> str:
@@ -204,7 +294,9 @@ def draw(training: Run) -> None:
         from minigpt.plots import loss_curve, save_figure
 
         figure = loss_curve(
-            read_log(training.out / LOG), training.model.config.vocab_size, f"{training.out.name} on {training.data.name}"
+            read_log(training.out / LOG),
+            training.model.config.vocab_size,
+            f"{training.out.name} on {training.data.name}",
         )
     except ImportError:
         print("loss curve  not drawn: matplotlib is not installed (pip install matplotlib)")

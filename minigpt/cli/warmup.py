@@ -1,6 +1,7 @@
 """Compile the kernels now, so that no later command has to wait for it.
 
-The compiled code is kept on disk (Numba's cache), and is compiled again where the kernels, Numba or the processor are others.
+The compiled code is kept on disk (Numba's cache), and is compiled again where the kernels, Numba or
+the processor are others.
 """
 
 import argparse
@@ -17,13 +18,18 @@ def run(args: argparse.Namespace) -> int:
     begun = time.perf_counter()
     seconds = warm_up(everything=True, show=not args.quiet)
     slowest = max(seconds, key=seconds.get)
-    print(f"{len(seconds)} kernels ready in {time.perf_counter() - begun:.1f} s (the longest: {slowest}, {seconds[slowest]:.1f} s)")
+    print(
+        f"{len(seconds)} kernels ready in {time.perf_counter() - begun:.1f} s (the longest: {slowest}, {seconds[slowest]:.1f} s)"
+    )
     print(f"kept in {cache_directory()}")
     return 0
 
 
 def warm_up(everything: bool = False, show: bool = True) -> dict[str, float]:
-    """Compile, or read from the cache, what a training run needs, or everything. Seconds by name. A bar shows after 2 seconds."""
+    """Compile, or read from the cache, what a training run needs, or everything.
+
+    Seconds by name. A bar shows after 2 seconds.
+    """
     from tqdm import tqdm
 
     load_kernels()
@@ -31,7 +37,14 @@ def warm_up(everything: bool = False, show: bool = True) -> dict[str, float]:
 
     calls = training_calls() | (other_calls() if everything else {})
     seconds = {}
-    with tqdm(total=len(calls), desc="compiling the kernels, once", delay=2, leave=False, disable=not show, ascii=True) as bar:
+    with tqdm(
+        total=len(calls),
+        desc="compiling the kernels, once",
+        delay=2,
+        leave=False,
+        disable=not show,
+        ascii=True,
+    ) as bar:
         for name, took in compile_all(calls):
             seconds[name] = took
             bar.update()

@@ -1,7 +1,9 @@
-"""The process that runs a learner's functions, and nothing else: it answers calls, and knows no check and no verdict.
+"""The process that runs a learner's functions, and nothing else: it answers calls, and knows no
+check and no verdict.
 
-remote.py starts it as `python -m minigpt.course.child FILE FIRST MEGABYTES`, and talks with it over what were its standard input
-and output (wire.py); the learner's own prints go to standard error. A forward's cache stays here, and a number stands for it.
+remote.py starts it as `python -m minigpt.course.child FILE FIRST MEGABYTES`, and talks with it over
+what were its standard input and output (wire.py); the learner's own prints go to standard error. A
+forward's cache stays here, and a number stands for it.
 
     {"load": None}                            -> the functions in the file, and where each is
     {"call": name, "args": [...], "kwargs"}   -> its result; which arguments it changed; how far it drew from the generator
@@ -34,7 +36,9 @@ class Learner:
         self.next = first  # no two processes give a cache the same number
 
     def answer(self, request: dict) -> dict:
-        """What a request asks for; an error of the learner's code is an answer too, with its kind, words and place."""
+        """What a request asks for; an error of the learner's code is an answer too, with its kind,
+        words and place.
+        """
         for number in request.get("released", ()):
             self.caches.pop(number, None)
         try:
@@ -44,7 +48,8 @@ class Learner:
                 if "outputs" in request:
                     return {"result": self.outputs(request["outputs"], request["seed"])}
                 return self.call(request["call"], request["args"], request["kwargs"])
-        except BaseException as error:  # SystemExit and KeyboardInterrupt as well: the learner's code must not end the process
+        # SystemExit and KeyboardInterrupt as well: the learner's code must not end the process
+        except BaseException as error:
             return _story(error)
 
     def load(self) -> dict:
@@ -62,7 +67,9 @@ class Learner:
             result = (result[0], wire.Handle(self.next, []))
             self.next += 1
         changed = [[i, array] for i, array in enumerate(arrays) if array.tobytes() != before[i]]
-        drawn = [value for value in (*args, *kwargs.values()) if isinstance(value, np.random.Generator)]
+        drawn = [
+            value for value in (*args, *kwargs.values()) if isinstance(value, np.random.Generator)
+        ]
         return {"result": result, "changed": changed, "drawn": drawn}
 
     def outputs(self, check_name: str, seed: int) -> dict:
@@ -70,11 +77,16 @@ class Learner:
         from minigpt.ops import overlay
 
         (check,) = checks.select([check_name])
-        return check.call(checks.library(overlay(self.own)), **check.inputs(np.random.default_rng(seed)))
+        return check.call(
+            checks.library(overlay(self.own)), **check.inputs(np.random.default_rng(seed))
+        )
 
 
 def reply(learner: Learner, request: dict) -> bytes:
-    """The message that answers a request. A result that cannot be packed is an error of the learner's code as well."""
+    """The message that answers a request.
+
+    A result that cannot be packed is an error of the learner's code as well.
+    """
     head = {"id": request["id"]}
     try:
         return wire.pack(head | learner.answer(request))
@@ -83,11 +95,22 @@ def reply(learner: Learner, request: dict) -> bytes:
 
 
 def _story(error: BaseException) -> dict:
-    """An error's kind, words and place. The learner may have written the methods that say them, and these may fail too."""
+    """An error's kind, words and place.
+
+    The learner may have written the methods that say them, and these may fail too.
+    """
     try:
-        return {"error": _kind(error), "text": " ".join(str(error).split())[:2000], "place": _place(error)}
+        return {
+            "error": _kind(error),
+            "text": " ".join(str(error).split())[:2000],
+            "place": _place(error),
+        }
     except BaseException:
-        return {"error": "RuntimeError", "text": "raised an error whose own text raises an error", "place": ""}
+        return {
+            "error": "RuntimeError",
+            "text": "raised an error whose own text raises an error",
+            "place": "",
+        }
 
 
 def _kind(error: BaseException) -> str:
@@ -120,7 +143,10 @@ def end_without(parent: int) -> None:
 
 
 def own_streams() -> tuple[BinaryIO, BinaryIO]:
-    """The former standard input and output, which now carry messages. In their places stand an empty input and standard error."""
+    """The former standard input and output, which now carry messages.
+
+    In their places stand an empty input and standard error.
+    """
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
@@ -142,6 +168,7 @@ def main(path: str, first: str, megabytes: str) -> None:
 if __name__ == "__main__":
     try:
         main(*sys.argv[1:])
-    except BaseException as error:  # the learner's code has damaged this process: one line, no traceback of ours
+    # the learner's code has damaged this process: one line, no traceback of ours
+    except BaseException as error:
         os.write(2, f"the process of the file cannot go on: {type(error).__name__}\n".encode())
         os._exit(1)

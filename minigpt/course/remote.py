@@ -1,11 +1,14 @@
-"""A learner's functions, run in a process of their own: it may loop, print, exit, fork or crash, and the verdict is not touched.
+"""A learner's functions, run in a process of their own: it may loop, print, exit, fork or crash,
+and the verdict is not touched.
 
-The checks and their judge stay here. What crosses over are calls: the arguments of one function go out as plain arrays, its result
-comes back as plain arrays (wire.py), so that no code of the learner's runs in this process, and none of ours that judges runs in
-theirs. A call that takes too long, or a process that ends, is an error of the function that was called; that function is not
+The checks and their judge stay here. What crosses over are calls: the arguments of one function go
+out as plain arrays, its result comes back as plain arrays (wire.py), so that no code of the
+learner's runs in this process, and none of ours that judges runs in theirs. A call that takes too
+long, or a process that ends, is an error of the function that was called; that function is not
 called again, and the others go on in a new process.
 
-What this does not do: keep a program of a person's own from their files. It protects a verdict, not a computer.
+What this does not do: keep a program of a person's own from their files. It protects a verdict, not
+a computer.
 """
 
 import builtins
@@ -32,12 +35,16 @@ LOAD_SECONDS = 60.0  # for importing the file
 MOST_CALLS = 30  # that may take as long as one call may: the limit of all calls together
 MEGABYTES = 4096
 MOST_LINES = 200  # of what the learner prints
-MEANT_FOR_CALLERS = (StopIteration, StopAsyncIteration, BrokenPipeError)  # the code that calls would take these for its own
+# the code that calls would take these for its own
+MEANT_FOR_CALLERS = (StopIteration, StopAsyncIteration, BrokenPipeError)
 MOST_WAITING = 4  # messages: each question has one answer
 
 
 class Learner:
-    """The functions in a file or folder, each a proxy that is called like the function itself. Used with `with`."""
+    """The functions in a file or folder, each a proxy that is called like the function itself.
+
+    Used with `with`.
+    """
 
     def __init__(self, path: str | Path, seconds: float = SECONDS, megabytes: int = MEGABYTES):
         self.path, self.seconds, self.megabytes = Path(path), seconds, megabytes
@@ -47,8 +54,10 @@ class Learner:
         self.released: list[int] = []
         self.starts = self.said = 0  # processes; lines that the learner has printed
         self.process: subprocess.Popen | None = None
-        self.silent: set[subprocess.Popen] = set()  # have ended; what still comes from them is not shown
-        self.users: dict[str, threading.Thread] = {}  # stream of the process -> the thread that reads or writes it
+        # have ended; what still comes from them is not shown
+        self.silent: set[subprocess.Popen] = set()
+        # stream of the process -> the thread that reads or writes it
+        self.users: dict[str, threading.Thread] = {}
 
     def __enter__(self) -> "Learner":
         self.places: dict[str, str] = self._start()
@@ -62,7 +71,10 @@ class Learner:
         return {name: self._proxy(name) for name in self.places}
 
     def outputs(self, check: Any, seed: int) -> dict:
-        """What a check that looks at memory gets over there, where the arrays are. Raises as a call does."""
+        """What a check that looks at memory gets over there, where the arrays are.
+
+        Raises as a call does.
+        """
         for function in check.functions:
             self._expect_whole(function)
         return self._ask({"outputs": check.name, "seed": seed}, check.name, self.seconds)["result"]
@@ -78,10 +90,17 @@ class Learner:
     def _call(self, name: str, args: tuple, kwargs: dict) -> Any:
         answer = self._ask({"call": name, "args": list(args), "kwargs": kwargs}, name, self.seconds)
         arrays = [value for value in (*args, *kwargs.values()) if isinstance(value, np.ndarray)]
-        for i, content in answer["changed"]:  # an argument that was written to is written to here, where a check sees it
-            if 0 <= i < len(arrays) and arrays[i].flags.writeable and np.shape(content) == arrays[i].shape:
+        # an argument that was written to is written to here, where a check sees it
+        for i, content in answer["changed"]:
+            if (
+                0 <= i < len(arrays)
+                and arrays[i].flags.writeable
+                and np.shape(content) == arrays[i].shape
+            ):
                 arrays[i][...] = content
-        drawn = [value for value in (*args, *kwargs.values()) if isinstance(value, np.random.Generator)]
+        drawn = [
+            value for value in (*args, *kwargs.values()) if isinstance(value, np.random.Generator)
+        ]
         for mine, theirs in zip(drawn, answer["drawn"], strict=True):
             mine.bit_generator.state = theirs.bit_generator.state
         return answer["result"]
@@ -89,7 +108,10 @@ class Learner:
     # ---- messages
 
     def _ask(self, request: dict, name: str, seconds: float) -> dict:
-        """The answer to a request. Raises what the learner's code raised, or RuntimeError with what became of the process."""
+        """The answer to a request.
+
+        Raises what the learner's code raised, or RuntimeError with what became of the process.
+        """
         self._expect_whole(name)
         if self.process is None:
             self._start()
@@ -116,25 +138,45 @@ class Learner:
         return answer
 
     def _expect_whole(self, name: str) -> None:
-        """It has not ended the process or looped before, and there is time left. Else RuntimeError."""
+        """It has not ended the process or looped before, and there is time left.
+
+        Else RuntimeError.
+        """
         if name in self.broken:
             raise _placed(RuntimeError(self.broken[name]), "")
         if self.left <= 0:
-            self._fail(name, f"was not called again: all calls took {self.total:g} s, the limit (--time-limit raises it)")
+            self._fail(
+                name,
+                f"was not called again: all calls took {self.total:g} s, the limit (--time-limit raises it)",
+            )
 
     def _send(self, request: dict, seconds: float) -> None:
-        """Send, without waiting for ever for a process that does not read. A process that has ended shows when it is asked."""
+        """Send, without waiting for ever for a process that does not read.
+
+        A process that has ended shows when it is asked.
+        """
         sender = threading.Thread(target=_send, args=(self.process.stdin, request), daemon=True)
         self.users["stdin"] = sender
         sender.start()
         sender.join(seconds)
 
     def _read(self, message: tuple[bytes, bytes]) -> dict:
-        """An answer, every part of which has been looked at. Raises ValueError for anything else."""
-        answer = wire.unpack(*message, handle=lambda number: wire.Handle(number, self.released), trusted=False)
+        """An answer, every part of which has been looked at.
+
+        Raises ValueError for anything else.
+        """
+        answer = wire.unpack(
+            *message, handle=lambda number: wire.Handle(number, self.released), trusted=False
+        )
         if not isinstance(answer, dict) or answer.get("id") != self.asked:
             raise ValueError("not the answer to this question")
-        wanted = ("error", "text", "place") if "error" in answer else ("result",) if "result" in answer else ("functions",)
+        wanted = (
+            ("error", "text", "place")
+            if "error" in answer
+            else ("result",)
+            if "result" in answer
+            else ("functions",)
+        )
         if any(part not in answer for part in wanted):
             raise ValueError(f"an answer without {', '.join(wanted)}")
         return {"changed": [], "drawn": []} | answer
@@ -158,17 +200,31 @@ class Learner:
     # ---- the process
 
     def _start(self) -> dict[str, str]:
-        """Start a process and have it import the file. Returns each function's place. Raises ValueError if that fails."""
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
+        """Start a process and have it import the file.
+
+        Returns each function's place. Raises ValueError if that fails.
+        """
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)
+        }
         own_group = {"start_new_session": True} if os.name == "posix" else {}
         self.starts += 1
-        command = [sys.executable, "-m", "minigpt.course.child", str(self.path), str(self.starts << 32), str(self.megabytes)]
+        command = [
+            sys.executable,
+            "-m",
+            "minigpt.course.child",
+            str(self.path),
+            str(self.starts << 32),
+            str(self.megabytes),
+        ]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         self.process = subprocess.Popen(command, env=environment, **pipes, **own_group)
         self.answers: queue.Queue = queue.Queue(MOST_WAITING)
         self.asked = 0
         self.users = {
-            "stdout": threading.Thread(target=_listen, args=(self.process.stdout, self.answers), daemon=True),
+            "stdout": threading.Thread(
+                target=_listen, args=(self.process.stdout, self.answers), daemon=True
+            ),
             "stderr": threading.Thread(target=self._relay, args=(self.process,), daemon=True),
         }
         for user in self.users.values():
@@ -176,8 +232,12 @@ class Learner:
         try:
             answer = self._ask({"load": None}, f"ops {self.path}", LOAD_SECONDS)
             functions = answer.get("functions")
-            if not isinstance(functions, dict) or not all(isinstance(item, str) for pair in functions.items() for item in pair):
-                raise ValueError(f"ops {self.path}: answered something that is no list of functions")
+            if not isinstance(functions, dict) or not all(
+                isinstance(item, str) for pair in functions.items() for item in pair
+            ):
+                raise ValueError(
+                    f"ops {self.path}: answered something that is no list of functions"
+                )
         except BaseException:  # Ctrl-C as well
             self._end()
             raise
@@ -192,7 +252,10 @@ class Learner:
             if self.said <= MOST_LINES:
                 print(f"| {_printable(line.decode('utf-8', 'replace').rstrip())}", file=sys.stderr)
             elif self.said == MOST_LINES + 1:
-                print(f"| (what the file prints after {MOST_LINES} lines is not shown)", file=sys.stderr)
+                print(
+                    f"| (what the file prints after {MOST_LINES} lines is not shown)",
+                    file=sys.stderr,
+                )
 
     def _end(self) -> None:
         """End the process, and whatever it has started."""
@@ -206,7 +269,9 @@ class Learner:
         process.wait()
         for name, user in self.users.items():
             user.join(1.0)  # the last lines it printed are shown first
-            if not user.is_alive():  # else a process that has left the group holds the other end, and closing would wait for it
+            # else a process that has left the group holds the other end, and closing would wait for
+            # it
+            if not user.is_alive():
                 with contextlib.suppress(OSError, ValueError):
                     getattr(process, name).close()
         self.silent.add(process)
@@ -244,11 +309,18 @@ def _printable(text: str) -> str:
 
 
 def _error(answer: dict) -> Exception:
-    """What the learner's code raised, as Python's own kind of error; what only ends a program is a RuntimeError."""
+    """What the learner's code raised, as Python's own kind of error; what only ends a program is a
+    RuntimeError.
+    """
     kind = getattr(builtins, str(answer["error"]), None)
     text, place = _printable(str(answer["text"])), _printable(str(answer["place"]))
-    if not (isinstance(kind, type) and issubclass(kind, Exception)) or issubclass(kind, MEANT_FOR_CALLERS):
-        kind, text = RuntimeError, f"raised {answer['error']} instead of returning: {text}".rstrip(": ")
+    if not (isinstance(kind, type) and issubclass(kind, Exception)) or issubclass(
+        kind, MEANT_FOR_CALLERS
+    ):
+        kind, text = (
+            RuntimeError,
+            f"raised {answer['error']} instead of returning: {text}".rstrip(": "),
+        )
     try:
         error = kind(text)
     except TypeError:  # UnicodeDecodeError and others want more than words

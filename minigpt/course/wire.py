@@ -1,7 +1,8 @@
 """Values as bytes, between the process that judges and the one that runs a learner's functions.
 
-A message is a JSON header and the raw bytes of its arrays. Nothing in it is code: what arrives are numbers, words, tuples and
-plain arrays, whatever the other side did (pickle, by contrast, runs what the sender wants). Left out: arrays of objects.
+A message is a JSON header and the raw bytes of its arrays. Nothing in it is code: what arrives are
+numbers, words, tuples and plain arrays, whatever the other side did (pickle, by contrast, runs what
+the sender wants). Left out: arrays of objects.
 
     4 bytes   length of the header        8 bytes   length of the arrays' bytes        header        bytes
 """
@@ -24,7 +25,10 @@ GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 
 
 class Handle:
-    """Stands for a cache that stays in the other process. `released` collects the numbers of those that are gone here."""
+    """Stands for a cache that stays in the other process.
+
+    `released` collects the numbers of those that are gone here.
+    """
 
     def __init__(self, number: int, released: list[int]):
         self.number, self.released = number, released
@@ -38,7 +42,10 @@ class Other:
 
 
 def pack(value: Any) -> bytes:
-    """A message. Arrays keep how they lie in memory: a function must not care, and one that does is found out."""
+    """A message.
+
+    Arrays keep how they lie in memory: a function must not care, and one that does is found out.
+    """
     body: list[bytes] = []
     header = json.dumps(_pack(value, body, [0])).encode()
     return LENGTHS.pack(len(header), sum(map(len, body))) + header + b"".join(body)
@@ -48,11 +55,22 @@ def _pack(value: Any, body: list[bytes], at: list[int]) -> Any:
     if type(value) in PLAIN:
         return value
     if isinstance(value, np.ndarray | np.generic) and np.asarray(value).dtype.kind in KINDS:
-        return {"array": _pack_array(np.asarray(value), body, at), "scalar": isinstance(value, np.generic)}
-    if isinstance(value, tuple) and type(value).__module__.startswith("minigpt.layers."):  # one of the reference's caches
-        return {"cache": [type(value).__module__, type(value).__name__], "items": [_pack(item, body, at) for item in value]}
+        return {
+            "array": _pack_array(np.asarray(value), body, at),
+            "scalar": isinstance(value, np.generic),
+        }
+    # one of the reference's caches
+    if isinstance(value, tuple) and type(value).__module__.startswith("minigpt.layers."):
+        return {
+            "cache": [type(value).__module__, type(value).__name__],
+            "items": [_pack(item, body, at) for item in value],
+        }
     if isinstance(value, list | tuple):
-        return {type(value).__name__ if type(value) in (list, tuple) else "tuple": [_pack(item, body, at) for item in value]}
+        return {
+            type(value).__name__ if type(value) in (list, tuple) else "tuple": [
+                _pack(item, body, at) for item in value
+            ]
+        }
     if isinstance(value, dict):
         return {"dict": [_pack(pair, body, at) for pair in value.items()]}
     if isinstance(value, np.random.Generator):
@@ -69,18 +87,31 @@ def _pack_array(array: np.ndarray, body: list[bytes], at: list[int]) -> list:
     body.append(content)
     at[0] += len(content)
     strides = None if array.flags.c_contiguous else list(array.strides)
-    return [array.dtype.str, list(array.shape), strides, bool(array.flags.writeable), at[0] - len(content)]
+    return [
+        array.dtype.str,
+        list(array.shape),
+        strides,
+        bool(array.flags.writeable),
+        at[0] - len(content),
+    ]
 
 
 def unpack(header: bytes, body: bytes, handle: Callable[[int], Any], trusted: bool) -> Any:
     """The value of a message. handle: what a cache's number stands for here.
 
-    Of a sender that is not trusted, no cache of ours is made, and arrays are laid out as NumPy does. Raises ValueError for what
-    is no message.
+    Of a sender that is not trusted, no cache of ours is made, and arrays are laid out as NumPy
+    does. Raises ValueError for what is no message.
     """
     try:
         return _unpack(json.loads(header), body, handle, trusted)
-    except (KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError) as error:
+    except (
+        KeyError,
+        TypeError,
+        IndexError,
+        AttributeError,
+        RecursionError,
+        OverflowError,
+    ) as error:
         raise ValueError(f"not a message: {type(error).__name__}: {error}") from None
 
 
@@ -101,7 +132,8 @@ def _unpack(value: Any, body: bytes, handle: Callable[[int], Any], trusted: bool
     if "dict" in value:
         return _dict(items("dict"))
     if "other" in value:
-        return type(str(value["other"])[:80], (Other,), {})()  # so that an error can say what kind of value it was
+        # so that an error can say what kind of value it was
+        return type(str(value["other"])[:80], (Other,), {})()
     if "rng" in value:
         return generator(value["rng"])
     if "handle" in value:
@@ -122,7 +154,13 @@ def _dict(pairs: list) -> dict:
 
 
 def _unpack_array(
-    dtype: str, shape: list, strides: list | None, writeable: bool, at: int, body: bytes, trusted: bool
+    dtype: str,
+    shape: list,
+    strides: list | None,
+    writeable: bool,
+    at: int,
+    body: bytes,
+    trusted: bool,
 ) -> np.ndarray:
     kind = np.dtype(dtype)
     if kind.kind not in KINDS or at < 0:
@@ -148,7 +186,10 @@ def _laid(values: np.ndarray, strides: list[int]) -> np.ndarray:
 
 
 def generator(state: dict) -> np.random.Generator:
-    """A generator in this state. Raises ValueError for an unknown kind: np.random holds other names, such as test."""
+    """A generator in this state.
+
+    Raises ValueError for an unknown kind: np.random holds other names, such as test.
+    """
     if state["bit_generator"] not in GENERATORS:
         raise ValueError(f"not a message: a generator of kind {state['bit_generator']}")
     rng = np.random.Generator(getattr(np.random, state["bit_generator"])())
@@ -163,7 +204,10 @@ def send(stream: BinaryIO, value: Any) -> None:
 
 
 def receive(stream: BinaryIO) -> tuple[bytes, bytes] | None:
-    """Header and bytes of the next message; None if the stream has ended. Raises ValueError for what is no message."""
+    """Header and bytes of the next message; None if the stream has ended.
+
+    Raises ValueError for what is no message.
+    """
     lengths = _exactly(stream, LENGTHS.size)
     if lengths is None:
         return None

@@ -1,11 +1,13 @@
-"""Every formula as an object: its LaTeX, its source, the functions that claim to be it, and the example that judges them.
+"""Every formula as an object: its LaTeX, its source, the functions that claim to be it, and the
+example that judges them.
 
 >>> from minigpt.formulas import formula
 >>> print(formula("softmax.backward").text)
 dz = p * (g - <g, p>)
 
-layers.py, mlp.py, attention.py, model.py, training.py hold the formulas; refuted.py those that circulate and are wrong, which
-misprints.py computes; core.py says what a formula is. `minigpt formulas` prints them all.
+layers.py, mlp.py, attention.py, model.py, training.py hold the formulas; refuted.py those that
+circulate and are wrong, which misprints.py computes; core.py says what a formula is. `minigpt
+formulas` prints them all.
 """
 
 import difflib
@@ -14,9 +16,21 @@ from minigpt.contract import pair_of
 from minigpt.formulas import attention, layers, mlp, model, refuted, training
 from minigpt.formulas.core import Formula, Refuted, Row
 
-__all__ = ["FORMULAS", "REFUTED", "Formula", "Refuted", "Row", "formula", "formula_of", "formulas_of", "refutation"]
+__all__ = [
+    "FORMULAS",
+    "REFUTED",
+    "Formula",
+    "Refuted",
+    "Row",
+    "formula",
+    "formula_of",
+    "formulas_of",
+    "refutation",
+]
 
-FORMULAS = {f.id: f for module in (layers, mlp, attention, model, training) for f in module.FORMULAS}
+FORMULAS = {
+    f.id: f for module in (layers, mlp, attention, model, training) for f in module.FORMULAS
+}
 REFUTED = {r.id: r for r in refuted.REFUTED}
 
 
@@ -26,12 +40,16 @@ def formula(id: str) -> Formula:
 
 
 def refutation(id: str) -> Refuted:
-    """A refuted formula by its id, such as "flash.inverse_rescale". Raises ValueError with the nearest id."""
+    """A refuted formula by its id, such as "flash.inverse_rescale".
+
+    Raises ValueError with the nearest id.
+    """
     return _find(id, REFUTED, "refuted formula")
 
 
 def formula_of(function: str) -> Formula:
-    """The first formula that a function of the contract claims to be: "softmax_backward" -> softmax.backward.
+    """The first formula that a function of the contract claims to be: "softmax_backward" ->
+    softmax.backward.
 
     Raises ValueError if there is none.
     """
@@ -42,7 +60,8 @@ def formula_of(function: str) -> Formula:
 
 
 def formulas_of(function: str, approximate: str = "tanh") -> list[Formula]:
-    """What a function of the contract computes: one formula for a forward, one for each gradient of a backward.
+    """What a function of the contract computes: one formula for a forward, one for each gradient of
+    a backward.
 
     approximate: which GELU. Raises ValueError if there is none.
     """
@@ -53,7 +72,11 @@ def formulas_of(function: str, approximate: str = "tanh") -> list[Formula]:
         return [FORMULAS[f"gelu.{form}_slope" if is_backward else f"gelu.{form}"]]
     if not is_backward:
         return [formula_of(function)]
-    gradients = [f for id, f in FORMULAS.items() if id.startswith(f"{pair.name}.backward_") and id != "attention.backward_sum"]
+    gradients = [
+        f
+        for id, f in FORMULAS.items()
+        if id.startswith(f"{pair.name}.backward_") and id != "attention.backward_sum"
+    ]
     return gradients or [formula_of(function)]
 
 

@@ -16,11 +16,21 @@ ONLINE = np.array([1.0, 3.0, 2.0, 5.0])
 
 
 def weights(ops, q, k, window=None):
-    """P of any implementation: its output for the identity as the values. q is scaled, for hs becomes Tk."""
+    """P of any implementation: its output for the identity as the values.
+
+    q is scaled, for hs becomes Tk.
+    """
     hs, Tk = q.shape[-1], k.shape[2]
     wide = [(0, 0), (0, 0), (0, 0), (0, Tk - hs)]
     q, k = np.pad(q, wide) * math.sqrt(Tk / hs), np.pad(k, wide)
-    return out(ops.attention_forward, q, k, np.broadcast_to(np.eye(Tk), (*q.shape[:2], Tk, Tk)).copy(), True, window)
+    return out(
+        ops.attention_forward,
+        q,
+        k,
+        np.broadcast_to(np.eye(Tk), (*q.shape[:2], Tk, Tk)).copy(),
+        True,
+        window,
+    )
 
 
 def attention_slope(which):
@@ -55,7 +65,9 @@ def online(x):
 
 
 def online_attention():
-    """The last row of causal attention, one key after the other: o and l are rescaled whenever the maximum rises."""
+    """The last row of causal attention, one key after the other: o and l are rescaled whenever the
+    maximum rises.
+    """
     q, m, total, o = Q[0, 0, -1], -math.inf, 0.0, np.zeros(2)
     for k, v in zip(K[0, 0], V[0, 0], strict=True):
         s = float(q @ k) / math.sqrt(2)
@@ -79,7 +91,10 @@ def moved(PE, k):
 def variance_of_products(hs):
     """The variance of q.k over 200,000 pairs of normal vectors, as a fraction of hs, to one digit."""
     rng = np.random.default_rng(0)
-    return round(float((rng.normal(size=(200_000, hs)) * rng.normal(size=(200_000, hs))).sum(-1).var()) / hs, 1)
+    return round(
+        float((rng.normal(size=(200_000, hs)) * rng.normal(size=(200_000, hs))).sum(-1).var()) / hs,
+        1,
+    )
 
 
 FORMULAS = [
@@ -104,7 +119,15 @@ FORMULAS = [
         "attention_forward",
         "q = k = [[1,0],[0,1],[1,1]]",
         lambda ops: weights(ops, KEYS, KEYS),
-        golden=[[[[1, 0, 0], [0.3302384507, 0.6697615493, 0], [0.2482550783, 0.2482550783, 0.5034898435]]]],
+        golden=[
+            [
+                [
+                    [1, 0, 0],
+                    [0.3302384507, 0.6697615493, 0],
+                    [0.2482550783, 0.2482550783, 0.5034898435],
+                ]
+            ]
+        ],
     ),
     contract(
         "attention.mask",
@@ -174,7 +197,10 @@ FORMULAS = [
         "variance / hs of 200,000 random pairs, hs = 16, 64, 256, to one digit",
         {
             "written out": ("what the formula says, over hs", lambda: [1.0, 1.0, 1.0]),
-            "random pairs": ("np.random.default_rng(0).normal", lambda: [variance_of_products(hs) for hs in (16, 64, 256)]),
+            "random pairs": (
+                "np.random.default_rng(0).normal",
+                lambda: [variance_of_products(hs) for hs in (16, 64, 256)],
+            ),
         },
     ),
     contract(
@@ -187,7 +213,13 @@ FORMULAS = [
         "qkv (1, 3, 12), 2 heads of hs = 2",
         lambda ops: out(ops.multi_head_attention_forward, QKV, 2),
         literal=lambda: np.concatenate(
-            [out(layers.attention_forward, *(QKV[None, :, :, i + h : i + h + 2] for i in (0, 4, 8)))[0] for h in (0, 2)],
+            [
+                out(
+                    layers.attention_forward,
+                    *(QKV[None, :, :, i + h : i + h + 2] for i in (0, 4, 8)),
+                )[0]
+                for h in (0, 2)
+            ],
             axis=-1,
         ),
     ),
@@ -200,7 +232,9 @@ FORMULAS = [
         "multi_head_attention_backward multi_head_attention_forward",
         "qkv (1, 3, 12), 2 heads of hs = 2",
         lambda ops: back(ops, "multi_head_attention", DHEADS, QKV, 2),
-        differences=lambda: slope(lambda x: out(layers.multi_head_attention_forward, x, 2), QKV, DHEADS),
+        differences=lambda: slope(
+            lambda x: out(layers.multi_head_attention_forward, x, 2), QKV, DHEADS
+        ),
     ),
     contract(
         "positions.sinusoidal",
@@ -254,7 +288,10 @@ FORMULAS = [
         "x = 1, 3, 2, 5",
         {
             "written out": ("log sum exp", lambda: math.log(np.exp(ONLINE).sum())),
-            "online": ("minigpt.formulas.attention.online", lambda: online(ONLINE)[-1][0] + math.log(online(ONLINE)[-1][1])),
+            "online": (
+                "minigpt.formulas.attention.online",
+                lambda: online(ONLINE)[-1][0] + math.log(online(ONLINE)[-1][1]),
+            ),
         },
         golden=5.1851824526,
     ),

@@ -1,9 +1,12 @@
-"""What a formula is here: something printed in a paper, the functions that claim to be it, and a worked example that judges them.
+"""What a formula is here: something printed in a paper, the functions that claim to be it, and a
+worked example that judges them.
 
-A formula is evaluated on one small example in several ways: by the loops of by_hand.py, by the NumPy of layers/, by the kernel, by
-the formula written out once more, by central differences where it is a derivative, and as numbers worked out elsewhere (golden).
-They agree, or it fails. In a notebook a formula shows itself as LaTeX and a table; str() is the same for a terminal.
-Left out: proof on many shapes. That is what minigpt/checks/ does; `proofs()` says which checks those are.
+A formula is evaluated on one small example in several ways: by the loops of by_hand.py, by the
+NumPy of layers/, by the kernel, by the formula written out once more, by central differences where
+it is a derivative, and as numbers worked out elsewhere (golden). They agree, or it fails. In a
+notebook a formula shows itself as LaTeX and a table; str() is the same for a terminal.
+Left out: proof on many shapes. That is what minigpt/checks/ does; `proofs()` says which checks
+those are.
 """
 
 import importlib
@@ -17,7 +20,8 @@ from minigpt.checks.core import numerical_gradient
 from minigpt.contract import stem
 
 CONTRACT_WAYS = {"loops": "minigpt.by_hand", "NumPy": "minigpt.layers", "kernel": "kernels"}
-DOUBLE, SINGLE, LITERAL = 1e-10, 2e-5, 6e-10  # the largest error allowed: float64, float32, a literal of ten digits
+# the largest error allowed: float64, float32, a literal of ten digits
+DOUBLE, SINGLE, LITERAL = 1e-10, 2e-5, 6e-10
 DIFFERENCES = 1e-8  # central differences in float64
 
 
@@ -43,14 +47,23 @@ class Formula(NamedTuple):
     latex: str
     text: str  # the same in ASCII
     source: str  # paper and equation or section
-    functions: tuple[str, ...]  # which claim to be it: of the contract by name, others with their module
+    # which claim to be it: of the contract by name, others with their module
+    functions: tuple[str, ...]
     example: str  # the inputs, in words
-    evaluate: Callable[[object], object] | None  # of an implementation's functions; None if it is not in the contract
-    others: dict[str, tuple[str, Callable[[], object], float]]  # further ways: label -> where, value, tolerance
+    # of an implementation's functions; None if it is not in the contract
+    evaluate: Callable[[object], object] | None
+    # further ways: label -> where, value, tolerance
+    others: dict[str, tuple[str, Callable[[], object], float]]
 
     def rows(self, ops: object = None) -> list[Row]:
-        """Every way evaluated, the first being the one to agree with. ops: one more implementation, such as a learner's file."""
-        ways = [(label, where, value, tolerance) for label, (where, value, tolerance) in self.others.items()]
+        """Every way evaluated, the first being the one to agree with.
+
+        ops: one more implementation, such as a learner's file.
+        """
+        ways = [
+            (label, where, value, tolerance)
+            for label, (where, value, tolerance) in self.others.items()
+        ]
         if self.evaluate:
             ways = [*self._contract(), *ways]
             if ops is not None and self.functions[0] in getattr(ops, "own", self.functions):
@@ -70,15 +83,26 @@ class Formula(NamedTuple):
             if ops is not None and self.functions[0] not in getattr(ops, "lacks", ()):
                 stems = {stem(name) for name in self.functions}
                 where = f"{package}.{self.functions[0]}" if len(stems) == 1 else f"GPT on {package}"
-                ways.append((label, where, lambda ops=ops: self.evaluate(ops), SINGLE if label == "kernel" else DOUBLE))
+                ways.append(
+                    (
+                        label,
+                        where,
+                        lambda ops=ops: self.evaluate(ops),
+                        SINGLE if label == "kernel" else DOUBLE,
+                    )
+                )
         return ways
 
     def error(self) -> float:
-        """The largest error of all ways, each as a fraction of what it is allowed: at most 1 where the formula holds."""
+        """The largest error of all ways, each as a fraction of what it is allowed: at most 1 where
+        the formula holds.
+        """
         return max(row.error / row.tolerance for row in self.rows())
 
     def proofs(self) -> list[str]:
-        """The names of the checks, on other shapes and with random numbers, that call the formula's functions."""
+        """The names of the checks, on other shapes and with random numbers, that call the formula's
+        functions.
+        """
         from minigpt.checks import ALL_CHECKS
 
         names = {name.rpartition(".")[2] for name in self.functions}
@@ -89,7 +113,12 @@ class Formula(NamedTuple):
 
     def show(self, ops: object = None) -> str:
         """The formula and its rows as text. ops: one more implementation."""
-        head = [f"{self.id}: {self.name}", f"    {self.text}", f"    {self.source}", f"    example: {self.example}"]
+        head = [
+            f"{self.id}: {self.name}",
+            f"    {self.text}",
+            f"    {self.source}",
+            f"    example: {self.example}",
+        ]
         lines = [
             f"    {row.way:20s} {short(row.value):56s} max error {row.error:7.1e}  {'ok' if row.passed else 'FAIL'}"
             for row in self.rows(ops)
@@ -102,7 +131,17 @@ class Formula(NamedTuple):
             for row in self.rows()
         ]
         table = ["| | function | value | max error | |", "|---|---|---|---|---|", *rows]
-        return "\n".join([f"**{self.name}** ({self.source})", "", f"$${self.latex}$$", "", f"Example: {self.example}.", "", *table])
+        return "\n".join(
+            [
+                f"**{self.name}** ({self.source})",
+                "",
+                f"$${self.latex}$$",
+                "",
+                f"Example: {self.example}.",
+                "",
+                *table,
+            ]
+        )
 
 
 class Refuted(NamedTuple):
@@ -127,7 +166,9 @@ class Refuted(NamedTuple):
     def holds(self) -> bool:
         """The refutation is as printed, to three digits, and the two numbers differ."""
         got = self.evidence()
-        alike = all(abs(a - b) <= 5e-4 * abs(b) + 1e-9 for a, b in zip(got, self.printed, strict=True))
+        alike = all(
+            abs(a - b) <= 5e-4 * abs(b) + 1e-9 for a, b in zip(got, self.printed, strict=True)
+        )
         return alike and abs(got[0] - got[1]) > 1e-3 * max(abs(got[1]), 1e-9)
 
     def __str__(self) -> str:
@@ -138,10 +179,22 @@ class Refuted(NamedTuple):
         )
 
     def _repr_markdown_(self) -> str:
-        claimed, right = (0.0 if abs(number) < 1e-12 else number for number in self.evidence())  # a rounding error is 0
+        # a rounding error is 0
+        claimed, right = (0.0 if abs(number) < 1e-12 else number for number in self.evidence())
         shows = self.shows.replace("|", "\\|")
-        table = [f"| {shows} | the claim | right |", "|---|---|---|", f"| | {claimed:.6g} | {right:.6g} |"]
-        lines = [f"**Wrong: {self.claim}** (in {self.where})", "", f"$${self.latex}$$", "", *table, ""]
+        table = [
+            f"| {shows} | the claim | right |",
+            "|---|---|---|",
+            f"| | {claimed:.6g} | {right:.6g} |",
+        ]
+        lines = [
+            f"**Wrong: {self.claim}** (in {self.where})",
+            "",
+            f"$${self.latex}$$",
+            "",
+            *table,
+            "",
+        ]
         return "\n".join([*lines, f"Right: {self.right} ({self.source})"])
 
 
@@ -160,8 +213,8 @@ def contract(
 ) -> Formula:
     """A formula that functions of the contract claim to be.
 
-    functions: their names, with spaces between; golden: numbers worked out elsewhere; differences: the derivative by central
-    differences; literal: the formula written out once more, another way.
+    functions: their names, with spaces between; golden: numbers worked out elsewhere; differences:
+    the derivative by central differences; literal: the formula written out once more, another way.
     """
     others: dict[str, tuple] = {}
     if literal is not None:
@@ -170,12 +223,29 @@ def contract(
         others["central differences"] = ("(f(x + h) - f(x - h)) / 2h", differences, DIFFERENCES)
     if golden is not None:
         others["golden"] = ("worked out elsewhere, to ten digits", lambda: golden, LITERAL)
-    return Formula(id, name, latex, text, source, tuple(functions.split()), example, evaluate, others)
+    return Formula(
+        id, name, latex, text, source, tuple(functions.split()), example, evaluate, others
+    )
 
 
-def library(id: str, name: str, latex: str, text: str, source: str, example: str, ways: dict, golden: object = None) -> Formula:
-    """A formula outside the contract. ways: label -> (function with its module, value), the first being the formula written out."""
-    others = {label: (where, value, SINGLE if label == "kernel" else DOUBLE) for label, (where, value) in ways.items()}
+def library(
+    id: str,
+    name: str,
+    latex: str,
+    text: str,
+    source: str,
+    example: str,
+    ways: dict,
+    golden: object = None,
+) -> Formula:
+    """A formula outside the contract.
+
+    ways: label -> (function with its module, value), the first being the formula written out.
+    """
+    others = {
+        label: (where, value, SINGLE if label == "kernel" else DOUBLE)
+        for label, (where, value) in ways.items()
+    }
     if golden is not None:
         others["golden"] = ("worked out elsewhere, to ten digits", lambda: golden, LITERAL)
     functions = tuple(where for where, _ in ways.values() if "." in where and " " not in where)
@@ -183,7 +253,9 @@ def library(id: str, name: str, latex: str, text: str, source: str, example: str
 
 
 def implementation(package: str) -> ModuleType | SimpleNamespace | None:
-    """The contract's functions of one implementation, to be asked in float64; None for the kernels where Numba is not installed."""
+    """The contract's functions of one implementation, to be asked in float64; None for the kernels
+    where Numba is not installed.
+    """
     if package != "kernels":
         return importlib.import_module(package)
     from minigpt.checks.single import in_single
@@ -202,16 +274,21 @@ def numbers(seed: int, *shape: int) -> np.ndarray:
 
 def flat(*arrays: object) -> np.ndarray:
     """All numbers of some arrays in one row, None left out."""
-    return np.concatenate([np.asarray(array, dtype=np.float64).ravel() for array in arrays if array is not None])
+    return np.concatenate(
+        [np.asarray(array, dtype=np.float64).ravel() for array in arrays if array is not None]
+    )
 
 
 def difference(value: np.ndarray, want: np.ndarray) -> float:
-    """The largest |value - want| / (1 + |want|); infinity where the shapes differ or a number is NaN."""
+    """The largest |value - want| / (1 + |want|); infinity where the shapes differ or a number is
+    NaN.
+    """
     if value.shape != want.shape or np.isnan(value).any():
         return float("inf")
     with np.errstate(invalid="ignore"):
         errors = np.abs(value - want) / (1.0 + np.abs(want))
-    return float(np.max(np.where(value == want, 0.0, errors), initial=0.0))  # infinity equals infinity
+    # infinity equals infinity
+    return float(np.max(np.where(value == want, 0.0, errors), initial=0.0))
 
 
 def short(value: np.ndarray, most: int = 6) -> str:
@@ -233,4 +310,6 @@ def back(ops, name, dout, *args):
 
 def slope(f, x, dout):
     """The derivative of sum(dout * f(x)) at x, by central differences."""
-    return numerical_gradient(lambda at: float(np.sum(dout * f(at))), np.asarray(x, dtype=np.float64))
+    return numerical_gradient(
+        lambda at: float(np.sum(dout * f(at))), np.asarray(x, dtype=np.float64)
+    )

@@ -1,4 +1,6 @@
-"""Formulas of the layers that look at one token at a time: linear, softmax, loss, layer norm, embedding, dropout."""
+"""Formulas of the layers that look at one token at a time: linear, softmax, loss, layer norm,
+embedding, dropout.
+"""
 
 import math
 
@@ -8,9 +10,15 @@ from minigpt import layers
 from minigpt.formulas.core import back, contract, flat, library, numbers, out, slope
 
 Z, G = np.array([2.0, 1.0, 0.1]), np.array([1.0, 0.0, 0.0])  # logits and an upstream gradient
-X, DX = numbers(1, 2, 3), numbers(2, 2, 4)  # two tokens of three channels; the gradient of two rows of four
+# two tokens of three channels; the gradient of two rows of four
+X, DX = numbers(1, 2, 3), numbers(2, 2, 4)
 W, BIAS = numbers(3, 3, 4), numbers(4, 4)
-ROW, GAIN, SHIFT, DROW = np.array([[1.0, 2.0, 3.0, 4.0]]), numbers(5, 4), numbers(6, 4), numbers(7, 1, 4)
+ROW, GAIN, SHIFT, DROW = (
+    np.array([[1.0, 2.0, 3.0, 4.0]]),
+    numbers(5, 4),
+    numbers(6, 4),
+    numbers(7, 1, 4),
+)
 IDS, TABLE, DTOKENS = np.array([[2, 0, 2]]), numbers(8, 4, 3), numbers(9, 1, 3, 3)
 
 
@@ -76,7 +84,9 @@ FORMULAS = [
         "logits [2, 1, 0.1], the right token is 0",
         lambda ops: back(ops, "cross_entropy", 1.0, Z[None], np.array([0])),
         golden=[[-0.3409988611, 0.2424329707, 0.0985658904]],
-        differences=lambda: slope(lambda z: out(layers.cross_entropy_forward, z, np.array([0])), Z[None], 1.0),
+        differences=lambda: slope(
+            lambda z: out(layers.cross_entropy_forward, z, np.array([0])), Z[None], 1.0
+        ),
     ),
     contract(
         "cross_entropy.uniform",
@@ -155,7 +165,9 @@ FORMULAS = [
         "layer_norm_backward layer_norm_forward",
         "x = [1, 2, 3, 4], gamma = [-0.8, -1.32, -0.25, 0.42], g = [0, 0.3, -0.27, -0.89]",
         lambda ops: back(ops, "layer_norm", DROW, ROW, GAIN, SHIFT)[0],
-        differences=lambda: slope(lambda x: out(layers.layer_norm_forward, x, GAIN, SHIFT), ROW, DROW),
+        differences=lambda: slope(
+            lambda x: out(layers.layer_norm_forward, x, GAIN, SHIFT), ROW, DROW
+        ),
     ),
     contract(
         "layer_norm.backward_gain",
@@ -223,7 +235,9 @@ FORMULAS = [
         "dropout_backward dropout_forward",
         "x (2, 3), p = 0.4, the seed fixes the mask",
         lambda ops: back(ops, "dropout", X[::-1].copy(), X, 0.4, np.random.default_rng(3)),
-        differences=lambda: slope(lambda x: out(layers.dropout_forward, x, 0.4, np.random.default_rng(3)), X, X[::-1]),
+        differences=lambda: slope(
+            lambda x: out(layers.dropout_forward, x, 0.4, np.random.default_rng(3)), X, X[::-1]
+        ),
     ),
     library(
         "cross_entropy.perplexity",
@@ -234,7 +248,10 @@ FORMULAS = [
         "L = ln 65, and L = 1.88",
         {
             "written out": ("e to the L", lambda: [65.0, 2.718281828459045**1.88]),
-            "minigpt": ("minigpt.train.perplexity", lambda: [_perplexity(math.log(65)), _perplexity(1.88)]),
+            "minigpt": (
+                "minigpt.train.perplexity",
+                lambda: [_perplexity(math.log(65)), _perplexity(1.88)],
+            ),
         },
     ),
     contract(
@@ -246,7 +263,9 @@ FORMULAS = [
         "add",
         "x (2, 3), f(x) the same reversed",
         lambda ops: ops.add(X, X[::-1].copy()),
-        literal=lambda: [[a + b for a, b in zip(x, y, strict=True)] for x, y in zip(X, X[::-1], strict=True)],
+        literal=lambda: [
+            [a + b for a, b in zip(x, y, strict=True)] for x, y in zip(X, X[::-1], strict=True)
+        ],
     ),
 ]
 

@@ -1,6 +1,8 @@
-"""What the formulas of refuted.py give, which circulate and are wrong: those that take more than a line are written out here.
+"""What the formulas of refuted.py give, which circulate and are wrong: those that take more than a
+line are written out here.
 
-Some take a flag that turns the wrong one into the right one, so that a single place tells them apart.
+Some take a flag that turns the wrong one into the right one, so that a single place tells them
+apart.
 """
 
 import math
@@ -39,7 +41,9 @@ def normalised(position, T):
 
 
 def attention_sees_order(add_first):
-    """How much attention's output moves, apart from the exchange itself, when two tokens change places (no mask)."""
+    """How much attention's output moves, apart from the exchange itself, when two tokens change
+    places (no mask).
+    """
     x, PE = numbers(60, 4, 4), layers.sinusoidal_positions(4, 4)
     swapped = x[[1, 0, 2, 3]]
 
@@ -58,7 +62,11 @@ def flash_as_printed(inverse):
         m_next = max(m, s)
         shrink = math.exp(m - m_next)
         factor = 1.0 if shrink == 0.0 else 1.0 / shrink if inverse else shrink
-        total, o, m = total * shrink + math.exp(s - m_next), o * factor + math.exp(s - m_next) * v, m_next
+        total, o, m = (
+            total * shrink + math.exp(s - m_next),
+            o * factor + math.exp(s - m_next) * v,
+            m_next,
+        )
     return o / total
 
 
@@ -100,7 +108,9 @@ def fancy_embedding():
     ids, g = np.array([2, 0, 2]), np.ones((3, 3))
     dE = np.zeros((4, 3))
     dE[ids] += g
-    return float(dE[2, 0]), float(back(layers, "embedding", g[None], ids[None], np.zeros((4, 3)))[2, 0])
+    return float(dE[2, 0]), float(
+        back(layers, "embedding", g[None], ids[None], np.zeros((4, 3)))[2, 0]
+    )
 
 
 def nucleus(cross):
@@ -111,7 +121,9 @@ def nucleus(cross):
 
 
 def decayed_by_adam(apart):
-    """How far one step moves a weight of 1 whose gradient is 0.01 (lr 0.1, wd 0.1), beyond a step without decay."""
+    """How far one step moves a weight of 1 whose gradient is 0.01 (lr 0.1, wd 0.1), beyond a step
+    without decay.
+    """
 
     def step(g):
         return 0.1 * g / (abs(g) + 1e-8)

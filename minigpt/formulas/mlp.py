@@ -69,7 +69,12 @@ FORMULAS = [
         "Phi(x) + Phi(-x) = 1",
         "gelu_forward",
         "x = -3 .. 3, both forms",
-        lambda ops: flat(*(out(ops.gelu_forward, GELU_X, form) - out(ops.gelu_forward, -GELU_X, form) for form in GELU)),
+        lambda ops: flat(
+            *(
+                out(ops.gelu_forward, GELU_X, form) - out(ops.gelu_forward, -GELU_X, form)
+                for form in GELU
+            )
+        ),
         literal=lambda: flat(GELU_X, GELU_X),
     ),
     contract(
@@ -92,7 +97,9 @@ FORMULAS = [
         "relu_backward relu_forward",
         "x = -3 .. 3 but 0, g = x",
         lambda ops: back(ops, "relu", GELU_X[GELU_X != 0], GELU_X[GELU_X != 0]),
-        differences=lambda: slope(lambda x: np.maximum(x, 0), GELU_X[GELU_X != 0], GELU_X[GELU_X != 0]),
+        differences=lambda: slope(
+            lambda x: np.maximum(x, 0), GELU_X[GELU_X != 0], GELU_X[GELU_X != 0]
+        ),
     ),
     contract(
         "mlp.forward",
@@ -114,6 +121,8 @@ FORMULAS = [
         "mlp_backward mlp_forward",
         "x (2, 3), a width of 5",
         lambda ops: back(ops, "mlp", X[::-1].copy(), X, FC, FC_BIAS, PROJ, PROJ_BIAS)[0],
-        differences=lambda: slope(lambda x: out(layers.mlp_forward, x, FC, FC_BIAS, PROJ, PROJ_BIAS), X, X[::-1]),
+        differences=lambda: slope(
+            lambda x: out(layers.mlp_forward, x, FC, FC_BIAS, PROJ, PROJ_BIAS), X, X[::-1]
+        ),
     ),
 ]

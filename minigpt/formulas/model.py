@@ -1,4 +1,6 @@
-"""Formulas of the whole model: the block, the tied head, what it is made of at the start, and what it costs."""
+"""Formulas of the whole model: the block, the tied head, what it is made of at the start, and what
+it costs.
+"""
 
 import math
 
@@ -19,7 +21,9 @@ STREAM, DSTREAM = numbers(30, 1, 3, 4), numbers(31, 1, 3, 4)
 
 
 def parameters(config):
-    """Numbers of two digits for every parameter: random gains and biases, so that none can be forgotten unseen."""
+    """Numbers of two digits for every parameter: random gains and biases, so that none can be
+    forgotten unseen.
+    """
     shapes = initial_parameters(config, 0).items()
     return {name: numbers(40 + i, *array.shape) for i, (name, array) in enumerate(shapes)}
 
@@ -36,7 +40,12 @@ def attention_of(params, x):
 
 def mlp_of(params, x):
     return out(
-        layers.mlp_forward, x, *(params[f"h.0.mlp.{name}"] for name in ("c_fc.weight", "c_fc.bias", "c_proj.weight", "c_proj.bias"))
+        layers.mlp_forward,
+        x,
+        *(
+            params[f"h.0.mlp.{name}"]
+            for name in ("c_fc.weight", "c_fc.bias", "c_proj.weight", "c_proj.bias")
+        ),
     )
 
 
@@ -156,7 +165,10 @@ FORMULAS = [
         "C = 768 and C = 1600",
         {
             "written out": ("12 C^2 + 13 C", lambda: [12 * C * C + 13 * C for C in (768, 1600)]),
-            "ledger": ("minigpt.ledger.ledger", lambda: [ledger(published(n), 1, 8)[1].parameters for n in ("gpt2", "gpt2-xl")]),
+            "ledger": (
+                "minigpt.ledger.ledger",
+                lambda: [ledger(published(n), 1, 8)[1].parameters for n in ("gpt2", "gpt2-xl")],
+            ),
         },
     ),
     library(
@@ -168,7 +180,10 @@ FORMULAS = [
         "the four sizes of GPT-2",
         {
             "written out": ("the sum", lambda: [_total(published(name)) for name in FOUR_SIZES]),
-            "minigpt": ("minigpt.parameters.parameter_count", lambda: [parameter_count(published(name)) for name in FOUR_SIZES]),
+            "minigpt": (
+                "minigpt.parameters.parameter_count",
+                lambda: [parameter_count(published(name)) for name in FOUR_SIZES],
+            ),
         },
         golden=[124439808, 354823168, 774030080, 1557611200],
     ),
@@ -180,7 +195,10 @@ FORMULAS = [
         "Kaplan et al. 2020, section 2.1 (without attention's part: their C = 6N); a product costs once forward, twice backward",
         "GPT-2, B = 1, T = 1024",
         {
-            "written out": ("the sum", lambda: 6 * (12 * 768**2 * 12 + 50257 * 768) * 1024 + 12 * 12 * 768 * 1024 * 1024),
+            "written out": (
+                "the sum",
+                lambda: 6 * (12 * 768**2 * 12 + 50257 * 768) * 1024 + 12 * 12 * 768 * 1024 * 1024,
+            ),
             "ledger": ("minigpt.ledger.ledger", lambda: ledger(GPT2, 1, 1024)[-1].step_flops),
         },
     ),
@@ -195,7 +213,10 @@ FORMULAS = [
             "written out": ("1, 1 / sqrt(4)", lambda: [1.0, 0.5]),
             "minigpt": (
                 "minigpt.parameters.initial_parameters",
-                lambda: [spread(WIDE, "h.1.attn.c_attn.weight"), spread(WIDE, "h.1.mlp.c_proj.weight")],
+                lambda: [
+                    spread(WIDE, "h.1.attn.c_attn.weight"),
+                    spread(WIDE, "h.1.mlp.c_proj.weight"),
+                ],
             ),
         },
     ),
@@ -208,7 +229,10 @@ FORMULAS = [
         "tanh at 0.7, and x^3 at 2",
         {
             "written out": ("1 - tanh^2, 3 x^2", lambda: [1 - math.tanh(0.7) ** 2, 12.0]),
-            "minigpt": ("minigpt.checks.core.numerical_gradient", lambda: [_at(math.tanh, 0.7), _at(lambda x: x**3, 2.0)]),
+            "minigpt": (
+                "minigpt.checks.core.numerical_gradient",
+                lambda: [_at(math.tanh, 0.7), _at(lambda x: x**3, 2.0)],
+            ),
         },
     ),
 ]

@@ -1,7 +1,9 @@
-"""Formulas that circulate and are wrong, each with the number that refutes it: computed here, not quoted.
+"""Formulas that circulate and are wrong, each with the number that refutes it: computed here, not
+quoted.
 
-They are found in introductory articles, in papers' own pseudocode, and in code that trains all the same, a little worse. What a
-wrong formula gives is computed in its line, or in misprints.py where that takes more.
+They are found in introductory articles, in papers' own pseudocode, and in code that trains all the
+same, a little worse. What a wrong formula gives is computed in its line, or in misprints.py where
+that takes more.
 """
 
 import math
@@ -85,7 +87,10 @@ REFUTED = [
         "sines and cosines in pairs, which share a frequency: then the product of two rows depends on their distance alone",
         "Vaswani et al. 2017, section 3.5",
         "how much the product of rows 5 apart varies over 100 places, d = 512",
-        lambda: (spread_of_products(sine_only(100, 512)), spread_of_products(layers.sinusoidal_positions(100, 512))),
+        lambda: (
+            spread_of_products(sine_only(100, 512)),
+            spread_of_products(layers.sinusoidal_positions(100, 512)),
+        ),
         (49.9412, 0.0),
     ),
     Refuted(
@@ -173,7 +178,10 @@ REFUTED = [
         "by C",
         "Ba, Kiros and Hinton 2016, equation 3",
         "the last number of LN([1, 2, 3, 4])",
-        lambda: (1.5 / math.sqrt(5 / 3 + 1e-5), out(layers.layer_norm_forward, np.arange(1.0, 5.0), np.ones(4))[3]),
+        lambda: (
+            1.5 / math.sqrt(5 / 3 + 1e-5),
+            out(layers.layer_norm_forward, np.arange(1.0, 5.0), np.ones(4))[3],
+        ),
         (1.16189, 1.34164),
     ),
     Refuted(
@@ -184,7 +192,12 @@ REFUTED = [
         "that is the diagonal alone; off it the derivative is -p_i p_j",
         "the quotient rule; notebook 03",
         "dz[1] for z = [2, 1, 0.1] and g = [1, 0, 0]",
-        lambda: (softmax_diagonal(), slope(lambda z: out(layers.softmax_forward, z), [2.0, 1.0, 0.1], np.array([1.0, 0, 0]))[1]),
+        lambda: (
+            softmax_diagonal(),
+            slope(lambda z: out(layers.softmax_forward, z), [2.0, 1.0, 0.1], np.array([1.0, 0, 0]))[
+                1
+            ],
+        ),
         (0.0, -0.159764),
     ),
     Refuted(

@@ -1,4 +1,6 @@
-"""Formulas of training and of sampling: AdamW, clipping, the schedule, Muon; temperature, top-k, top-p; units of the loss."""
+"""Formulas of training and of sampling: AdamW, clipping, the schedule, Muon; temperature, top-k,
+top-p; units of the loss.
+"""
 
 import math
 
@@ -102,7 +104,10 @@ FORMULAS = [
         "Kingma and Ba 2015, section 3: the bias correction",
         "theta = 1, g = 0.1, lr 1e-3, wd 0.01",
         {
-            "written out": ("1 - lr wd - lr g / (g + eps)", lambda: 1 - 1e-5 - 1e-3 * 0.1 / (0.1 + 1e-8)),
+            "written out": (
+                "1 - lr wd - lr g / (g + eps)",
+                lambda: 1 - 1e-5 - 1e-3 * 0.1 / (0.1 + 1e-8),
+            ),
             "NumPy": ("minigpt.optim.adamw_step", lambda: run_adamw(gradients=[[0.1, 0.1]])[0]),
         },
         golden=0.9989900001,
@@ -136,7 +141,10 @@ FORMULAS = [
         "Radford et al. 2018 (GPT-1), section 4.1; Loshchilov and Hutter 2017, equation 5",
         "max 0.1, min 0.01, warm-up 10, decay until 100: steps 0, 5, 10, 55, 99, 200",
         {
-            "written out": ("line, half a cosine, constant", lambda: [written_schedule(t) for t in (0, 5, 10, 55, 99, 200)]),
+            "written out": (
+                "line, half a cosine, constant",
+                lambda: [written_schedule(t) for t in (0, 5, 10, 55, 99, 200)],
+            ),
             "minigpt": (
                 "minigpt.optim.learning_rate",
                 lambda: [learning_rate(t, 0.1, 0.01, 10, 100) for t in (0, 5, 10, 55, 99, 200)],
@@ -164,7 +172,10 @@ FORMULAS = [
         "z = [2, 1, 0.1, -1] at 0.5 and at 2",
         {
             "written out": ("softmax", lambda: [softmax(LOGITS[0] / t) for t in (0.5, 2.0)]),
-            "minigpt": ("minigpt.generate.probabilities", lambda: [probabilities(LOGITS, t)[0] for t in (0.5, 2.0)]),
+            "minigpt": (
+                "minigpt.generate.probabilities",
+                lambda: [probabilities(LOGITS, t)[0] for t in (0.5, 2.0)],
+            ),
         },
     ),
     library(
@@ -175,8 +186,14 @@ FORMULAS = [
         "Fan, Lewis and Dauphin 2018, section 5.4",
         "z = [2, 1, 0.1, -1], k = 2",
         {
-            "written out": ("the first two", lambda: kept(softmax(LOGITS[0]), np.array([True, True, False, False]))),
-            "minigpt": ("minigpt.generate.probabilities", lambda: probabilities(LOGITS, top_k=2)[0]),
+            "written out": (
+                "the first two",
+                lambda: kept(softmax(LOGITS[0]), np.array([True, True, False, False])),
+            ),
+            "minigpt": (
+                "minigpt.generate.probabilities",
+                lambda: probabilities(LOGITS, top_k=2)[0],
+            ),
         },
     ),
     library(
@@ -187,8 +204,14 @@ FORMULAS = [
         "Holtzman et al. 2020, section 3.1",
         "z = [2, 1, 0.1, -1], p = 0.7: 0.638 is below it, so the second token is in",
         {
-            "written out": ("the first two", lambda: kept(softmax(LOGITS[0]), np.array([True, True, False, False]))),
-            "minigpt": ("minigpt.generate.probabilities", lambda: probabilities(LOGITS, top_p=0.7)[0]),
+            "written out": (
+                "the first two",
+                lambda: kept(softmax(LOGITS[0]), np.array([True, True, False, False])),
+            ),
+            "minigpt": (
+                "minigpt.generate.probabilities",
+                lambda: probabilities(LOGITS, top_p=0.7)[0],
+            ),
         },
     ),
     library(
@@ -200,7 +223,10 @@ FORMULAS = [
         "L = 2.77 nats a token, 1000 tokens of 4000 bytes",
         {
             "written out": ("L / ln 2 / 4", lambda: 2.77 / math.log(2) / 4),
-            "by two to the power": ("log2 of e^L, a quarter of it", lambda: math.log2(math.exp(2.77)) / 4),
+            "by two to the power": (
+                "log2 of e^L, a quarter of it",
+                lambda: math.log2(math.exp(2.77)) / 4,
+            ),
         },
     ),
 ]

@@ -1,10 +1,13 @@
-"""The reference: every formula of a GPT as a pair of NumPy functions, forward and backward. One file a formula.
+"""The reference: every formula of a GPT as a pair of NumPy functions, forward and backward.
 
-These names are the contract. Any module that exports them (all, or some) can stand in for this one: GPT(config, ops=module).
-A forward returns (out, cache); a backward takes (dout, cache) and returns the gradients in the order of the forward's
-differentiable arguments. Letters: B batch, T time (tokens), C channels, nh heads, hs head size (C / nh), V vocabulary, F = 4C.
-An output is a fresh array, which the caller may write to; only dropout with p = 0 hands back its argument.
-float32 and float64 are meant; float16 is let through, and sums in it are as coarse as it is.
+One file a formula.
+
+These names are the contract. Any module that exports them (all, or some) can stand in for this one:
+GPT(config, ops=module). A forward returns (out, cache); a backward takes (dout, cache) and returns
+the gradients in the order of the forward's differentiable arguments. Letters: B batch, T time
+(tokens), C channels, nh heads, hs head size (C / nh), V vocabulary, F = 4C. An output is a fresh
+array, which the caller may write to; only dropout with p = 0 hands back its argument. float32 and
+float64 are meant; float16 is let through, and sums in it are as coarse as it is.
 """
 
 from minigpt.layers.add import add
@@ -16,7 +19,10 @@ from minigpt.layers.gelu import gelu_backward, gelu_forward
 from minigpt.layers.layer_norm import layer_norm_backward, layer_norm_forward
 from minigpt.layers.linear import linear_backward, linear_forward
 from minigpt.layers.mlp import mlp_backward, mlp_forward
-from minigpt.layers.multi_head_attention import multi_head_attention_backward, multi_head_attention_forward
+from minigpt.layers.multi_head_attention import (
+    multi_head_attention_backward,
+    multi_head_attention_forward,
+)
 from minigpt.layers.positions import sinusoidal_positions
 from minigpt.layers.relu import relu_backward, relu_forward
 from minigpt.layers.softmax import softmax_backward, softmax_forward

@@ -2,9 +2,9 @@
 
     out = x + y
 
-Source: He et al. 2016, "Deep Residual Learning", equation 1; Vaswani et al. 2017, section 3.1.
-By hand, index by index: minigpt/by_hand.py.
-It needs no backward: d out = dx + dy, so the gradient of out is that of x and that of y (summed over the axes that y lacks).
+Source: He et al. 2016, "Deep Residual Learning", equation 1; Vaswani et al. 2017, section 3.1. By
+hand, index by index: minigpt/by_hand.py. It needs no backward: d out = dx + dy, so the gradient of
+out is that of x and that of y (summed over the axes that y lacks).
 """
 
 import numpy as np
@@ -15,7 +15,8 @@ from minigpt.layers import expect
 def add(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The sum of two streams, a fresh array.
 
-    x: (..., C) float; y: of x's dtype, and of a shape that broadcasts to x's, such as positions (T, C) beside tokens (B, T, C).
+    x: (..., C) float; y: of x's dtype, and of a shape that broadcasts to x's, such as positions (T,
+    C) beside tokens (B, T, C).
     Raises TypeError, ValueError.
     """
     expect_add(x, y)

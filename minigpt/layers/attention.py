@@ -1,14 +1,16 @@
-"""Scaled dot-product attention: each query takes a weighted mean of the values, and the keys decide the weights.
+"""Scaled dot-product attention: each query takes a weighted mean of the values, and the keys decide
+the weights.
 
     S = q k^T / sqrt(hs)            how well each query fits each key
     S[i, j] = -inf                  where query i must not see key j
     P = softmax(S)                  each query's weights, summing to 1
     out = P v
 
-Source: Vaswani et al. 2017, equation 1; the mask before the softmax: section 3.2.3; why sqrt(hs): section 3.2.1, footnote 4 (a
-sum of hs products of unit variance has variance hs, and a softmax of large numbers hardly learns). Dropout on P: GPT-1's code.
-Windows: Child et al. 2019; every other layer of GPT-3 is "locally banded" (Brown et al. 2020, section 2.1).
-By hand, index by index: minigpt/by_hand.py.
+Source: Vaswani et al. 2017, equation 1; the mask before the softmax: section 3.2.3; why sqrt(hs):
+section 3.2.1, footnote 4 (a sum of hs products of unit variance has variance hs, and a softmax of
+large numbers hardly learns). Dropout on P: GPT-1's code. Windows: Child et al. 2019; every other
+layer of GPT-3 is "locally banded" (Brown et al. 2020, section 2.1). By hand, index by index:
+minigpt/by_hand.py.
 Left out: tiles. This one stores all of P, Tq x Tk numbers a head.
 """
 
@@ -36,8 +38,10 @@ class AttentionCache(NamedTuple):
 def attention_mask(Tq: int, Tk: int, causal: bool = True, window: int | None = None) -> np.ndarray:
     """(Tq, Tk) bool, True if query i may see key j.
 
-    The queries are the last Tq of Tk positions, so query i stands at position i + Tk - Tq (the lower right corner is aligned).
-    causal: no key after its position. window: its own key and the window - 1 before it (without causal, as many after it).
+    The queries are the last Tq of Tk positions, so query i stands at position i + Tk - Tq (the
+    lower right corner is aligned).
+    causal: no key after its position. window: its own key and the window - 1 before it (without
+    causal, as many after it).
     """
     at = np.arange(Tq)[:, None] + (Tk - Tq)  # (Tq, 1), the query's position among the keys
     j = np.arange(Tk)  # (Tk,)
@@ -60,22 +64,28 @@ def attention_forward(
 ) -> tuple[np.ndarray, AttentionCache]:
     """Attention of Tq queries over Tk keys, for every head at once.
 
-    q: (B, nh, Tq, hs) float; k, v: (B, nh, Tk, hs), Tq <= Tk: the queries are the last Tq positions.
-    window: how many keys a query sees, its own included, or None for all. dropout_p, rng: dropout on the weights.
+    q: (B, nh, Tq, hs) float; k, v: (B, nh, Tk, hs), Tq <= Tk: the queries are the last Tq
+    positions.
+    window: how many keys a query sees, its own included, or None for all. dropout_p, rng: dropout
+    on the weights.
     Returns out (B, nh, Tq, hs), of q's dtype, and the cache. Raises TypeError, ValueError.
     """
     expect_attention(q, k, v, window)
     scale = 1.0 / math.sqrt(q.shape[-1])
-    scores = (q @ k.swapaxes(-1, -2)) * scale  # (B, nh, Tq, hs) @ (B, nh, hs, Tk) -> (B, nh, Tq, Tk)
+    # (B, nh, Tq, hs) @ (B, nh, hs, Tk) -> (B, nh, Tq, Tk)
+    scores = (q @ k.swapaxes(-1, -2)) * scale
     visible = attention_mask(q.shape[2], k.shape[2], causal, window)  # (Tq, Tk)
-    scores = np.where(visible, scores, -np.inf)  # before the softmax: what is hidden then weighs exactly 0
+    # before the softmax: what is hidden then weighs exactly 0
+    scores = np.where(visible, scores, -np.inf)
     p, softmax_cache = softmax_forward(scores)  # (B, nh, Tq, Tk)
     dropped, dropout_cache = dropout_forward(p, dropout_p, rng)  # (B, nh, Tq, Tk)
     out = dropped @ v  # (B, nh, Tq, Tk) @ (B, nh, Tk, hs) -> (B, nh, Tq, hs)
     return out, AttentionCache(q, k, v, softmax_cache, dropped, dropout_cache)
 
 
-def attention_backward(dout: np.ndarray, cache: AttentionCache) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def attention_backward(
+    dout: np.ndarray, cache: AttentionCache
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Gradients of attention_forward: dq (B, nh, Tq, hs), dk and dv (B, nh, Tk, hs)."""
     q, k, v, softmax_cache, dropped, dropout_cache = cache
     expect.same_as_out("attention", dout, q.shape, q.dtype)
@@ -91,7 +101,8 @@ def attention_backward(dout: np.ndarray, cache: AttentionCache) -> tuple[np.ndar
 
     # scores = q @ k^T * scale
     dq = (dscores @ k) * scale  # (B, nh, Tq, Tk) @ (B, nh, Tk, hs) -> (B, nh, Tq, hs)
-    dk = (dscores.swapaxes(-1, -2) @ q) * scale  # (B, nh, Tk, Tq) @ (B, nh, Tq, hs) -> (B, nh, Tk, hs)
+    # (B, nh, Tk, Tq) @ (B, nh, Tq, hs) -> (B, nh, Tk, hs)
+    dk = (dscores.swapaxes(-1, -2) @ q) * scale
     return dq, dk, dv
 
 
@@ -107,6 +118,8 @@ def expect_attention(q: np.ndarray, k: np.ndarray, v: np.ndarray, window: int | 
     expect.shape("attention", "k", k, (B, nh, Tk, hs), "(B, nh, Tk, hs), all but Tk as in q")
     expect.shape("attention", "v", v, k.shape, "one value for each key")
     if Tq > Tk:
-        raise ValueError(f"attention: q has Tq = {Tq} queries, but must have at most Tk = {Tk}, the number of keys in k")
+        raise ValueError(
+            f"attention: q has Tq = {Tq} queries, but must have at most Tk = {Tk}, the number of keys in k"
+        )
     if window is not None:
         expect.whole_number("attention", "window", window)

@@ -2,10 +2,10 @@
 
     loss = -1/N sum_n log p_n[y_n]        p_n = softmax(logits_n), N = the number of counted targets
 
-Source: Radford et al. 2018 (GPT-1), equation 1, as a mean and with the sign turned; Shannon 1948 for the unit.
-log p is computed as logits[y] - m - log(sum exp(logits - m)), never as log(softmax): log(0) would be -inf.
-A model that knows nothing pays ln V: 4.174 for 65 symbols, 10.825 for GPT-2's 50257.
-By hand, index by index: minigpt/by_hand.py.
+Source: Radford et al. 2018 (GPT-1), equation 1, as a mean and with the sign turned; Shannon 1948
+for the unit. log p is computed as logits[y] - m - log(sum exp(logits - m)), never as log(softmax):
+log(0) would be -inf. A model that knows nothing pays ln V: 4.174 for 65 symbols, 10.825 for GPT-2's
+50257. By hand, index by index: minigpt/by_hand.py.
 Left out: label smoothing, class weights.
 """
 
@@ -24,12 +24,16 @@ class CrossEntropyCache(NamedTuple):
     counted: np.ndarray  # (...), bool: False if the target is ignore_index
 
 
-def cross_entropy_forward(logits: np.ndarray, targets: np.ndarray, ignore_index: int = -1) -> tuple[np.floating, CrossEntropyCache]:
+def cross_entropy_forward(
+    logits: np.ndarray, targets: np.ndarray, ignore_index: int = -1
+) -> tuple[np.floating, CrossEntropyCache]:
     """The mean of -log p[target] over the targets that are not ignore_index, in nats.
 
-    logits: (..., V) float; targets: (...) ints in 0 .. V - 1, or ignore_index for a position that does not count.
+    logits: (..., V) float; targets: (...) ints in 0 .. V - 1, or ignore_index for a position that
+    does not count.
     Returns the loss, a scalar of logits' dtype, and the cache.
-    Raises TypeError, ValueError (shapes, no target left to count), IndexError (a target outside the vocabulary).
+    Raises TypeError, ValueError (shapes, no target left to count), IndexError (a target outside the
+    vocabulary).
 
     >>> round(float(cross_entropy_forward(np.zeros((3, 7)), np.array([0, 3, 6]))[0]), 6)  # knows nothing: ln 7
     1.94591
@@ -40,24 +44,33 @@ def cross_entropy_forward(logits: np.ndarray, targets: np.ndarray, ignore_index:
     shifted = logits - logits.max(axis=-1, keepdims=True)  # (..., V), at most 0
     e = np.exp(shifted)  # (..., V)
     total = e.sum(axis=-1, keepdims=True)  # (..., 1)
-    y = np.where(counted, targets, 0)[..., None]  # (..., 1), any valid id where the target does not count
+    # (..., 1), any valid id where the target does not count
+    y = np.where(counted, targets, 0)[..., None]
     log_p = np.take_along_axis(shifted, y, axis=-1) - np.log(total)  # (..., 1)
     loss = -log_p[..., 0][counted].mean()
     return loss, CrossEntropyCache(e / total, targets, counted)
 
 
 def cross_entropy_backward(dloss: float, cache: CrossEntropyCache) -> np.ndarray:
-    """Gradient of cross_entropy_forward: dlogits (..., V). dloss is a scalar, 1.0 where the loss is the end of the chain."""
+    """Gradient of cross_entropy_forward: dlogits (..., V).
+
+    dloss is a scalar, 1.0 where the loss is the end of the chain.
+    """
     p, targets, counted = cache
     if np.ndim(dloss) != 0:
-        raise ValueError(f"cross_entropy: dloss has shape {np.shape(dloss)}, but must be a scalar: the loss is one")
+        raise ValueError(
+            f"cross_entropy: dloss has shape {np.shape(dloss)}, but must be a scalar: the loss is one"
+        )
 
-    # loss = -mean(logits[y] - log(sum exp(logits))): the first term gives -1 at y, the second gives p everywhere.
+    # loss = -mean(logits[y] - log(sum exp(logits))): the first term gives -1 at y, the second gives
+    # p everywhere.
     dlogits = p.copy()  # (..., V)
     y = np.where(counted, targets, 0)[..., None]  # (..., 1)
     np.put_along_axis(dlogits, y, np.take_along_axis(p, y, axis=-1) - 1.0, axis=-1)
-    dlogits[~counted] = 0.0  # a target that does not count pulls on nothing, even where its logits are NaN
-    dlogits *= float(dloss) / int(counted.sum())  # Python floats: a NumPy float64 would promote float32
+    # a target that does not count pulls on nothing, even where its logits are NaN
+    dlogits[~counted] = 0.0
+    # Python floats: a NumPy float64 would promote float32
+    dlogits *= float(dloss) / int(counted.sum())
     return dlogits
 
 
@@ -66,8 +79,14 @@ def expect_cross_entropy(logits: np.ndarray, targets: np.ndarray, ignore_index: 
     expect.floats("cross_entropy", logits=logits)
     expect.last_axis("cross_entropy", "logits", logits)
     expect.integers("cross_entropy", targets=targets)
-    expect.shape("cross_entropy", "targets", targets, logits.shape[:-1], "one for each row of logits")
+    expect.shape(
+        "cross_entropy", "targets", targets, logits.shape[:-1], "one for each row of logits"
+    )
     counted = targets != ignore_index  # (...)
-    expect.ids_below("cross_entropy", "targets", targets[counted], logits.shape[-1], "the vocabulary")
+    expect.ids_below(
+        "cross_entropy", "targets", targets[counted], logits.shape[-1], "the vocabulary"
+    )
     if not counted.any():
-        raise ValueError(f"cross_entropy: targets hold nothing but {ignore_index} (ignore_index), but at least one must count")
+        raise ValueError(
+            f"cross_entropy: targets hold nothing but {ignore_index} (ignore_index), but at least one must count"
+        )

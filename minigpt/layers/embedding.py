@@ -2,8 +2,8 @@
 
     out[b, t] = weight[ids[b, t]]
 
-Source: Vaswani et al. 2017, section 3.4; Radford et al. 2018 (GPT-1), equation 2 (U W_e). GPT does not multiply by sqrt(C).
-By hand, index by index: minigpt/by_hand.py.
+Source: Vaswani et al. 2017, section 3.4; Radford et al. 2018 (GPT-1), equation 2 (U W_e). GPT does
+not multiply by sqrt(C). By hand, index by index: minigpt/by_hand.py.
 Left out: a padding row; a sparse gradient.
 """
 
@@ -24,7 +24,8 @@ class EmbeddingCache(NamedTuple):
 def embedding_forward(ids: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, EmbeddingCache]:
     """Look up rows.
 
-    ids: (B, T) ints in 0 .. V - 1 (any shape works); weight: (V, C) float. Returns out (B, T, C) and the cache.
+    ids: (B, T) ints in 0 .. V - 1 (any shape works); weight: (V, C) float. Returns out (B, T, C)
+    and the cache.
     Raises TypeError, ValueError, IndexError (an id outside the table, with the id).
     """
     expect_embedding(ids, weight)
@@ -37,8 +38,8 @@ def embedding_backward(dout: np.ndarray, cache: EmbeddingCache) -> np.ndarray:
     C = weight.shape[1]
     expect.same_as_out("embedding", dout, (*ids.shape, C), weight.dtype)
 
-    # out[b, t] = weight[ids[b, t]]: a row's gradient is the sum over every place that looked it up. dweight[ids] += dout would
-    # write a repeated id once, and lose the other places.
+    # out[b, t] = weight[ids[b, t]]: a row's gradient is the sum over every place that looked it up.
+    # dweight[ids] += dout would write a repeated id once, and lose the other places.
     dweight = np.zeros_like(weight)  # (V, C)
     np.add.at(dweight, ids.reshape(-1), dout.reshape(-1, C))
     return dweight

@@ -1,6 +1,8 @@
-"""Bad input stops here: each helper raises an error that names the argument, what it was and what it must be.
+"""Bad input stops here: each helper raises an error that names the argument, what it was and what
+it must be.
 
-Every layer calls these first, so that a mistake is reported where it was made and not three shapes later.
+Every layer calls these first, so that a mistake is reported where it was made and not three shapes
+later.
 """
 
 import operator
@@ -16,15 +18,22 @@ def given(**arrays: np.ndarray | None) -> dict[str, np.ndarray]:
 def floats(function: str, **arrays: np.ndarray) -> None:
     """Every array is a NumPy array of floats, and all have one dtype. Else TypeError.
 
-    One dtype, because NumPy would promote a mixture of float32 and float64 to float64 without a word.
+    One dtype, because NumPy would promote a mixture of float32 and float64 to float64 without a
+    word.
     """
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray | np.floating):
-            raise TypeError(f"{function}: {name} is a {type(array).__name__}, but must be a NumPy array of floats")
+            raise TypeError(
+                f"{function}: {name} is a {type(array).__name__}, but must be a NumPy array of floats"
+            )
         if array.dtype.kind != "f":
-            raise TypeError(f"{function}: {name} has dtype {array.dtype}, but must be a float dtype such as float32")
+            raise TypeError(
+                f"{function}: {name} has dtype {array.dtype}, but must be a float dtype such as float32"
+            )
         if not array.dtype.isnative:
-            raise TypeError(f"{function}: {name} has dtype {array.dtype}, but must have this machine's byte order")
+            raise TypeError(
+                f"{function}: {name} has dtype {array.dtype}, but must have this machine's byte order"
+            )
     first, *others = arrays
     for name in others:
         if arrays[name].dtype != arrays[first].dtype:
@@ -34,37 +43,60 @@ def floats(function: str, **arrays: np.ndarray) -> None:
 
 
 def floats_of(function: str, of: str, arrays: dict[str, np.ndarray]) -> None:
-    """Every value of a dict is a NumPy array of floats. Else TypeError, with the dict's name and the key."""
+    """Every value of a dict is a NumPy array of floats.
+
+    Else TypeError, with the dict's name and the key.
+    """
     for name, array in arrays.items():
         if not (isinstance(array, np.ndarray) and array.dtype.kind == "f"):
             floats(function, **{f"{of}[{name!r}]": array})
 
 
 def like(function: str, of: str, name: str, array: np.ndarray, theta: np.ndarray) -> None:
-    """What goes with a parameter is an array of floats of the parameter's shape and dtype. Else ValueError, TypeError."""
-    fits = isinstance(array, np.ndarray) and isinstance(theta, np.ndarray) and array.shape == theta.shape
+    """What goes with a parameter is an array of floats of the parameter's shape and dtype.
+
+    Else ValueError, TypeError.
+    """
+    fits = (
+        isinstance(array, np.ndarray)
+        and isinstance(theta, np.ndarray)
+        and array.shape == theta.shape
+    )
     if fits and array.dtype == theta.dtype and theta.dtype.kind == "f":
         return
     floats(function, **{f"params[{name!r}]": theta})
     floats(function, **{f"{of}[{name!r}]": array})
     if array.shape != theta.shape:
-        raise ValueError(f"{function}: {of} has {name} of shape {array.shape}, but must have the parameter's: {theta.shape}")
-    raise TypeError(f"{function}: {of} has {name} of dtype {array.dtype}, but must have the parameter's: {theta.dtype}")
+        raise ValueError(
+            f"{function}: {of} has {name} of shape {array.shape}, but must have the parameter's: {theta.shape}"
+        )
+    raise TypeError(
+        f"{function}: {of} has {name} of dtype {array.dtype}, but must have the parameter's: {theta.dtype}"
+    )
 
 
 def integers(function: str, **arrays: np.ndarray) -> None:
     """Every array is a NumPy array of integers. Else TypeError."""
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray | np.integer):
-            raise TypeError(f"{function}: {name} is a {type(array).__name__}, but must be a NumPy array of integers")
+            raise TypeError(
+                f"{function}: {name} is a {type(array).__name__}, but must be a NumPy array of integers"
+            )
         if not np.issubdtype(array.dtype, np.integer):
-            raise TypeError(f"{function}: {name} has dtype {array.dtype}, but must be an integer dtype such as int64")
+            raise TypeError(
+                f"{function}: {name} has dtype {array.dtype}, but must be an integer dtype such as int64"
+            )
 
 
 def shape(function: str, name: str, array: np.ndarray | None, wanted: tuple, why: str) -> None:
-    """The array has the wanted shape (None as an array is let through). Else ValueError, with the reason in words."""
+    """The array has the wanted shape (None as an array is let through).
+
+    Else ValueError, with the reason in words.
+    """
     if array is not None and array.shape != tuple(wanted):
-        raise ValueError(f"{function}: {name} has shape {array.shape}, but must be {tuple(wanted)}: {why}")
+        raise ValueError(
+            f"{function}: {name} has shape {array.shape}, but must be {tuple(wanted)}: {why}"
+        )
 
 
 def rank(function: str, name: str, array: np.ndarray, letters: str) -> None:
@@ -78,26 +110,40 @@ def rank(function: str, name: str, array: np.ndarray, letters: str) -> None:
 def last_axis(function: str, name: str, array: np.ndarray) -> None:
     """There is a last axis, and it is not empty. Else ValueError."""
     if array.ndim == 0 or array.shape[-1] == 0:
-        raise ValueError(f"{function}: {name} has shape {array.shape}, but must have a last axis of at least 1 element")
+        raise ValueError(
+            f"{function}: {name} has shape {array.shape}, but must have a last axis of at least 1 element"
+        )
 
 
 def same_as_out(function: str, dout: np.ndarray, out_shape: tuple, dtype: np.dtype) -> None:
-    """An upstream gradient has the shape and the dtype of what the forward pass returned. Else ValueError, TypeError."""
+    """An upstream gradient has the shape and the dtype of what the forward pass returned.
+
+    Else ValueError, TypeError.
+    """
     floats(function, dout=dout)
     shape(function, "dout", dout, out_shape, "the shape of what the forward pass returned")
     if dout.dtype != dtype:
-        raise TypeError(f"{function}: dout has dtype {dout.dtype}, but must have the forward pass's: {dtype}")
+        raise TypeError(
+            f"{function}: dout has dtype {dout.dtype}, but must have the forward pass's: {dtype}"
+        )
 
 
 def ids_below(function: str, name: str, ids: np.ndarray, size: int, of: str) -> None:
-    """Every id is in [0, size). Else IndexError: NumPy would read a negative id from the end, silently."""
+    """Every id is in [0, size).
+
+    Else IndexError: NumPy would read a negative id from the end, silently.
+    """
     if ids.size and (ids.min() < 0 or ids.max() >= size):
         wrong = int(ids[(ids < 0) | (ids >= size)].flat[0])
-        raise IndexError(f"{function}: {name} contains {wrong}, but must be in 0 .. {size - 1}, {of}")
+        raise IndexError(
+            f"{function}: {name} contains {wrong}, but must be in 0 .. {size - 1}, {of}"
+        )
 
 
 def whole_number(function: str, name: str, value: int, least: int = 1) -> int:
-    """A whole number, `least` or more, as a Python int (a NumPy int8 would overflow). Else TypeError or ValueError.
+    """A whole number, `least` or more, as a Python int (a NumPy int8 would overflow).
+
+    Else TypeError or ValueError.
 
     True and False are refused: Python counts them as 1 and 0.
     """
@@ -115,4 +161,6 @@ def whole_number(function: str, name: str, value: int, least: int = 1) -> int:
 def one_of(function: str, name: str, value: object, choices: tuple) -> None:
     """The value is one of the choices. Else ValueError."""
     if value not in choices:
-        raise ValueError(f"{function}: {name} is {value!r}, but must be one of {', '.join(map(repr, choices))}")
+        raise ValueError(
+            f"{function}: {name} is {value!r}, but must be one of {', '.join(map(repr, choices))}"
+        )

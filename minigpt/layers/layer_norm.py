@@ -1,12 +1,13 @@
-"""Layer normalization: every token's channels shifted to mean 0, scaled to variance 1, then stretched and moved.
+"""Layer normalization: every token's channels shifted to mean 0, scaled to variance 1, then
+stretched and moved.
 
     mu   = mean_c(x)
     var  = mean_c((x - mu)^2)                  biased: divided by C, not C - 1
     xhat = (x - mu) / sqrt(var + eps)          eps inside the root
     out  = xhat * weight + bias
 
-Source: Ba, Kiros and Hinton 2016, "Layer Normalization", section 3. The paper has no eps; 1e-5 is GPT-2's.
-By hand, index by index: minigpt/by_hand.py.
+Source: Ba, Kiros and Hinton 2016, "Layer Normalization", section 3. The paper has no eps; 1e-5 is
+GPT-2's. By hand, index by index: minigpt/by_hand.py.
 Left out: RMSNorm, normalizing over any axis but the last.
 """
 
@@ -31,7 +32,8 @@ def layer_norm_forward(
 ) -> tuple[np.ndarray, LayerNormCache]:
     """Normalize the last axis.
 
-    x: (..., C) float; weight: (C,); bias: (C,) or None. Returns out (..., C), of x's dtype, and the cache.
+    x: (..., C) float; weight: (C,); bias: (C,) or None. Returns out (..., C), of x's dtype, and the
+    cache.
     Raises TypeError, ValueError.
     """
     expect_layer_norm(x, weight, bias, eps)
@@ -43,30 +45,38 @@ def layer_norm_forward(
     return out, LayerNormCache(xhat, rstd, weight, bias is not None)
 
 
-def layer_norm_backward(dout: np.ndarray, cache: LayerNormCache) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+def layer_norm_backward(
+    dout: np.ndarray, cache: LayerNormCache
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Gradients of layer_norm_forward: dx (..., C), dweight (C,), dbias (C,) or None."""
     xhat, rstd, weight, has_bias = cache
     expect.same_as_out("layer_norm", dout, xhat.shape, xhat.dtype)
-    tokens = tuple(range(dout.ndim - 1))  # every axis but C: weight and bias are shared by all tokens
+    # every axis but C: weight and bias are shared by all tokens
+    tokens = tuple(range(dout.ndim - 1))
 
     # out = xhat * weight + bias
     dbias = dout.sum(axis=tokens) if has_bias else None  # (C,)
     dweight = (dout * xhat).sum(axis=tokens)  # (C,)
     dxhat = dout * weight  # (..., C)
 
-    # xhat = (x - mu) * rstd, where mu and rstd depend on every channel of the token. Moving all channels together, or
-    # stretching them together, leaves xhat as it was: so dx loses its part along 1 and its part along xhat.
+    # xhat = (x - mu) * rstd, where mu and rstd depend on every channel of the token. Moving all
+    # channels together, or stretching them together, leaves xhat as it was: so dx loses its part
+    # along 1 and its part along xhat.
     along_one = dxhat.mean(axis=-1, keepdims=True)  # (..., 1)
     along_xhat = (dxhat * xhat).mean(axis=-1, keepdims=True)  # (..., 1)
     dx = rstd * (dxhat - along_one - xhat * along_xhat)  # (..., C)
     return dx, dweight, dbias
 
 
-def expect_layer_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, eps: float) -> None:
+def expect_layer_norm(
+    x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, eps: float
+) -> None:
     """Raises TypeError, ValueError if layer_norm_forward cannot take these."""
     expect.floats("layer_norm", x=x, weight=weight, **expect.given(bias=bias))
     expect.last_axis("layer_norm", "x", x)
-    expect.shape("layer_norm", "weight", weight, x.shape[-1:], f"(C,), and x ends in C = {x.shape[-1]}")
+    expect.shape(
+        "layer_norm", "weight", weight, x.shape[-1:], f"(C,), and x ends in C = {x.shape[-1]}"
+    )
     expect.shape("layer_norm", "bias", bias, x.shape[-1:], f"(C,), and x ends in C = {x.shape[-1]}")
     if eps < 0:
         raise ValueError(f"layer_norm: eps is {eps}, but must not be negative")

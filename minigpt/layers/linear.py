@@ -2,10 +2,11 @@
 
     out = x @ weight + bias
 
-Source: Vaswani et al. 2017, section 3.3 (xW + b). The weight is (in, out), as in GPT-2's checkpoints ("Conv1D"); PyTorch's
-nn.Linear keeps its transpose.
-By hand, index by index: minigpt/by_hand.py.
-Left out: nothing. Where the weight is a transposed view (the tied head), NumPy hands it to BLAS as it is.
+Source: Vaswani et al. 2017, section 3.3 (xW + b). The weight is (in, out), as in GPT-2's
+checkpoints ("Conv1D"); PyTorch's nn.Linear keeps its transpose. By hand, index by index:
+minigpt/by_hand.py.
+Left out: nothing. Where the weight is a transposed view (the tied head), NumPy hands it to BLAS as
+it is.
 """
 
 from typing import NamedTuple
@@ -23,22 +24,28 @@ class LinearCache(NamedTuple):
     has_bias: bool
 
 
-def linear_forward(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) -> tuple[np.ndarray, LinearCache]:
+def linear_forward(
+    x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None
+) -> tuple[np.ndarray, LinearCache]:
     """Multiply the last axis by a matrix.
 
-    x: (..., in) float; weight: (in, out); bias: (out,) or None. Returns out (..., out), of x's dtype, and the cache.
+    x: (..., in) float; weight: (in, out); bias: (out,) or None. Returns out (..., out), of x's
+    dtype, and the cache.
     Raises TypeError, ValueError.
     """
     expect_linear(x, weight, bias)
     n_in, n_out = weight.shape
-    rows = x.reshape(-1, n_in) @ weight  # (N, out): one large product is faster than one for each leading index
+    # (N, out): one large product is faster than one for each leading index
+    rows = x.reshape(-1, n_in) @ weight
     out = rows.reshape(*x.shape[:-1], n_out)  # (..., out)
     if bias is not None:
         out += bias  # in place: out is ours, and not yet anyone else's
     return out, LinearCache(x, weight, bias is not None)
 
 
-def linear_backward(dout: np.ndarray, cache: LinearCache) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+def linear_backward(
+    dout: np.ndarray, cache: LinearCache
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Gradients of linear_forward: dx (..., in), dweight (in, out), dbias (out,) or None."""
     x, weight, has_bias = cache
     n_in, n_out = weight.shape
@@ -46,7 +53,8 @@ def linear_backward(dout: np.ndarray, cache: LinearCache) -> tuple[np.ndarray, n
     x_rows = x.reshape(-1, n_in)  # (N, in)
     dout_rows = dout.reshape(-1, n_out)  # (N, out)
 
-    # out[n, o] = sum_i x[n, i] weight[i, o] + bias[o]. Each gradient sums over the index that its own array lacks.
+    # out[n, o] = sum_i x[n, i] weight[i, o] + bias[o]. Each gradient sums over the index that its
+    # own array lacks.
     dx = (dout_rows @ weight.T).reshape(x.shape)  # (N, out) @ (out, in) -> (..., in)
     dweight = x_rows.T @ dout_rows  # (in, N) @ (N, out) -> (in, out)
     dbias = dout_rows.sum(axis=0) if has_bias else None  # (out,)
@@ -60,5 +68,7 @@ def expect_linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None) ->
     expect.rank("linear", "weight", weight, "in out")
     expect.last_axis("linear", "weight", weight)
     n_out = weight.shape[1]
-    expect.shape("linear", "weight", weight, (x.shape[-1], n_out), f"(in, out), and x ends in {x.shape[-1]}")
+    expect.shape(
+        "linear", "weight", weight, (x.shape[-1], n_out), f"(in, out), and x ends in {x.shape[-1]}"
+    )
     expect.shape("linear", "bias", bias, (n_out,), "(out,), one for each column of weight")

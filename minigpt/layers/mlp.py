@@ -1,9 +1,11 @@
-"""The MLP of a block: widen each token to F = 4C channels, bend, narrow again. Every token by itself.
+"""The MLP of a block: widen each token to F = 4C channels, bend, narrow again.
+
+Every token by itself.
 
     out = activation(x fc_weight + fc_bias) proj_weight + proj_bias
 
-Source: Vaswani et al. 2017, equation 2 (with ReLU); GPT-1 has GELU in its place (Radford et al. 2018, section 4.1).
-By hand, index by index: minigpt/by_hand.py.
+Source: Vaswani et al. 2017, equation 2 (with ReLU); GPT-1 has GELU in its place (Radford et al.
+2018, section 4.1). By hand, index by index: minigpt/by_hand.py.
 Left out: gated forms (SwiGLU).
 """
 
@@ -16,7 +18,8 @@ from minigpt.layers.gelu import GeluCache, gelu_backward, gelu_forward
 from minigpt.layers.linear import LinearCache, linear_backward, linear_forward
 from minigpt.layers.relu import ReluCache, relu_backward, relu_forward
 
-ACTIVATIONS = ("gelu", "gelu_erf", "relu")  # GELU's tanh form (GPT-2), its exact form (nanoGPT), ReLU (Vaswani et al.)
+# GELU's tanh form (GPT-2), its exact form (nanoGPT), ReLU (Vaswani et al.)
+ACTIVATIONS = ("gelu", "gelu_erf", "relu")
 
 
 class MlpCache(NamedTuple):
@@ -38,7 +41,8 @@ def mlp_forward(
 ) -> tuple[np.ndarray, MlpCache]:
     """Two linear layers with an activation between them.
 
-    x: (..., C) float; fc_weight: (C, F); fc_bias: (F,) or None; proj_weight: (F, C); proj_bias: (C,) or None.
+    x: (..., C) float; fc_weight: (C, F); fc_bias: (F,) or None; proj_weight: (F, C); proj_bias:
+    (C,) or None.
     activation: "gelu" (the tanh form), "gelu_erf" (the exact form) or "relu".
     Returns out (..., C), of x's dtype, and the cache. Raises TypeError, ValueError.
     """
@@ -47,13 +51,17 @@ def mlp_forward(
     if activation == "relu":
         bent, activation_cache = relu_forward(wide)  # (..., F)
     else:
-        bent, activation_cache = gelu_forward(wide, "none" if activation == "gelu_erf" else "tanh")  # (..., F)
+        bent, activation_cache = gelu_forward(
+            wide, "none" if activation == "gelu_erf" else "tanh"
+        )  # (..., F)
     out, proj_cache = linear_forward(bent, proj_weight, proj_bias)  # (..., C)
     return out, MlpCache(fc_cache, activation_cache, proj_cache, activation)
 
 
 def mlp_backward(dout: np.ndarray, cache: MlpCache) -> tuple:
-    """Gradients of mlp_forward: dx (..., C), dfc_weight, dfc_bias, dproj_weight, dproj_bias; a bias that was None has None."""
+    """Gradients of mlp_forward: dx (..., C), dfc_weight, dfc_bias, dproj_weight, dproj_bias; a bias
+    that was None has None.
+    """
     fc_cache, activation_cache, proj_cache, name = cache
     # out = bent @ proj_weight + proj_bias
     dbent, dproj_weight, dproj_bias = linear_backward(dout, proj_cache)  # (..., F), (F, C), (C,)

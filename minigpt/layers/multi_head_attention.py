@@ -3,8 +3,8 @@
     q, k, v = split(qkv)                        each (B, nh, T, hs)
     out = concat_h(attention(q_h, k_h, v_h))    (B, T, C)
 
-Source: Vaswani et al. 2017, section 3.2.2. The projections before and after (c_attn, c_proj) are linear layers of their own.
-By hand, index by index: minigpt/by_hand.py.
+Source: Vaswani et al. 2017, section 3.2.2. The projections before and after (c_attn, c_proj) are
+linear layers of their own. By hand, index by index: minigpt/by_hand.py.
 Left out: grouped or shared keys and values.
 """
 
@@ -35,12 +35,15 @@ def multi_head_attention_forward(
 ) -> tuple[np.ndarray, MultiHeadAttentionCache]:
     """Attention of n_head heads over packed queries, keys and values.
 
-    qkv: (B, T, 3C) float, q then k then v, head h owning channels h*hs .. (h+1)*hs of each. The rest as in attention_forward.
+    qkv: (B, T, 3C) float, q then k then v, head h owning channels h*hs .. (h+1)*hs of each. The
+    rest as in attention_forward.
     Returns out (B, T, C), of qkv's dtype, and the cache. Raises TypeError, ValueError.
     """
     n_head = expect_multi_head_attention(qkv, n_head)
     q, k, v = split_heads(qkv, n_head)  # each (B, nh, T, hs)
-    heads, attention_cache = attention_forward(q, k, v, causal, window, dropout_p, rng)  # (B, nh, T, hs)
+    heads, attention_cache = attention_forward(
+        q, k, v, causal, window, dropout_p, rng
+    )  # (B, nh, T, hs)
     out = merge_heads(heads)  # (B, T, C)
     return out, MultiHeadAttentionCache(attention_cache, n_head, out.shape, out.dtype)
 
@@ -55,11 +58,16 @@ def multi_head_attention_backward(dout: np.ndarray, cache: MultiHeadAttentionCac
     # heads = attention(q, k, v)
     dq, dk, dv = attention_backward(dheads, attention_cache)  # each (B, nh, T, hs)
     # q, k, v = split(qkv)
-    return np.concatenate([merge_heads(dq), merge_heads(dk), merge_heads(dv)], axis=-1)  # (B, T, 3C)
+    return np.concatenate(
+        [merge_heads(dq), merge_heads(dk), merge_heads(dv)], axis=-1
+    )  # (B, T, 3C)
 
 
 def expect_multi_head_attention(qkv: np.ndarray, n_head: int) -> int:
-    """n_head as an int. Raises TypeError, ValueError if multi_head_attention_forward cannot take these."""
+    """n_head as an int.
+
+    Raises TypeError, ValueError if multi_head_attention_forward cannot take these.
+    """
     expect.floats("multi_head_attention", qkv=qkv)
     expect.rank("multi_head_attention", "qkv", qkv, "B T 3C")
     expect.last_axis("multi_head_attention", "qkv", qkv)

@@ -22,7 +22,10 @@ class ReluCache(NamedTuple):
 
 
 def relu_forward(x: np.ndarray) -> tuple[np.ndarray, ReluCache]:
-    """max(x, 0), element by element. x: any shape, float. Returns out, of x's shape and dtype. Raises TypeError."""
+    """max(x, 0), element by element.
+
+    x: any shape, float. Returns out, of x's shape and dtype. Raises TypeError.
+    """
     expect.floats("relu", x=x)
     return np.maximum(x, 0.0), ReluCache(x > 0, x.dtype)
 

@@ -1,9 +1,11 @@
-"""A trace as plain data for the page: every array once, rounded and cropped, and every step by the numbers of its arrays.
+"""A trace as plain data for the page: every array once, rounded and cropped, and every step by the
+numbers of its arrays.
 
     page_data(trace) = {tokens, steps: [{fields: [{name, array}]}], arrays: [{shape, rows, cols, data}], axes, formulas, logits ...}
 
-Rounding: DIGITS significant digits, more where the third digit after the point would otherwise differ from the tables of show.py.
-Crops: of an axis too long to be shown, some indices are kept, and named: see _kept. The crop shrinks until the page fits BUDGET.
+Rounding: DIGITS significant digits, more where the third digit after the point would otherwise
+differ from the tables of show.py. Crops: of an axis too long to be shown, some indices are kept,
+and named: see _kept. The crop shrinks until the page fits BUDGET.
 Left out: what a cropped axis does not keep; the parameters' gradients as the optimizer sees them.
 """
 
@@ -78,11 +80,24 @@ def _data(trace, crop: tuple[int, int]) -> dict:
 def _quoted(trace, names: list[str]) -> str:
     """The text, or its beginning, in quotes; without a tokenizer, how many tokens it has."""
     text = "".join(names).replace("␣", " ")
-    return f"{len(names)} tokens" if trace.tokenizer is None else f"“{text[:40]}{'…' if len(text) > 40 else ''}”"
+    return (
+        f"{len(names)} tokens"
+        if trace.tokenizer is None
+        else f"“{text[:40]}{'…' if len(text) > 40 else ''}”"
+    )
 
 
 def _model(model) -> dict:
-    names = ("n_layer", "n_head", "n_embd", "vocab_size", "block_size", "norm", "positions", "activation")
+    names = (
+        "n_layer",
+        "n_head",
+        "n_embd",
+        "vocab_size",
+        "block_size",
+        "norm",
+        "positions",
+        "activation",
+    )
     count = sum(array.size for array in model.params.values())
     return {name: getattr(model.config, name) for name in names} | {"parameters": count}
 
@@ -97,7 +112,8 @@ def _formula(formula) -> dict:
 
 
 def _logits(trace) -> dict[str, list[float] | None]:
-    """All logits after a token, by the token: of the focused one first, and of as many others as MOST_LOGITS allows.
+    """All logits after a token, by the token: of the focused one first, and of as many others as
+    MOST_LOGITS allows.
 
     None if NaN or infinity is among them.
     """
@@ -106,12 +122,17 @@ def _logits(trace) -> dict[str, list[float] | None]:
     several = max(1, MOST_LOGITS // trace.logits.shape[-1])
     rows = {t: trace.logits[t] for t in sorted(order[:several])}
     return {
-        str(t): [_rounded(z, LOGIT_DIGITS) for z in row.tolist()] if np.isfinite(row).all() else None for t, row in rows.items()
+        str(t): [_rounded(z, LOGIT_DIGITS) for z in row.tolist()]
+        if np.isfinite(row).all()
+        else None
+        for t, row in rows.items()
     }
 
 
 def _symbols(trace, table: "Arrays", logits: dict) -> dict[str, str]:
-    """The names of the tokens that the page can show: of the crop of the vocabulary, and of the most likely."""
+    """The names of the tokens that the page can show: of the crop of the vocabulary, and of the
+    most likely.
+    """
     shown = {*table.kept["vocab"], *trace.ids.tolist(), *trace.targets[trace.targets >= 0].tolist()}
     for t in logits:
         shown.update(np.argsort(-trace.logits[int(t)], kind="stable")[:TOP].tolist())
@@ -126,7 +147,11 @@ def _symbols(trace, table: "Arrays", logits: dict) -> dict[str, str]:
 def _step(step: Step, table: "Arrays") -> dict:
     scores, weights, mask = _maps(step)
     arrays = [("in", name, value) for name, value in step.inputs.items()]
-    arrays += [("inside", name, value) for name, value in (("S", scores), ("P", weights)) if value is not None]
+    arrays += [
+        ("inside", name, value)
+        for name, value in (("S", scores), ("P", weights))
+        if value is not None
+    ]
     arrays += [("out", name, value) for name, value in step.outputs.items()]
     arrays += [("kept", name, value) for name, value in step.cache.items()]
     return {
@@ -141,54 +166,88 @@ def _step(step: Step, table: "Arrays") -> dict:
         "formulas": [formula.id for formula in step.formulas],
         "formula": step.formula,
         "fields": _fields(step, arrays, table),
-        "options": {key: value for key, value in step.inputs.items() if isinstance(value, bool | int | float | str)},
+        "options": {
+            key: value
+            for key, value in step.inputs.items()
+            if isinstance(value, bool | int | float | str)
+        },
         "mask": None if mask is None else table.mask(mask),
         "checks": [_check(*row) for row in compared(step)],
     }
 
 
 def _fields(step: Step, arrays: list[tuple], table: "Arrays") -> list[dict]:
-    """The arrays of a step in order; one that is there already under another name is named beside it ("also")."""
+    """The arrays of a step in order; one that is there already under another name is named beside
+    it ("also").
+    """
     fields: list[dict] = []
     for role, name, value in arrays:
         if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiub" or not value.size:
             continue  # a number, a flag, or a bias that the model does not have
         number = table.add(step, name, value)
-        twin = next((field for field in fields if field["array"] == number and role == "kept"), None)
+        twin = next(
+            (field for field in fields if field["array"] == number and role == "kept"), None
+        )
         if twin:
             twin.setdefault("also", []).append(name)
         else:
             fields.append(
-                {"role": role, "name": name, "array": number, "what": words.field(step, name), "map": _is_map(step, name)}
+                {
+                    "role": role,
+                    "name": name,
+                    "array": number,
+                    "what": words.field(step, name),
+                    "map": _is_map(step, name),
+                }
             )
     return fields
 
 
 def _check(name: str, at: tuple, got: float, want: float) -> dict:
-    return {"name": name, "at": list(at), "got": f"{got:.9f}", "want": f"{want:.9f}", "off": f"{abs(got - want):.1e}"}
+    return {
+        "name": name,
+        "at": list(at),
+        "got": f"{got:.9f}",
+        "want": f"{want:.9f}",
+        "off": f"{abs(got - want):.1e}",
+    }
 
 
 def _maps(step: Step) -> tuple:
-    """Attention's scores after the mask and its weights, each (B, nh, T, T), and which keys are visible; None elsewhere.
+    """Attention's scores after the mask and its weights, each (B, nh, T, T), and which keys are
+    visible; None elsewhere.
 
     A kernel keeps no weights, so they are computed again from the queries and keys.
     """
-    if step.function.startswith("softmax") and "x" in step.inputs and np.ndim(step.inputs["x"]) == 4:
+    if (
+        step.function.startswith("softmax")
+        and "x" in step.inputs
+        and np.ndim(step.inputs["x"]) == 4
+    ):
         return None, None, np.isfinite(step.inputs["x"][0, 0])
     if "attention" not in step.function:
         return None, None, None
     given = step.inputs
-    q, k, v = split_heads(given["qkv"], given["n_head"]) if "qkv" in given else (given["q"], given["k"], given["v"])
+    q, k, v = (
+        split_heads(given["qkv"], given["n_head"])
+        if "qkv" in given
+        else (given["q"], given["k"], given["v"])
+    )
     _, cache = layers.attention_forward(q, k, v, given["causal"], given["window"])
-    weights = next((value for name, value in step.cache.items() if name.endswith("softmax.p")), cache.softmax.p)
+    weights = next(
+        (value for name, value in step.cache.items() if name.endswith("softmax.p")), cache.softmax.p
+    )
     mask = attention_mask(q.shape[2], k.shape[2], given["causal"], given["window"])
-    scores = (q @ k.swapaxes(-1, -2)) * (1.0 / math.sqrt(q.shape[-1]))  # as attention_forward makes them, to the last bit
+    # as attention_forward makes them, to the last bit
+    scores = (q @ k.swapaxes(-1, -2)) * (1.0 / math.sqrt(q.shape[-1]))
     return np.where(mask, scores, -np.inf), weights, mask
 
 
 def _is_map(step: Step, name: str) -> bool:
     """Whether an array has a row for each query and a column for each key."""
-    return name.rpartition(".")[2] in MAPS or any(f".{inner}" in step.name for inner in ("softmax", "attention.dropout"))
+    return name.rpartition(".")[2] in MAPS or any(
+        f".{inner}" in step.name for inner in ("softmax", "attention.dropout")
+    )
 
 
 # ---- the arrays
@@ -201,7 +260,11 @@ class Arrays:
         self.arrays: list[dict] = []
         self.axes: list[dict] = []
         self.masks: list[list[str]] = []
-        self.T, self.V, self.C = len(trace.ids), trace.model.config.vocab_size, trace.model.config.n_embd
+        self.T, self.V, self.C = (
+            len(trace.ids),
+            trace.model.config.vocab_size,
+            trace.model.config.n_embd,
+        )
         self.most = crop[1]
         self.known: dict[object, int] = {}
         tokens, focus = min(crop[0], self.T), trace.steps[0].focus[1]
@@ -209,7 +272,9 @@ class Arrays:
         self.kept = {"token": list(range(start, start + tokens)), "vocab": self._vocabulary(trace)}
 
     def _vocabulary(self, trace) -> list[int]:
-        """The ids that a crop of the vocabulary keeps: the first six, the text's, the most likely next ones, and more from 0 on."""
+        """The ids that a crop of the vocabulary keeps: the first six, the text's, the most likely
+        next ones, and more from 0 on.
+        """
         first = np.argsort(-trace.logits[trace.steps[0].focus[1]], kind="stable")[:8].tolist()
         text = [i for i in [*trace.ids.tolist(), *trace.targets.tolist()] if i >= 0]
         order = dict.fromkeys([*range(6), *first, *text, *range(self.V)])
@@ -241,7 +306,9 @@ class Arrays:
         }
 
     def kinds(self, step: Step, name: str, array: np.ndarray) -> tuple[str, str]:
-        """What the last two axes count: token, key, channel, qkv, vocab, position; "one" where there is no such axis."""
+        """What the last two axes count: token, key, channel, qkv, vocab, position; "one" where
+        there is no such axis.
+        """
         leaf = name.rpartition(".")[2]
         shape = (1, *array.shape) if array.ndim < 2 else array.shape
         bare = leaf[1:] if step.direction == "backward" and name in step.outputs else leaf
@@ -257,7 +324,9 @@ class Arrays:
         return ("token" if shape[-2] == self.T else "channel"), last
 
     def axis(self, kind: str, size: int) -> int:
-        """The number of an axis in the table: its kind, its size, and the indices it keeps (None: all)."""
+        """The number of an axis in the table: its kind, its size, and the indices it keeps (None:
+        all).
+        """
         key = kind, size
         if key not in self.known:
             self.known[key] = len(self.axes)
@@ -283,7 +352,9 @@ class Arrays:
         return entry["kept"] if entry["kept"] is not None else list(range(entry["size"]))
 
     def mask(self, visible: np.ndarray) -> int:
-        """The number of a mask in the table: of each kept query, a string with 1 at each kept key that it sees."""
+        """The number of a mask in the table: of each kept query, a string with 1 at each kept key
+        that it sees.
+        """
         kept = self.kept["token"] if len(visible) == self.T else list(range(len(visible)))
         rows = ["".join("1" if visible[i, j] else "0" for j in kept) for i in kept]
         if rows not in self.masks:
@@ -301,6 +372,8 @@ def _plain(x: float | int | bool, digits: int = DIGITS) -> float | int | str | N
 
 
 def _rounded(x: float, digits: int) -> float:
-    """A float of so many significant digits; of nine where otherwise its third digit after the point would change."""
+    """A float of so many significant digits; of nine where otherwise its third digit after the
+    point would change.
+    """
     short = float(f"{x:.{digits}g}")
     return short if f"{short:.3f}" == f"{x:.3f}" else float(f"{x:.9g}")

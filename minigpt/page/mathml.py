@@ -10,17 +10,57 @@ import re
 from html import escape
 
 GREEK = {
-    **{"alpha": "α", "beta": "β", "gamma": "γ", "epsilon": "ϵ", "theta": "θ", "eta": "η", "lambda": "λ", "mu": "μ", "pi": "π"},
-    **{"sigma": "σ", "tau": "τ", "phi": "ϕ", "varphi": "φ", "ell": "ℓ", "Phi": "Φ", "infty": "∞", "top": "⊤", "partial": "∂"},
+    **{
+        "alpha": "α",
+        "beta": "β",
+        "gamma": "γ",
+        "epsilon": "ϵ",
+        "theta": "θ",
+        "eta": "η",
+        "lambda": "λ",
+        "mu": "μ",
+        "pi": "π",
+    },
+    **{
+        "sigma": "σ",
+        "tau": "τ",
+        "phi": "ϕ",
+        "varphi": "φ",
+        "ell": "ℓ",
+        "Phi": "Φ",
+        "infty": "∞",
+        "top": "⊤",
+        "partial": "∂",
+    },
     **{"ldots": "…"},
 }
 OPERATORS = {
-    **{"odot": "⊙", "cdot": "⋅", "times": "×", "le": "≤", "ge": "≥", "ne": "≠", "iff": "⟺", "propto": "∝", "sim": "∼"},
-    **{"to": "→", "leftarrow": "←", "Rightarrow": "⇒", "approx": "≈", "in": "∈", "mid": "∣", "lVert": "‖", "rVert": "‖"},
+    **{
+        "odot": "⊙",
+        "cdot": "⋅",
+        "times": "×",
+        "le": "≤",
+        "ge": "≥",
+        "ne": "≠",
+        "iff": "⟺",
+        "propto": "∝",
+        "sim": "∼",
+    },
+    **{
+        "to": "→",
+        "leftarrow": "←",
+        "Rightarrow": "⇒",
+        "approx": "≈",
+        "in": "∈",
+        "mid": "∣",
+        "lVert": "‖",
+        "rVert": "‖",
+    },
     **{"{": "{", "}": "}"},
 }
 NAMES = ("log", "ln", "exp", "sin", "cos", "tanh", "arg")  # functions, upright
-LIMITS = {"sum": "<mo>∑</mo>", "max": "<mi>max</mi>", "min": "<mi>min</mi>"}  # their scripts stand below and above
+# their scripts stand below and above
+LIMITS = {"sum": "<mo>∑</mo>", "max": "<mi>max</mi>", "min": "<mi>min</mi>"}
 ACCENTS = {"hat": "^", "bar": "¯", "tilde": "~"}
 SPACES = {"quad": "1em", ",": "0.17em", ";": "0.28em", " ": "0.28em"}
 SIZES = {"big": "1.2em", "Big": "1.8em"}
@@ -28,7 +68,10 @@ TOKEN = re.compile(r"\\(?:[a-zA-Z]+|.)|[0-9]+(?:\.[0-9]+)?|\S")
 
 
 def to_mathml(latex: str, alttext: str = "") -> str:
-    """A formula as a <math> element. alttext: the same in ASCII. Raises ValueError if a command or brace is unknown."""
+    """A formula as a <math> element.
+
+    alttext: the same in ASCII. Raises ValueError if a command or brace is unknown.
+    """
     parser = _Parser(latex)
     row = parser.row()
     if parser.here:
@@ -104,11 +147,14 @@ class _Parser:
     def command(self, name: str) -> str:
         if name in ("frac", "tfrac"):
             fraction = f"<mfrac>{self.argument()}{self.argument()}</mfrac>"
-            return fraction if name == "frac" else f'<mstyle displaystyle="false">{fraction}</mstyle>'
+            return (
+                fraction if name == "frac" else f'<mstyle displaystyle="false">{fraction}</mstyle>'
+            )
         if name == "sqrt":
             return f"<msqrt>{self.argument()}</msqrt>"
         if name == "overline":
-            return f'<mrow class="over">{self.argument()}</mrow>'  # a border of page.css: few fonts have a line that stretches
+            # a border of page.css: few fonts have a line that stretches
+            return f'<mrow class="over">{self.argument()}</mrow>'
         if name in ACCENTS:
             return f'<mover accent="true">{self.argument()}<mo>{ACCENTS[name]}</mo></mover>'
         if name in ("mathrm", "text", "texttt"):
@@ -138,10 +184,20 @@ class _Parser:
         if name in OPERATORS:
             return _operator(OPERATORS[name])
         if name in GREEK:
-            return f'<mi mathvariant="normal">{GREEK[name]}</mi>' if name[0].isupper() else f"<mi>{GREEK[name]}</mi>"
+            return (
+                f'<mi mathvariant="normal">{GREEK[name]}</mi>'
+                if name[0].isupper()
+                else f"<mi>{GREEK[name]}</mi>"
+            )
         if name in NAMES:
-            return f'<mi>{name}</mi><mspace width="0.17em"/>' if self.here not in ("(", "_", "^") else f"<mi>{name}</mi>"
-        raise ValueError(f"LaTeX {self.latex!r}: \\{name} is not among the commands that page/mathml.py knows")
+            return (
+                f'<mi>{name}</mi><mspace width="0.17em"/>'
+                if self.here not in ("(", "_", "^")
+                else f"<mi>{name}</mi>"
+            )
+        raise ValueError(
+            f"LaTeX {self.latex!r}: \\{name} is not among the commands that page/mathml.py knows"
+        )
 
 
 def _operator(sign: str) -> str:

@@ -1,6 +1,8 @@
-"""The words of the page: what a step is called, which part of the model it belongs to, what it does, what its arrays are.
+"""The words of the page: what a step is called, which part of the model it belongs to, what it
+does, what its arrays are.
 
-Left out: formulas, which come from minigpt.formulas; sentences about single numbers, which page/reads.js makes.
+Left out: formulas, which come from minigpt.formulas; sentences about single numbers, which
+page/reads.js makes.
 """
 
 import ast
@@ -61,9 +63,7 @@ HERE = {
     "head": " Here the matrix is the token embedding's table, turned: every token of the vocabulary gets a score, its logit.",
 }
 SUM_FORWARD = "The residual stream goes straight on, and what this part computed is added to it."
-SUM_BACKWARD = (
-    "A sum hands its gradient to both sides: straight on along the stream, and through the part. Here the two meet again."
-)
+SUM_BACKWARD = "A sum hands its gradient to both sides: straight on along the stream, and through the part. Here the two meet again."
 EMBED = "What the token is, plus where it stands: the residual stream begins here."
 
 FIELDS = {
@@ -95,7 +95,9 @@ def title(step: Step) -> str:
 
 
 def part(step: Step) -> str:
-    """The group of the walk that a step stands in: "Embeddings", "Block 0", "Final norm", "Head", "Loss"."""
+    """The group of the walk that a step stands in: "Embeddings", "Block 0", "Final norm", "Head",
+    "Loss".
+    """
     first, *rest = step.name.split(".")
     if first == "h":
         return f"Block {rest[0]}"
@@ -105,7 +107,13 @@ def part(step: Step) -> str:
 def what(step: Step) -> str:
     """What a step does, in a sentence."""
     if step.function == "add":
-        return EMBED if step.name == "embed" else SUM_FORWARD if step.direction == "forward" else SUM_BACKWARD
+        return (
+            EMBED
+            if step.name == "embed"
+            else SUM_FORWARD
+            if step.direction == "forward"
+            else SUM_BACKWARD
+        )
     here = HERE.get(".".join(step.name.split(".")[-2:]), "") if step.direction == "forward" else ""
     return WHAT.get(step.function, "") + here
 
@@ -117,14 +125,25 @@ def field(step: Step, name: str) -> str:
         return "the gradient that went round, along the stream"
     if leaf in FIELDS:
         return FIELDS[leaf]
-    return f"gradient of {leaf[1:]}" if step.direction == "backward" and name in step.outputs else ""
+    return (
+        f"gradient of {leaf[1:]}" if step.direction == "backward" and name in step.outputs else ""
+    )
 
 
 def label(symbol: str) -> str:
-    """A token as its chip shows it: the tokenizer's 'a' without quotes; a space and other invisible signs made visible."""
+    """A token as its chip shows it: the tokenizer's 'a' without quotes; a space and other invisible
+    signs made visible.
+    """
     try:
         text = ast.literal_eval(symbol) if symbol[:1] in "'\"" else symbol
     except (ValueError, SyntaxError):  # a long one that was cut
         text = symbol
-    shown = "".join("␣" if sign == " " else sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+    shown = "".join(
+        "␣"
+        if sign == " "
+        else sign
+        if sign.isprintable()
+        else sign.encode("unicode_escape").decode()
+        for sign in text
+    )
     return shown or "(empty)"

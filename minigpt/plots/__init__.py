@@ -1,7 +1,9 @@
-"""Pictures: each function takes plain arrays, returns a matplotlib figure and shows nothing. In a notebook: show(figure).
+"""Pictures: each function takes plain arrays, returns a matplotlib figure and shows nothing.
 
-Scales are fixed (attention 0 .. 1), axes labelled, colours told apart by everyone; small matrices have their numbers written in.
-matplotlib is imported when a figure is made, and not before.
+In a notebook: show(figure).
+
+Scales are fixed (attention 0 .. 1), axes labelled, colours told apart by everyone; small matrices
+have their numbers written in. matplotlib is imported when a figure is made, and not before.
 """
 
 from minigpt.plots.attention import attention_heads, attention_steps, induction, score_growth

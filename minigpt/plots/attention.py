@@ -1,12 +1,13 @@
-"""Attention as maps: queries on rows, keys on columns, weights always on the scale 0 .. 1, what the mask hides hatched.
+"""Attention as maps: queries on rows, keys on columns, weights always on the scale 0 .. 1, what the
+mask hides hatched.
 
     attention_steps   q k^T / sqrt(hs), the mask, the softmax, P v: one head, step by step
     attention_heads   the weights of every head
     induction         a head on a text that repeats itself
     score_growth      why the scores are divided by sqrt(hs)
 
-Source: Vaswani et al. 2017, section 3.2.1; induction heads: Elhage et al. 2021, "A Mathematical Framework
-for Transformer Circuits".
+Source: Vaswani et al. 2017, section 3.2.1; induction heads: Elhage et al. 2021, "A Mathematical
+Framework for Transformer Circuits".
 Left out: weights over keys of other lengths than the queries (a cache's): see kv_cache.py.
 """
 
@@ -21,20 +22,40 @@ from minigpt.plots import canvas
 from minigpt.plots.common import draw_matrix
 
 
-def attention_steps(q: np.ndarray, k: np.ndarray, v: np.ndarray, tokens: Sequence[object] | None = None, causal: bool = True):
-    """One head's four steps side by side. q, k, v: (T, hs) each; tokens: T labels. Raises TypeError, ValueError."""
-    q, k, v = (canvas.numbers("attention_steps", name, a, "T hs") for name, a in (("q", q), ("k", k), ("v", v)))
+def attention_steps(
+    q: np.ndarray,
+    k: np.ndarray,
+    v: np.ndarray,
+    tokens: Sequence[object] | None = None,
+    causal: bool = True,
+):
+    """One head's four steps side by side.
+
+    q, k, v: (T, hs) each; tokens: T labels. Raises TypeError, ValueError.
+    """
+    q, k, v = (
+        canvas.numbers("attention_steps", name, a, "T hs")
+        for name, a in (("q", q), ("k", k), ("v", v))
+    )
     if not q.shape == k.shape == v.shape:
-        raise ValueError(f"attention_steps: q, k, v have shapes {q.shape}, {k.shape}, {v.shape}, but must have one: (T, hs)")
+        raise ValueError(
+            f"attention_steps: q, k, v have shapes {q.shape}, {k.shape}, {v.shape}, but must have one: (T, hs)"
+        )
     T, hs = q.shape
-    tokens = canvas.names("attention_steps", "tokens", tokens, T, f"one for each of q's T = {T} rows")
+    tokens = canvas.names(
+        "attention_steps", "tokens", tokens, T, f"one for each of q's T = {T} rows"
+    )
     scores = q @ k.T / math.sqrt(hs)  # (T, T)
     hidden = ~attention_mask(T, T, causal)  # (T, T)
     p, _ = softmax_forward(np.where(hidden, -np.inf, scores))  # (T, T)
     out = p @ v  # (T, hs)
     limit = float(np.abs(scores).max())
     figure, [all_axes] = canvas.sheet(
-        10, 3.1 if T <= 6 and hs <= 6 else 3.7, 1, 4, width_ratios=[1, 1, 1, max(0.45, min(hs / T, 1))]
+        10,
+        3.1 if T <= 6 and hs <= 6 else 3.7,
+        1,
+        4,
+        width_ratios=[1, 1, 1, max(0.45, min(hs / T, 1))],
     )
     written = T <= 6 and hs <= 6  # what a quarter of the width has room for
     images = [
@@ -43,7 +64,9 @@ def attention_steps(q: np.ndarray, k: np.ndarray, v: np.ndarray, tokens: Sequenc
         draw_matrix(all_axes[2], p, signed=False, limit=1.0, hidden=hidden, written=written),
         draw_matrix(all_axes[3], out, written=written),
     ]
-    for axes, image, columns in zip(all_axes, images, [tokens, tokens, tokens, list(map(str, range(hs)))], strict=True):
+    for axes, image, columns in zip(
+        all_axes, images, [tokens, tokens, tokens, list(map(str, range(hs)))], strict=True
+    ):
         canvas.ticks(axes.yaxis, tokens, 2.0)
         canvas.ticks(axes.xaxis, columns, 2.0 * min(1.0, len(columns) / T))
         if not written:
@@ -56,14 +79,18 @@ def attention_steps(q: np.ndarray, k: np.ndarray, v: np.ndarray, tokens: Sequenc
 
 
 def attention_heads(p: np.ndarray, tokens: Sequence[object] | None = None, causal: bool = True):
-    """The weights of all heads of a layer. p: (nh, T, T), each row of them sums to 1; tokens: T labels.
+    """The weights of all heads of a layer.
+
+    p: (nh, T, T), each row of them sums to 1; tokens: T labels.
 
     Raises TypeError, ValueError: also where p has weight on what a causal mask hides.
     """
     p = canvas.probabilities("attention_heads", "p", p, "nh T T")
     nh, T = p.shape[:2]
     hidden = _hidden("attention_heads", p, causal)
-    tokens = canvas.names("attention_heads", "tokens", tokens, T, f"one for each of p's T = {T} queries")
+    tokens = canvas.names(
+        "attention_heads", "tokens", tokens, T, f"one for each of p's T = {T} queries"
+    )
     columns = min(nh, 4)
     rows = math.ceil(nh / columns)
     side = 9.0 / max(columns, 3)
@@ -83,9 +110,11 @@ def attention_heads(p: np.ndarray, tokens: Sequence[object] | None = None, causa
 
 
 def induction(p: np.ndarray, tokens: Sequence[object]):
-    """One head's weights on a text that repeats itself, with the keys marked that an induction head looks at.
+    """One head's weights on a text that repeats itself, with the keys marked that an induction head
+    looks at.
 
-    These are the tokens that came after the query's token when it was last seen: what is to be copied. p: (T, T), causal;
+    These are the tokens that came after the query's token when it was last seen: what is to be
+    copied. p: (T, T), causal;
     tokens: T labels. Raises TypeError, ValueError: also where no token comes twice.
     """
     from matplotlib.patches import Rectangle
@@ -96,14 +125,18 @@ def induction(p: np.ndarray, tokens: Sequence[object]):
     labels = canvas.names("induction", "tokens", tokens, T, f"one for each of p's T = {T} queries")
     marked = _after_the_last(list(tokens))
     if not marked:
-        raise ValueError("induction: no token comes twice, but the tokens must repeat for a head to copy")
+        raise ValueError(
+            "induction: no token comes twice, but the tokens must repeat for a head to copy"
+        )
     figure, [[axes]] = canvas.sheet(7, 6)
     image = draw_matrix(axes, p, "", False, 1.0, hidden, written=T <= canvas.MOST)
     canvas.ticks(axes.xaxis, labels, 4.8)
     canvas.ticks(axes.yaxis, labels, 4.8)
     canvas.colour_bar(figure, image, [axes], "weight")
     for i, j in marked:
-        axes.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, edgecolor=canvas.ORANGE, linewidth=1.5))
+        axes.add_patch(
+            Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, edgecolor=canvas.ORANGE, linewidth=1.5)
+        )
     mean = np.mean([p[i, j] for i, j in marked])
     title = f"orange: the token after this one's last occurrence\nmean weight there: {mean:.2f}"
     canvas.label(axes, title, "key", "query")
@@ -111,9 +144,11 @@ def induction(p: np.ndarray, tokens: Sequence[object]):
 
 
 def score_growth(head_sizes: Sequence[int] = (16, 64, 256), rng: np.random.Generator | None = None):
-    """q . k of random q and k of variance 1, with and without 1 / sqrt(hs); and what a softmax over 64 such scores makes of it.
+    """q . k of random q and k of variance 1, with and without 1 / sqrt(hs); and what a softmax over
+    64 such scores makes of it.
 
-    head_sizes: up to 8 whole numbers. rng: where not given, a fixed one. Raises TypeError, ValueError.
+    head_sizes: up to 8 whole numbers. rng: where not given, a fixed one. Raises TypeError,
+    ValueError.
     """
     sizes = canvas.whole_numbers("score_growth", "head_sizes", head_sizes)
     if len(sizes) > len(canvas.LINES):
@@ -124,21 +159,36 @@ def score_growth(head_sizes: Sequence[int] = (16, 64, 256), rng: np.random.Gener
     figure, [[plain, divided, largest]] = canvas.sheet(10, 3.4, 1, 3)
     before, after = [], []
     for hs, colour in zip(sizes, canvas.LINES, strict=False):
-        q, k = rng.standard_normal((256, hs)), rng.standard_normal((256, 64, hs))  # each query has keys of its own
+        # each query has keys of its own
+        q, k = rng.standard_normal((256, hs)), rng.standard_normal((256, 64, hs))
         scores = np.einsum("qc,qkc->qk", q, k)  # (256, 64)
         for axes, of, kept in ((plain, scores, before), (divided, scores / math.sqrt(hs), after)):
             kept.append(softmax_forward(of)[0].max(axis=-1).mean())
             style = {"histtype": "step", "color": colour, "linewidth": 1.4}
-            axes.hist(of.ravel(), bins=60, density=True, label=f"hs = {hs}: variance {of.var():.3g}", **style)
+            axes.hist(
+                of.ravel(),
+                bins=60,
+                density=True,
+                label=f"hs = {hs}: variance {of.var():.3g}",
+                **style,
+            )
     at = np.arange(len(sizes))
-    for offset, values, colour, name in ((-0.2, before, canvas.ORANGE, "q . k"), (0.2, after, canvas.BLUE, "q . k / $\\sqrt{hs}$")):
+    for offset, values, colour, name in (
+        (-0.2, before, canvas.ORANGE, "q . k"),
+        (0.2, after, canvas.BLUE, "q . k / $\\sqrt{hs}$"),
+    ):
         bars = largest.bar(at + offset, values, 0.38, color=colour, label=name)
         largest.bar_label(bars, [f"{value:.2f}" for value in values], fontsize=canvas.SMALL)
     largest.set_xticks(at, [f"hs = {hs}" for hs in sizes])
     largest.set_ylim(0, 1.25)
     canvas.label(plain, "q . k: the variance is about hs", "score", "density")
     canvas.label(divided, "q . k / $\\sqrt{hs}$: it is about 1", "score", "density")
-    canvas.label(largest, "softmax over 64 scores:\nits largest probability, on average", "head size", "probability")
+    canvas.label(
+        largest,
+        "softmax over 64 scores:\nits largest probability, on average",
+        "head size",
+        "probability",
+    )
     for axes in (plain, divided, largest):
         axes.margins(y=0.35)
         canvas.legend(axes, loc="upper right" if axes is not largest else "upper left")
@@ -146,12 +196,19 @@ def score_growth(head_sizes: Sequence[int] = (16, 64, 256), rng: np.random.Gener
 
 
 def _hidden(function: str, p: np.ndarray, causal: bool) -> np.ndarray:
-    """(T, T) bool of p (..., T, T): what the mask hides. ValueError if p is not square, or has weight there."""
+    """(T, T) bool of p (..., T, T): what the mask hides.
+
+    ValueError if p is not square, or has weight there.
+    """
     if p.shape[-1] != p.shape[-2]:
-        raise ValueError(f"{function}: p has shape {p.shape}, but its last two must be equal: (T, T), queries and keys")
+        raise ValueError(
+            f"{function}: p has shape {p.shape}, but its last two must be equal: (T, T), queries and keys"
+        )
     hidden = ~attention_mask(p.shape[-2], p.shape[-1], causal)
     if (p[..., hidden] > 1e-6).any():
-        raise ValueError(f"{function}: p has weight on keys after the query, but must have none; give causal=False if it may")
+        raise ValueError(
+            f"{function}: p has weight on keys after the query, but must have none; give causal=False if it may"
+        )
     return hidden
 
 

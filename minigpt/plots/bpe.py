@@ -1,6 +1,8 @@
-"""Byte-pair encoding: the merges of one word as a tree, and the bytes under the characters of a text.
+"""Byte-pair encoding: the merges of one word as a tree, and the bytes under the characters of a
+text.
 
-Source: Sennrich et al. 2016, section 3.2. The steps are those of minigpt.tokenizer's BPETokenizer.steps(piece).
+Source: Sennrich et al. 2016, section 3.2. The steps are those of minigpt.tokenizer's
+BPETokenizer.steps(piece).
 """
 
 from collections.abc import Sequence
@@ -11,17 +13,23 @@ Step = tuple[int, tuple[bytes, bytes], list[bytes]]
 
 
 def merge_tree(steps: Sequence[Step]):
-    """The bytes of a word below, each merge above what it joins, one line a step; a merge carries its rank.
+    """The bytes of a word below, each merge above what it joins, one line a step; a merge carries
+    its rank.
 
-    steps: (rank, (left, right), parts after it) each, in the order of the merges. Raises TypeError, ValueError.
+    steps: (rank, (left, right), parts after it) each, in the order of the merges. Raises TypeError,
+    ValueError.
     """
     steps = [(int(rank), tuple(pair), list(parts)) for rank, pair, parts in steps]
     if not steps:
-        raise ValueError("merge_tree: steps is empty, but must have at least one merge; a word of one byte has no tree")
+        raise ValueError(
+            "merge_tree: steps is empty, but must have at least one merge; a word of one byte has no tree"
+        )
     word = b"".join(steps[0][2])
     places = [(float(n), 0) for n in range(len(word))]  # x and height of each part
     parts = [word[n : n + 1] for n in range(len(word))]
-    figure, [[axes]] = canvas.sheet(min(max(0.62 * len(word) + 1.5, 5.0), 10.0), 1.6 + 0.5 * len(steps))
+    figure, [[axes]] = canvas.sheet(
+        min(max(0.62 * len(word) + 1.5, 5.0), 10.0), 1.6 + 0.5 * len(steps)
+    )
     for height, (rank, pair, after) in enumerate(steps, start=1):
         at = _joined(height, parts, pair, after)
         top = ((places[at][0] + places[at + 1][0]) / 2, height)
@@ -34,16 +42,26 @@ def merge_tree(steps: Sequence[Step]):
     axes.set(xlim=(-0.8, len(word) - 0.2), ylim=(-0.6, len(steps) + 0.6))
     axes.set_xticks(range(len(word)), [f"{byte:02x}" for byte in word])
     axes.set_yticks(range(len(steps) + 1))
-    canvas.label(axes, "becomes " + " | ".join(canvas.visible(part) for part in parts), "byte (hexadecimal)", "step")
+    canvas.label(
+        axes,
+        "becomes " + " | ".join(canvas.visible(part) for part in parts),
+        "byte (hexadecimal)",
+        "step",
+    )
     return figure
 
 
 def bytes_of(text: str):
-    """Each character of a text over its bytes in UTF-8, with its code point. text: 1 .. 40. Raises TypeError, ValueError."""
+    """Each character of a text over its bytes in UTF-8, with its code point.
+
+    text: 1 .. 40. Raises TypeError, ValueError.
+    """
     if not isinstance(text, str):
         raise TypeError(f"bytes_of: text is a {type(text).__name__}, but must be a str")
     if not 1 <= len(text) <= 40:
-        raise ValueError(f"bytes_of: text has {len(text)} characters, but must have 1 .. 40: a picture has no room for more")
+        raise ValueError(
+            f"bytes_of: text has {len(text)} characters, but must have 1 .. 40: a picture has no room for more"
+        )
     encoded = [character.encode("utf-8", "surrogatepass") for character in text]
     count = sum(map(len, encoded))
     lines = [[]]
@@ -52,7 +70,9 @@ def bytes_of(text: str):
             lines.append([])
         lines[-1].append((character, code))
     width = max(sum(len(c) for _, c in line) for line in lines)
-    figure, column = canvas.sheet(max(0.58 * width + 0.4, 4.5), 0.5 + 1.15 * len(lines), len(lines), 1)
+    figure, column = canvas.sheet(
+        max(0.58 * width + 0.4, 4.5), 0.5 + 1.15 * len(lines), len(lines), 1
+    )
     for axes, line in zip(column[:, 0], lines, strict=True):
         _line(axes, line, width)
     figure.suptitle(f"{len(text)} characters over their {count} bytes", fontsize=canvas.LARGE)
@@ -62,19 +82,34 @@ def bytes_of(text: str):
 def _joined(height: int, parts: list[bytes], pair: tuple[bytes, bytes], after: list[bytes]) -> int:
     """The place at which joining the pair makes the parts after. ValueError if there is none."""
     for at in range(len(parts) - 1):
-        if (parts[at], parts[at + 1]) == pair and [*parts[:at], pair[0] + pair[1], *parts[at + 2 :]] == after:
+        if (parts[at], parts[at + 1]) == pair and [
+            *parts[:at],
+            pair[0] + pair[1],
+            *parts[at + 2 :],
+        ] == after:
             return at
-    raise ValueError(f"merge_tree: step {height} joins {pair[0]!r} and {pair[1]!r}, but that does not turn {parts} into {after}")
+    raise ValueError(
+        f"merge_tree: step {height} joins {pair[0]!r} and {pair[1]!r}, but that does not turn {parts} into {after}"
+    )
 
 
-def _branch(axes, left: tuple[float, float], right: tuple[float, float], top: tuple[float, float]) -> None:
+def _branch(
+    axes, left: tuple[float, float], right: tuple[float, float], top: tuple[float, float]
+) -> None:
     """From both parts straight up to the height of the merge, and across."""
     (a, bottom_a), (b, bottom_b), (_, height) = left, right, top
-    axes.plot([a, a, b, b], [bottom_a, height, height, bottom_b], color=canvas.GREY, linewidth=1, zorder=1)
+    axes.plot(
+        [a, a, b, b], [bottom_a, height, height, bottom_b], color=canvas.GREY, linewidth=1, zorder=1
+    )
 
 
 def _node(axes, place: tuple[float, float], words: str) -> None:
-    box = {"boxstyle": "round,pad=0.25", "facecolor": "white", "edgecolor": canvas.BLUE, "linewidth": 0.8}
+    box = {
+        "boxstyle": "round,pad=0.25",
+        "facecolor": "white",
+        "edgecolor": canvas.BLUE,
+        "linewidth": 0.8,
+    }
     axes.text(*place, words, ha="center", va="center", fontsize=canvas.NORMAL, bbox=box, zorder=2)
 
 
@@ -85,17 +120,39 @@ def _line(axes, line: list[tuple[str, bytes]], width: int) -> None:
     for n, (character, code) in enumerate(line):
         shade = "#dbeaf5" if n % 2 else "white"
         for corner, height in ((1, 1), (0, 1)):
-            axes.add_patch(Rectangle((at, corner), len(code), height, facecolor=shade, edgecolor=canvas.GREY, linewidth=0.8))
+            axes.add_patch(
+                Rectangle(
+                    (at, corner),
+                    len(code),
+                    height,
+                    facecolor=shade,
+                    edgecolor=canvas.GREY,
+                    linewidth=0.8,
+                )
+            )
         shown = canvas.visible(character)
         point = f"U+{ord(character):04X}"
         middle = at + len(code) / 2
         if shown != point:
             axes.text(middle, 1.63, shown, ha="center", va="center", fontsize=11)
         axes.text(
-            middle, 1.22 if shown != point else 1.5, point, ha="center", va="center", fontsize=canvas.SMALL, color=canvas.GREY
+            middle,
+            1.22 if shown != point else 1.5,
+            point,
+            ha="center",
+            va="center",
+            fontsize=canvas.SMALL,
+            color=canvas.GREY,
         )
         for n_byte, byte in enumerate(code):
-            axes.text(at + n_byte + 0.5, 0.5, f"{byte:02x}", ha="center", va="center", fontsize=canvas.NORMAL)
+            axes.text(
+                at + n_byte + 0.5,
+                0.5,
+                f"{byte:02x}",
+                ha="center",
+                va="center",
+                fontsize=canvas.NORMAL,
+            )
         at += len(code)
     axes.set(xlim=(-0.05, width + 0.05), ylim=(-0.05, 2.05))
     axes.set_yticks([0.5, 1.5], ["bytes", "text"])

@@ -1,4 +1,5 @@
-"""The sheet of a picture: its axes, the sizes of the letters, tokens as labels; and the checks of what is to be drawn.
+"""The sheet of a picture: its axes, the sizes of the letters, tokens as labels; and the checks of
+what is to be drawn.
 
 Left out: styles. A picture looks the same for everyone.
 """
@@ -38,19 +39,29 @@ def legend(axes, **keywords) -> None:
 
 
 def show(figure):
-    """The picture for the end of a notebook's cell: an IPython Image. Jupyter shows a bare Figure without pyplot as text."""
+    """The picture for the end of a notebook's cell: an IPython Image.
+
+    Jupyter shows a bare Figure without pyplot as text.
+    """
     from IPython.display import Image
 
     return Image(png_bytes(figure))
 
 
 def numbers(function: str, name: str, value: object, letters: str) -> np.ndarray:
-    """Finite numbers as float64, with one axis for each letter, none of them empty. Else TypeError, ValueError."""
+    """Finite numbers as float64, with one axis for each letter, none of them empty.
+
+    Else TypeError, ValueError.
+    """
     array = np.asarray(value)
     if array.dtype.kind not in "buif":
-        raise TypeError(f"{function}: {name} is {type(value).__name__} of {array.dtype}, but must be an array of numbers")
+        raise TypeError(
+            f"{function}: {name} is {type(value).__name__} of {array.dtype}, but must be an array of numbers"
+        )
     if array.ndim != len(letters.split()) or array.size == 0:
-        raise ValueError(f"{function}: {name} has shape {array.shape}, but must be ({letters}), and not empty")
+        raise ValueError(
+            f"{function}: {name} has shape {array.shape}, but must be ({letters}), and not empty"
+        )
     if not np.isfinite(array).all():
         raise ValueError(f"{function}: {name} contains NaN or infinity, but must be finite")
     return array.astype(np.float64)
@@ -60,25 +71,41 @@ def probabilities(function: str, name: str, value: object, letters: str) -> np.n
     """Numbers in 0 .. 1, but for rounding. Else ValueError."""
     p = numbers(function, name, value, letters)
     if p.min() < -1e-6 or p.max() > 1 + 1e-6:
-        raise ValueError(f"{function}: {name} has numbers in {p.min():.4g} .. {p.max():.4g}, but must be in 0 .. 1")
+        raise ValueError(
+            f"{function}: {name} has numbers in {p.min():.4g} .. {p.max():.4g}, but must be in 0 .. 1"
+        )
     return p
 
 
-def names(function: str, name: str, given: Sequence[object] | None, count: int, of: str) -> list[str]:
-    """A label for each of count things, their numbers where none are given. ValueError if there are not as many."""
+def names(
+    function: str, name: str, given: Sequence[object] | None, count: int, of: str
+) -> list[str]:
+    """A label for each of count things, their numbers where none are given.
+
+    ValueError if there are not as many.
+    """
     if given is None:
         return [str(n) for n in range(count)]
     if len(given) != count:
-        raise ValueError(f"{function}: {name} has {len(given)} entries, but must have {count}: {of}")
+        raise ValueError(
+            f"{function}: {name} has {len(given)} entries, but must have {count}: {of}"
+        )
     return [visible(one) for one in given]
 
 
 def visible(token: object) -> str:
-    """A token as a label: spaces and line ends that can be seen, no mathematics, and codes for what the font has not."""
+    """A token as a label: spaces and line ends that can be seen, no mathematics, and codes for what
+    the font has not.
+    """
     from matplotlib.font_manager import findfont, get_font
 
     text = token.decode("utf-8", "backslashreplace") if isinstance(token, bytes) else str(token)
-    text = text.replace(" ", "\N{OPEN BOX}").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
+    text = (
+        text.replace(" ", "\N{OPEN BOX}")
+        .replace("\n", "\\n")
+        .replace("\t", "\\t")
+        .replace("\r", "\\r")
+    )
     known = get_font(findfont("DejaVu Sans")).get_charmap()
     text = "".join(c if ord(c) in known and c.isprintable() else f"U+{ord(c):04X}" for c in text)
     return text.replace("$", r"\$")  # two dollar signs would begin a formula
@@ -98,12 +125,17 @@ def visible_words(text: str) -> str:
 
 
 def ticks(axis, labels: list[str], inches: float) -> None:
-    """A tick for each label, or for every second, third ..., as the inches of the axis have room; long ones of columns upright."""
+    """A tick for each label, or for every second, third ..., as the inches of the axis have room;
+    long ones of columns upright.
+    """
     across = axis.axis_name == "x"
     long = max(map(len, labels)) * 0.075 * len(labels) > inches
-    step = -(-len(labels) * 13 // int(100 * inches)) if long or not across else 1  # a line of small letters is 0.13 inches
+    # a line of small letters is 0.13 inches
+    step = -(-len(labels) * 13 // int(100 * inches)) if long or not across else 1
     axis.set_ticks(range(0, len(labels), step), labels[::step])
-    axis.set_tick_params(labelsize=SMALL, rotation=90 if across and long and max(map(len, labels)) > 2 else 0)
+    axis.set_tick_params(
+        labelsize=SMALL, rotation=90 if across and long and max(map(len, labels)) > 2 else 0
+    )
 
 
 def colour_bar(figure, image, axes: list, name: str = "", location: str = "right") -> None:

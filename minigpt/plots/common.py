@@ -1,6 +1,8 @@
-"""What all pictures share: colours, matrices as heatmaps with their numbers, and PNG bytes that are the same at every run.
+"""What all pictures share: colours, matrices as heatmaps with their numbers, and PNG bytes that are
+the same at every run.
 
-Colours of lines: Okabe and Ito 2008, told apart by everyone. 0..1 is white to blue; signed numbers are orange, white at 0, blue.
+Colours of lines: Okabe and Ito 2008, told apart by everyone. 0..1 is white to blue; signed numbers
+are orange, white at 0, blue.
 """
 
 import io
@@ -8,7 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
-ORANGE, BLUE, GREY, GREEN, PINK, SKY, YELLOW = "#d55e00", "#0072b2", "#777777", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"
+ORANGE, BLUE, GREY, GREEN, PINK, SKY, YELLOW = (
+    "#d55e00",
+    "#0072b2",
+    "#777777",
+    "#009e73",
+    "#cc79a7",
+    "#56b4e9",
+    "#e69f00",
+)
 PALE, HIDDEN = "#f2f2f2", "////"  # ground and hatch of what is not there
 BROKEN = "#bbbbbb"  # ground of NaN and infinity
 MOST_NUMBERS = 150  # a matrix of at most so many cells has its numbers written in
@@ -30,7 +40,8 @@ def png_bytes(figure, dpi: int = 100) -> bytes:
     """The figure as PNG, without a tag that changes with the version of matplotlib."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
-    figure.set_layout_engine("none")  # laid out once: the engine starts from where it stopped, and would move things each time
+    # laid out once: the engine starts from where it stopped, and would move things each time
+    figure.set_layout_engine("none")
     return buffer.getvalue()
 
 
@@ -42,10 +53,15 @@ def save_figure(figure, path: Path) -> None:
 
 
 def map_of(signed: bool):
-    """Orange, white, blue for signed numbers; white to blue for 0 .. 1. Grey for what is no number."""
+    """Orange, white, blue for signed numbers; white to blue for 0 .. 1.
+
+    Grey for what is no number.
+    """
     from matplotlib.colors import LinearSegmentedColormap
 
-    colours = LinearSegmentedColormap.from_list("minigpt", [ORANGE, "#ffffff", BLUE] if signed else ["#ffffff", BLUE])
+    colours = LinearSegmentedColormap.from_list(
+        "minigpt", [ORANGE, "#ffffff", BLUE] if signed else ["#ffffff", BLUE]
+    )
     return colours.with_extremes(bad=BROKEN)
 
 
@@ -60,11 +76,14 @@ def draw_matrix(
     columns=None,
     written: bool | None = None,
 ):
-    """A matrix (n, m) on axes, its numbers written in where it is small. Returns the image, for a colour bar.
+    """A matrix (n, m) on axes, its numbers written in where it is small.
 
-    limit: the end of the scale; 1 for weights, else the largest absolute number. hidden: bool (n, m), hatched and without a number.
-    NaN and infinity elsewhere are grey, and written in.
-    rows, columns: what stands beside them. written: whether the numbers are; where not said, if they are few.
+    Returns the image, for a colour bar.
+
+    limit: the end of the scale; 1 for weights, else the largest absolute number. hidden: bool (n,
+    m), hatched and without a number. NaN and infinity elsewhere are grey, and written in.
+    rows, columns: what stands beside them. written: whether the numbers are; where not said, if
+    they are few.
     Raises ValueError if array is no matrix.
     """
     array = np.asarray(array, dtype=np.float64)
@@ -74,13 +93,25 @@ def draw_matrix(
     shown = np.where(hidden | ~np.isfinite(array), np.nan, array)
     limit = limit or float(np.nanmax(np.abs(shown), initial=0.0)) or 1.0
     image = axes.imshow(
-        shown, cmap=map_of(signed), vmin=-limit if signed else 0.0, vmax=limit, aspect="auto" if array.size > 400 else "equal"
+        shown,
+        cmap=map_of(signed),
+        vmin=-limit if signed else 0.0,
+        vmax=limit,
+        aspect="auto" if array.size > 400 else "equal",
     )
     hatch(axes, hidden)
     if array.size <= MOST_NUMBERS if written is None else written:
         for (i, j), number in np.ndenumerate(shown):
             if np.isfinite(number):
-                axes.text(j, i, f"{number:z.2f}", ha="center", va="center", fontsize=7, color=_ink(number / limit))
+                axes.text(
+                    j,
+                    i,
+                    f"{number:z.2f}",
+                    ha="center",
+                    va="center",
+                    fontsize=7,
+                    color=_ink(number / limit),
+                )
             elif not hidden[i, j]:
                 axes.text(j, i, f"{array[i, j]}", ha="center", va="center", fontsize=7)
     axes.set_title(title, fontsize=9)
@@ -89,13 +120,18 @@ def draw_matrix(
 
 
 def hatch(axes, cells: np.ndarray) -> None:
-    """Hatch the cells (n, m) that are True; neighbours in a row as one box, because a large matrix has many."""
+    """Hatch the cells (n, m) that are True; neighbours in a row as one box, because a large matrix
+    has many.
+    """
     from matplotlib.collections import PolyCollection
 
     boxes = []
     for i, row in enumerate(cells):
         edges = np.flatnonzero(np.diff([False, *row, False])) - 0.5
-        boxes += [[(a, i - 0.5), (b, i - 0.5), (b, i + 0.5), (a, i + 0.5)] for a, b in zip(edges[::2], edges[1::2], strict=True)]
+        boxes += [
+            [(a, i - 0.5), (b, i - 0.5), (b, i + 0.5), (a, i + 0.5)]
+            for a, b in zip(edges[::2], edges[1::2], strict=True)
+        ]
     if boxes:
         style = {"hatch": HIDDEN, "facecolor": PALE, "edgecolor": "#bbbbbb", "linewidth": 0}
         axes.add_collection(PolyCollection(boxes, **style), autolim=False)
@@ -106,10 +142,15 @@ def _ink(strength: float) -> str:
 
 
 def _label(axes, rows, columns, shape: tuple[int, int]) -> None:
-    for names, n, set_ticks in ((rows, shape[0], axes.set_yticks), (columns, shape[1], axes.set_xticks)):
+    for names, n, set_ticks in (
+        (rows, shape[0], axes.set_yticks),
+        (columns, shape[1], axes.set_xticks),
+    ):
         if names is not None:
             if len(names) != n:
-                raise ValueError(f"a matrix of shape {shape} has {len(names)} labels where it must have {n}")
+                raise ValueError(
+                    f"a matrix of shape {shape} has {len(names)} labels where it must have {n}"
+                )
             set_ticks(range(n), names, fontsize=7)
         elif n > 30:
             set_ticks([0, n - 1])
@@ -127,35 +168,52 @@ def heatmap(
     xlabel: str = "",
     ylabel: str = "",
 ):
-    """One matrix with its scale. xlabel, ylabel: what its columns and rows are. Other arguments as in draw_matrix."""
+    """One matrix with its scale.
+
+    xlabel, ylabel: what its columns and rows are. Other arguments as in draw_matrix.
+    """
     if np.ndim(array) != 2:
         raise ValueError(f"heatmap: array has shape {np.shape(array)}, but must have two axes")
     n, m = np.shape(array)
     figure = new_figure(min(10.0, max(3.2, 0.5 * m + 1.6)), min(8.0, max(2.0, 0.45 * n + 0.9)))
     axes = figure.subplots()
-    figure.colorbar(draw_matrix(axes, array, title, signed, limit, None, rows, columns), ax=axes, shrink=0.8)
+    figure.colorbar(
+        draw_matrix(axes, array, title, signed, limit, None, rows, columns), ax=axes, shrink=0.8
+    )
     axes.set(xlabel=xlabel, ylabel=ylabel)
     return figure
 
 
 def heatmaps(
-    matrices: list[tuple[str, object]], signed: bool = True, limit: float | None = None, per_row: int | None = None, rows=None
+    matrices: list[tuple[str, object]],
+    signed: bool = True,
+    limit: float | None = None,
+    per_row: int | None = None,
+    rows=None,
 ):
-    """Some matrices (title, array), each on its own scale unless limit gives one for all; at most per_row beside each other.
+    """Some matrices (title, array), each on its own scale unless limit gives one for all; at most
+    per_row beside each other.
 
-    per_row: where not said, 4, or 2 if the numbers of a wide matrix need the room. rows: what stands beside each row of each.
+    per_row: where not said, 4, or 2 if the numbers of a wide matrix need the room. rows: what
+    stands beside each row of each.
     Raises ValueError.
     """
     if not matrices:
         raise ValueError("heatmaps: matrices is empty, but must have at least one (title, array)")
     for title, array in matrices:
         if np.ndim(array) != 2:
-            raise ValueError(f"heatmaps: {title!r} has shape {np.shape(array)}, but must have two axes")
+            raise ValueError(
+                f"heatmaps: {title!r} has shape {np.shape(array)}, but must have two axes"
+            )
     wide = any(np.shape(array)[1] > 8 and np.size(array) <= MOST_NUMBERS for _, array in matrices)
     per_row = per_row or (2 if wide else 4)
     columns, lines = min(per_row, len(matrices)), -(-len(matrices) // per_row)
     height = sum(
-        max(min(5.0, 0.32 * np.shape(array)[0]) for _, array in matrices[i * per_row : (i + 1) * per_row]) + 0.9
+        max(
+            min(5.0, 0.32 * np.shape(array)[0])
+            for _, array in matrices[i * per_row : (i + 1) * per_row]
+        )
+        + 0.9
         for i in range(lines)
     )
     figure = new_figure(min(11.0, (5.0 if wide else 3.2) * columns), max(1.6, height))

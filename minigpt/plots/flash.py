@@ -1,8 +1,10 @@
-"""Online softmax and the tiles of flash attention: what is kept while keys go by, and which tiles are read at all.
+"""Online softmax and the tiles of flash attention: what is kept while keys go by, and which tiles
+are read at all.
 
     m' = max(m, x)      l' = l e^(m - m') + e^(x - m')            the rescale factor is e^(m - m')
 
-Source: Milakov and Gimelshein 2018, algorithm 3; Dao et al. 2022, "FlashAttention", algorithm 1. In loops: kernels/ladder/.
+Source: Milakov and Gimelshein 2018, algorithm 3; Dao et al. 2022, "FlashAttention", algorithm 1. In
+loops: kernels/ladder/.
 Left out: the backward pass.
 """
 
@@ -19,31 +21,54 @@ SKIPPED, WAITING, CURRENT, DONE = range(4)
 
 
 def online_softmax(steps: Sequence[tuple[float, float, float, float]]):
-    """Number by number. steps: rows of (x, m, l, rescale): the number read, the largest and the sum after it, and the factor by
-    which it rescaled the sum before it (0 at the first: there was none). Raises TypeError, ValueError.
+    """Number by number.
+
+    steps: rows of (x, m, l, rescale): the number read, the largest and the sum after it, and the
+    factor by which it rescaled the sum before it (0 at the first: there was none). Raises
+    TypeError, ValueError.
     """
     rows = canvas.numbers("online_softmax", "steps", steps, "steps 4")
     if rows.shape[1] != 4:
-        raise ValueError(f"online_softmax: steps has shape {rows.shape}, but must be (steps, 4): x, m, l, rescale in each row")
+        raise ValueError(
+            f"online_softmax: steps has shape {rows.shape}, but must be (steps, 4): x, m, l, rescale in each row"
+        )
     x, m, total, rescale = rows.T
     at = np.arange(1, len(rows) + 1)
     carried = np.concatenate([[0.0], total[:-1]]) * rescale  # what is left of the sum before
     figure, [[largest], [factor], [sums]] = canvas.sheet(9, 6, 3, 1, sharex=True)
-    largest.step([*at, len(rows) + 0.5], [*m, m[-1]], where="post", color=canvas.ORANGE, label="m, the largest so far")
+    largest.step(
+        [*at, len(rows) + 0.5],
+        [*m, m[-1]],
+        where="post",
+        color=canvas.ORANGE,
+        label="m, the largest so far",
+    )
     largest.plot(at, x, "o", color=canvas.BLUE, label="x, the number read")
     bars = factor.bar(at, rescale, 0.5, color=canvas.GREEN)
     sums.bar(at, carried, 0.5, color=canvas.SKY, label="the sum before, rescaled")
-    sums.bar(at, total - carried, 0.5, bottom=carried, color=canvas.YELLOW, label="added: $e^{x - m}$")
+    sums.bar(
+        at, total - carried, 0.5, bottom=carried, color=canvas.YELLOW, label="added: $e^{x - m}$"
+    )
     if len(rows) <= 16:
         factor.bar_label(bars, [f"{value:.3g}" for value in rescale], fontsize=canvas.SMALL)
         for place, number, height in zip(at, x, total, strict=True):
-            style = {"textcoords": "offset points", "xytext": (0, 5), "ha": "center", "fontsize": canvas.SMALL}
+            style = {
+                "textcoords": "offset points",
+                "xytext": (0, 5),
+                "ha": "center",
+                "fontsize": canvas.SMALL,
+            }
             largest.annotate(f"{number:.2f}", (place, number), **style)
             sums.annotate(f"{height:.3f}", (place, height), **style | {"xytext": (0, 2)})
         sums.set_xticks(at)
     factor.set_ylim(0, 1.25)
     canvas.label(largest, "one number at a time", "", "x, m")
-    canvas.label(factor, "rescale factor, e to the power (m before - m): below 1 where a new largest came", "", "factor")
+    canvas.label(
+        factor,
+        "rescale factor, e to the power (m before - m): below 1 where a new largest came",
+        "",
+        "factor",
+    )
     canvas.label(sums, "l, the sum of $e^{x - m}$ so far", "numbers read", "l")
     for axes in (largest, sums):
         axes.margins(y=0.2)
@@ -62,34 +87,53 @@ def flash_tiles(
     causal: bool = True,
     hs: int = 64,
 ):
-    """The scores of Tq queries and Tk keys as tiles, in the order of the loops: a block of queries goes over its keys.
+    """The scores of Tq queries and Tk keys as tiles, in the order of the loops: a block of queries
+    goes over its keys.
 
-    current: (row, column) of the tile at work; None if all are done. Raises TypeError, ValueError, IndexError.
-    The title counts what is read from arrays for one head of hs channels. Naive: q, k, v, and all scores twice, for the softmax and
-    for P v. Tiled: each query once, and for each tile that is not skipped its keys and values; the scores are never stored.
+    current: (row, column) of the tile at work; None if all are done. Raises TypeError, ValueError,
+    IndexError. The title counts what is read from arrays for one head of hs channels. Naive: q, k,
+    v, and all scores twice, for the softmax and for P v. Tiled: each query once, and for each tile
+    that is not skipped its keys and values; the scores are never stored.
     """
-    for name, value in (("Tq", Tq), ("Tk", Tk), ("block_q", block_q), ("block_k", block_k), ("hs", hs)):
+    for name, value in (
+        ("Tq", Tq),
+        ("Tk", Tk),
+        ("block_q", block_q),
+        ("block_k", block_k),
+        ("hs", hs),
+    ):
         expect.whole_number("flash_tiles", name, value)
     visible = attention_mask(Tq, Tk, causal, window)  # (Tq, Tk)
     seen = seen_tiles(visible, block_q, block_k)
     _expect_current(current, seen)
     states = _states(seen, current)
-    widths = np.minimum(block_k, Tk - block_k * np.arange(seen.shape[1]))  # the last tile may be narrower
+    # the last tile may be narrower
+    widths = np.minimum(block_k, Tk - block_k * np.arange(seen.shape[1]))
     naive, tiled = (Tq + 2 * Tk) * hs + 2 * Tq * Tk, Tq * hs + 2 * hs * int((seen * widths).sum())
     inches = min(7.5 / Tk, 5.0 / Tq)  # of a score
     figure, [[axes]] = canvas.sheet(max(5.5, 1.2 + inches * Tk), 2.0 + max(1.0, inches * Tq))
     _draw_tiles(axes, states, visible, block_q, block_k)
     title = f"{int(seen.sum())} of {seen.size} tiles\nnumbers read (hs = {hs}): naive {naive:,}, tiled {tiled:,}"
     canvas.label(axes, title, "key", "query")
-    figure.legend(handles=_legend(states, visible), loc="outside lower center", ncols=5, fontsize=canvas.SMALL)
+    figure.legend(
+        handles=_legend(states, visible), loc="outside lower center", ncols=5, fontsize=canvas.SMALL
+    )
     return figure
 
 
 def seen_tiles(visible: np.ndarray, block_q: int, block_k: int) -> np.ndarray:
-    """(query blocks, key blocks) bool: the tiles in which any query sees any key of the mask visible (Tq, Tk)."""
-    rows, columns = (-(-n // block) for n, block in zip(visible.shape, (block_q, block_k), strict=True))
+    """(query blocks, key blocks) bool: the tiles in which any query sees any key of the mask
+    visible (Tq, Tk).
+    """
+    rows, columns = (
+        -(-n // block) for n, block in zip(visible.shape, (block_q, block_k), strict=True)
+    )
     tile = [
-        [visible[i * block_q : (i + 1) * block_q, j * block_k : (j + 1) * block_k] for j in range(columns)] for i in range(rows)
+        [
+            visible[i * block_q : (i + 1) * block_q, j * block_k : (j + 1) * block_k]
+            for j in range(columns)
+        ]
+        for i in range(rows)
     ]
     return np.array([[one.any() for one in row] for row in tile])
 
@@ -99,9 +143,13 @@ def _expect_current(current: tuple[int, int] | None, seen: np.ndarray) -> None:
         return
     i, j = current
     if not (0 <= i < seen.shape[0] and 0 <= j < seen.shape[1]):
-        raise IndexError(f"flash_tiles: current is {current}, but there are {seen.shape[0]} x {seen.shape[1]} tiles")
+        raise IndexError(
+            f"flash_tiles: current is {current}, but there are {seen.shape[0]} x {seen.shape[1]} tiles"
+        )
     if not seen[i, j]:
-        raise ValueError(f"flash_tiles: current is {current}, but the mask hides all of that tile: it is skipped")
+        raise ValueError(
+            f"flash_tiles: current is {current}, but the mask hides all of that tile: it is skipped"
+        )
 
 
 def _states(seen: np.ndarray, current: tuple[int, int] | None) -> np.ndarray:
@@ -118,9 +166,13 @@ def _draw_tiles(axes, states: np.ndarray, visible: np.ndarray, block_q: int, blo
     for (i, j), state in np.ndenumerate(states):
         height, width = min(block_q, Tq - i * block_q), min(block_k, Tk - j * block_k)
         corner = (j * block_k - 0.5, i * block_q - 0.5)
-        axes.add_patch(Rectangle(corner, width, height, **_look(state), edgecolor="#999999", linewidth=0.8))
+        axes.add_patch(
+            Rectangle(corner, width, height, **_look(state), edgecolor="#999999", linewidth=0.8)
+        )
     if max(Tq, Tk) <= 64:  # the hidden scores of the tiles that are not skipped
-        i, j = np.nonzero(~visible & (states.repeat(block_q, 0)[:Tq].repeat(block_k, 1)[:, :Tk] != SKIPPED))
+        i, j = np.nonzero(
+            ~visible & (states.repeat(block_q, 0)[:Tq].repeat(block_k, 1)[:, :Tk] != SKIPPED)
+        )
         axes.plot(j, i, "x", color=canvas.BLACK, markersize=3, markeredgewidth=0.7)
     axes.set_xlim(-0.5, Tk - 0.5)
     axes.set_ylim(Tq - 0.5, -0.5)
@@ -138,7 +190,21 @@ def _legend(states: np.ndarray, visible: np.ndarray) -> list:
     from matplotlib.patches import Patch
 
     words = {DONE: "done", CURRENT: "current", WAITING: "to come", SKIPPED: "skipped: all hidden"}
-    handles = [Patch(**_look(state), edgecolor="#999999", label=word) for state, word in words.items() if (states == state).any()]
+    handles = [
+        Patch(**_look(state), edgecolor="#999999", label=word)
+        for state, word in words.items()
+        if (states == state).any()
+    ]
     if max(visible.shape) <= 64 and not visible.all():
-        handles.append(Line2D([], [], linestyle="", marker="x", color=canvas.BLACK, markersize=4, label="computed, then masked"))
+        handles.append(
+            Line2D(
+                [],
+                [],
+                linestyle="",
+                marker="x",
+                color=canvas.BLACK,
+                markersize=4,
+                label="computed, then masked",
+            )
+        )
     return handles

@@ -1,10 +1,12 @@
-"""GELU: its curve and its derivative under it, beside ReLU; and how far the two approximations are from the exact one.
+"""GELU: its curve and its derivative under it, beside ReLU; and how far the two approximations are
+from the exact one.
 
     exact    x Phi(x)              smallest -0.16997 at x = -0.7518; derivative largest and smallest at x = +-sqrt(2)
     tanh     GPT-2's form          at most 4.73e-4 away
     sigmoid  x sigmoid(1.702 x)    at most 2.03e-2 away, and in no GPT
 
-Source: Hendrycks and Gimpel 2016, section 2. The derivative's derivative is phi(x) (2 - x^2), so its extremes are at +-sqrt(2).
+Source: Hendrycks and Gimpel 2016, section 2. The derivative's derivative is phi(x) (2 - x^2), so
+its extremes are at +-sqrt(2).
 """
 
 import math
@@ -24,12 +26,17 @@ def gelu_curves():
     exact, exact_cache = gelu_forward(x, "none")
     relu, relu_cache = relu_forward(x)
     ones = np.ones_like(x)
-    for axes, gelu, other in ((curve, exact, relu), (slope, gelu_backward(ones, exact_cache), relu_backward(ones, relu_cache))):
+    for axes, gelu, other in (
+        (curve, exact, relu),
+        (slope, gelu_backward(ones, exact_cache), relu_backward(ones, relu_cache)),
+    ):
         axes.plot(x, other, color=canvas.GREY, linestyle="--", label="ReLU")
         axes.plot(x, gelu, color=canvas.BLUE, label="GELU, exact")
     approximate = x / (1 + np.exp(-1.702 * x))
     curve.plot(x, gelu_forward(x, "tanh")[0], color=canvas.ORANGE, linestyle=":", label="tanh form")
-    curve.plot(x, approximate, color=canvas.GREEN, linestyle="-.", linewidth=1, label="sigmoid form")
+    curve.plot(
+        x, approximate, color=canvas.GREEN, linestyle="-.", linewidth=1, label="sigmoid form"
+    )
     _marked(curve, gelu_forward, [LOWEST], (10, 45))
     _marked(slope, _derivative, [-math.sqrt(2)], (0, -22))
     _marked(slope, _derivative, [math.sqrt(2)], (0, 16))
@@ -67,4 +74,9 @@ def _error(axes, x: np.ndarray, error: np.ndarray, colour: str, title: str) -> N
     axes.axhline(0, color=canvas.GREY, linewidth=0.5)
     axes.ticklabel_format(axis="y", scilimits=(0, 0))
     axes.yaxis.get_offset_text().set_fontsize(canvas.SMALL)
-    canvas.label(axes, f"{title}: at most {abs(error[worst]):.2e}", "x" if axes.get_subplotspec().is_last_row() else "", "error")
+    canvas.label(
+        axes,
+        f"{title}: at most {abs(error[worst]):.2e}",
+        "x" if axes.get_subplotspec().is_last_row() else "",
+        "error",
+    )

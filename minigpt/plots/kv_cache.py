@@ -1,6 +1,8 @@
-"""The cache of keys and values: which are computed at each step of generation, and which are kept from before.
+"""The cache of keys and values: which are computed at each step of generation, and which are kept
+from before.
 
-Without a cache each step computes the keys of all tokens again: T (T + 1) / 2 in T steps. With it, each step computes one: T.
+Without a cache each step computes the keys of all tokens again: T (T + 1) / 2 in T steps. With it,
+each step computes one: T.
 """
 
 import numpy as np
@@ -13,14 +15,21 @@ NEW, KEPT = "new", "kept"
 
 
 def kv_cache(T: int):
-    """T steps, each of which adds a token; keys on columns. Without a cache beside with one. Raises TypeError, ValueError."""
+    """T steps, each of which adds a token; keys on columns.
+
+    Without a cache beside with one. Raises TypeError, ValueError.
+    """
     T = expect.whole_number("kv_cache", "T", T)
     step, key = np.indices((T, T))
     figure, [pair] = canvas.sheet(10, 5, 1, 2)
     for axes, new in ((pair[0], key <= step), (pair[1], key == step)):
         _grid(axes, new, key <= step)
-    canvas.label(pair[0], f"without a cache: {T * (T + 1) // 2:,} keys computed", "key of token", "step")
-    canvas.label(pair[1], f"with one: {T:,} computed, {T * (T - 1) // 2:,} reused", "key of token", "")
+    canvas.label(
+        pair[0], f"without a cache: {T * (T + 1) // 2:,} keys computed", "key of token", "step"
+    )
+    canvas.label(
+        pair[1], f"with one: {T:,} computed, {T * (T - 1) // 2:,} reused", "key of token", ""
+    )
     figure.legend(handles=_legend(), loc="outside lower center", ncols=3, fontsize=canvas.NORMAL)
     return figure
 
@@ -45,4 +54,8 @@ def _legend() -> list:
     from matplotlib.patches import Patch
 
     hidden = Patch(facecolor=PALE, hatch=HIDDEN, edgecolor="#bbbbbb", label="not there yet")
-    return [Patch(facecolor=canvas.ORANGE, label="computed at this step"), Patch(facecolor=canvas.SKY, label="reused"), hidden]
+    return [
+        Patch(facecolor=canvas.ORANGE, label="computed at this step"),
+        Patch(facecolor=canvas.SKY, label="reused"),
+        hidden,
+    ]

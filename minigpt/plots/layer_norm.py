@@ -1,8 +1,9 @@
-"""Layer norm: each token's numbers as dots on a line of their own, before and after, with their mean and standard deviation.
+"""Layer norm: each token's numbers as dots on a line of their own, before and after, with their
+mean and standard deviation.
 
 A row at a time: the mean is taken over one token's channels, never over the tokens of a channel.
-Source: Ba, Kiros and Hinton 2016, section 3. By hand: [1, 0, 0, 0] has mean 0.25, standard deviation 0.433, and becomes
-[1.732, -0.577, -0.577, -0.577].
+Source: Ba, Kiros and Hinton 2016, section 3. By hand: [1, 0, 0, 0] has mean 0.25, standard
+deviation 0.433, and becomes [1.732, -0.577, -0.577, -0.577].
 """
 
 from collections.abc import Sequence
@@ -13,14 +14,17 @@ from minigpt.plots import canvas
 
 
 def layer_norm_dots(x: np.ndarray, y: np.ndarray, tokens: Sequence[object] | None = None):
-    """x: (C,) one token's numbers, or (T, C) several tokens', before; y: the same after; tokens: T labels.
+    """x: (C,) one token's numbers, or (T, C) several tokens', before; y: the same after; tokens: T
+    labels.
 
     Raises TypeError, ValueError.
     """
     letters = "T C" if np.ndim(x) == 2 else "C"
     x, y = (canvas.numbers("layer_norm_dots", name, a, letters) for name, a in (("x", x), ("y", y)))
     if x.shape != y.shape:
-        raise ValueError(f"layer_norm_dots: x has shape {x.shape}, y {y.shape}, but must have one shape")
+        raise ValueError(
+            f"layer_norm_dots: x has shape {x.shape}, y {y.shape}, but must have one shape"
+        )
     x, y = np.atleast_2d(x), np.atleast_2d(y)
     tokens = canvas.names("layer_norm_dots", "tokens", tokens, len(x), "one for each row of x")
     figure, [pair] = canvas.sheet(10, 1.3 + 0.75 * len(x), 1, 2, sharey=True)
@@ -31,22 +35,45 @@ def layer_norm_dots(x: np.ndarray, y: np.ndarray, tokens: Sequence[object] | Non
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.margins(x=0.08)
         axes.axvline(0, color=canvas.GREY, linewidth=0.5)
-        canvas.label(axes, f"{title}: dots are channels, | the mean, the bar +- 1 standard deviation", "number", "token")
+        canvas.label(
+            axes,
+            f"{title}: dots are channels, | the mean, the bar +- 1 standard deviation",
+            "number",
+            "token",
+        )
     pair[1].set_ylabel("")
     return figure
 
 
 def _row(axes, at: int, row: np.ndarray, near: float) -> None:
-    """One token: the dots, the numbers of the channels over them, and under them the mean and the standard deviation."""
+    """One token: the dots, the numbers of the channels over them, and under them the mean and the
+    standard deviation.
+    """
     mean, deviation = row.mean(), row.std()
-    written = f"mean {round(mean, 2) + 0.0:.2f}, sd {deviation:.2f}"  # + 0.0: no minus before a zero
-    axes.plot([mean - deviation, mean + deviation], [at, at], color=canvas.SKY, linewidth=8, alpha=0.5, solid_capstyle="butt")
+    # + 0.0: no minus before a zero
+    written = f"mean {round(mean, 2) + 0.0:.2f}, sd {deviation:.2f}"
+    axes.plot(
+        [mean - deviation, mean + deviation],
+        [at, at],
+        color=canvas.SKY,
+        linewidth=8,
+        alpha=0.5,
+        solid_capstyle="butt",
+    )
     axes.plot([mean], [at], "|", color=canvas.ORANGE, markersize=18, markeredgewidth=2)
     axes.plot(row, np.full(len(row), at), "o", color=canvas.BLUE, markersize=5, alpha=0.8)
     axes.text(mean, at + 0.42, written, ha="center", va="center", fontsize=canvas.SMALL)
     if len(row) <= 8:
         for place, channels in _together(row, near):
-            axes.text(place, at - 0.3, channels, ha="center", va="center", fontsize=canvas.SMALL, color=canvas.BLUE)
+            axes.text(
+                place,
+                at - 0.3,
+                channels,
+                ha="center",
+                va="center",
+                fontsize=canvas.SMALL,
+                color=canvas.BLUE,
+            )
 
 
 def _together(row: np.ndarray, near: float) -> list[tuple[float, str]]:

@@ -1,6 +1,7 @@
 """The logit lens: what the model would say if it stopped after each layer, at each position.
 
-Source: nostalgebraist 2020, "interpreting GPT: the logit lens": the final layer norm and the head on the stream of every layer.
+Source: nostalgebraist 2020, "interpreting GPT: the logit lens": the final layer norm and the head
+on the stream of every layer.
 Left out: computing it; the arrays come from a trace.
 """
 
@@ -19,10 +20,12 @@ def logit_lens(
     ranks: np.ndarray,
     layers: Sequence[str] | None = None,
 ):
-    """A cell for each layer and position: the most likely next token, shaded by its probability, and the rank of the true one.
+    """A cell for each layer and position: the most likely next token, shaded by its probability,
+    and the rank of the true one.
 
-    tokens: T labels, what was read; top_tokens: L x T labels; probabilities: (L, T), the top token's; ranks: (L, T) ints, of the
-    true next token: 1 is the most likely, 0 means none (the last position). layers: L labels. Raises TypeError, ValueError.
+    tokens: T labels, what was read; top_tokens: L x T labels; probabilities: (L, T), the top
+    token's; ranks: (L, T) ints, of the true next token: 1 is the most likely, 0 means none (the
+    last position). layers: L labels. Raises TypeError, ValueError.
     """
     p = canvas.probabilities("logit_lens", "probabilities", probabilities, "L T")
     L, T = p.shape
@@ -41,13 +44,31 @@ def logit_lens(
         word = _short(canvas.visible(top_tokens[i][j]), room)
         rank = f"\n#{ranks[i, j]:.0f}" if ranks[i, j] and room >= 3 else ""
         colour = "white" if shade > 0.6 else "black"
-        axes.text(j, i, word + rank, ha="center", va="center", fontsize=canvas.SMALL, color=colour, linespacing=1.1)
+        axes.text(
+            j,
+            i,
+            word + rank,
+            ha="center",
+            va="center",
+            fontsize=canvas.SMALL,
+            color=colour,
+            linespacing=1.1,
+        )
     canvas.colour_bar(figure, image, [axes], "probability of the top token")
     canvas.label(
-        axes, "top token after each layer; # is the rank of the true next token", "position: the token read", "after layer"
+        axes,
+        "top token after each layer; # is the rank of the true next token",
+        "position: the token read",
+        "after layer",
     )
     return figure
 
 
 def _short(text: str, room: int) -> str:
-    return text if len(text) <= room else text[: max(room - 1, 0)] + "\N{HORIZONTAL ELLIPSIS}" if room > 1 else ""
+    return (
+        text
+        if len(text) <= room
+        else text[: max(room - 1, 0)] + "\N{HORIZONTAL ELLIPSIS}"
+        if room > 1
+        else ""
+    )

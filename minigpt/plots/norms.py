@@ -1,6 +1,8 @@
-"""Sizes, layer by layer: of the residual stream, of what each block adds to it, and of the gradients on their way back.
+"""Sizes, layer by layer: of the residual stream, of what each block adds to it, and of the
+gradients on their way back.
 
-Left out: what the numbers should be. A good picture is level; one that falls or climbs by powers of ten is not.
+Left out: what the numbers should be. A good picture is level; one that falls or climbs by powers of
+ten is not.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,18 +12,35 @@ import numpy as np
 from minigpt.plots import canvas
 
 
-def gradient_flow(norms: Mapping[str, Sequence[float]], title: str = "the gradient's size, layer by layer"):
-    """A line for each way to build a model, on a log scale. norms: label -> a norm for each layer, up to 8 labels.
+def gradient_flow(
+    norms: Mapping[str, Sequence[float]], title: str = "the gradient's size, layer by layer"
+):
+    """A line for each way to build a model, on a log scale.
 
-    Zeros, NaN and infinities have no place on a log scale; the legend counts them. Raises TypeError, ValueError.
+    norms: label -> a norm for each layer, up to 8 labels.
+
+    Zeros, NaN and infinities have no place on a log scale; the legend counts them. Raises
+    TypeError, ValueError.
     """
-    lines = {name: _sizes("gradient_flow", name, values) for name, values in _expect_mapping("gradient_flow", norms).items()}
+    lines = {
+        name: _sizes("gradient_flow", name, values)
+        for name, values in _expect_mapping("gradient_flow", norms).items()
+    }
     figure, [[axes]] = canvas.sheet(9, 4)
-    for (name, values), colour, mark in zip(lines.items(), canvas.LINES, canvas.MARKERS, strict=False):
+    for (name, values), colour, mark in zip(
+        lines.items(), canvas.LINES, canvas.MARKERS, strict=False
+    ):
         drawn = np.isfinite(values) & (values > 0)
         lost = f" ({np.count_nonzero(~drawn)} are 0, inf or NaN)" if not drawn.all() else ""
         shown = np.where(drawn, values, np.nan)
-        axes.plot(shown, color=colour, marker=mark, markersize=4, linewidth=1.2, label=canvas.visible_words(name) + lost)
+        axes.plot(
+            shown,
+            color=colour,
+            marker=mark,
+            markersize=4,
+            linewidth=1.2,
+            label=canvas.visible_words(name) + lost,
+        )
     axes.set_yscale("log")
     _whole_ticks(axes)
     axes.grid(alpha=0.2)
@@ -30,7 +49,9 @@ def gradient_flow(norms: Mapping[str, Sequence[float]], title: str = "the gradie
     return figure
 
 
-def gradients(names: Sequence[str], norms: Sequence[float], title: str = "norm of each parameter's gradient"):
+def gradients(
+    names: Sequence[str], norms: Sequence[float], title: str = "norm of each parameter's gradient"
+):
     """A log bar for each parameter, its number beside it. Raises TypeError, ValueError."""
     norms = _sizes("gradients", "norms", norms)
     names = canvas.names("gradients", "names", names, len(norms), "one for each norm")
@@ -39,7 +60,9 @@ def gradients(names: Sequence[str], norms: Sequence[float], title: str = "norm o
     smallest = norms[drawn].min() if drawn.any() else 1.0
     largest = norms[drawn].max() if drawn.any() else 1.0
     left = smallest / 10
-    bars = axes.barh(np.arange(len(norms)), np.where(drawn, norms - left, 0.0), left=left, color=canvas.BLUE)
+    bars = axes.barh(
+        np.arange(len(norms)), np.where(drawn, norms - left, 0.0), left=left, color=canvas.BLUE
+    )
     axes.bar_label(bars, [f"{norm:.3g}" for norm in norms], padding=3, fontsize=canvas.SMALL)
     axes.set_xscale("log")
     axes.set_xlim(left, largest * (largest / left) ** 0.12)
@@ -50,12 +73,17 @@ def gradients(names: Sequence[str], norms: Sequence[float], title: str = "norm o
 
 
 def residual_stream(stream: Sequence[float], added: Mapping[str, Sequence[float]]):
-    """The residual stream's size before the first block and after each, and the size of what each block adds.
+    """The residual stream's size before the first block and after each, and the size of what each
+    block adds.
 
-    stream: (n_layer + 1,); added: label -> (n_layer,), such as {"attention": ..., "MLP": ...}. Raises TypeError, ValueError.
+    stream: (n_layer + 1,); added: label -> (n_layer,), such as {"attention": ..., "MLP": ...}.
+    Raises TypeError, ValueError.
     """
     stream = canvas.numbers("residual_stream", "stream", stream, "n_layer+1")
-    parts = {name: canvas.numbers("residual_stream", name, values, "n_layer") for name, values in added.items()}
+    parts = {
+        name: canvas.numbers("residual_stream", name, values, "n_layer")
+        for name, values in added.items()
+    }
     for name, values in parts.items():
         if len(values) != len(stream) - 1:
             raise ValueError(
@@ -64,31 +92,52 @@ def residual_stream(stream: Sequence[float], added: Mapping[str, Sequence[float]
     figure, [[axes]] = canvas.sheet(8, 3.8)
     axes.plot(stream, "o-", color=canvas.BLUE, label="the stream")
     width = 0.8 / max(len(parts), 1)
-    for n, ((name, values), colour) in enumerate(zip(parts.items(), canvas.LINES[1:], strict=False)):
+    for n, ((name, values), colour) in enumerate(
+        zip(parts.items(), canvas.LINES[1:], strict=False)
+    ):
         at = np.arange(1, len(stream)) - 0.4 + width * (n + 0.5) - 0.5
-        axes.bar(at, values, width * 0.95, color=colour, alpha=0.8, label=f"{canvas.visible_words(name)} adds")
+        axes.bar(
+            at,
+            values,
+            width * 0.95,
+            color=colour,
+            alpha=0.8,
+            label=f"{canvas.visible_words(name)} adds",
+        )
     _whole_ticks(axes)
     axes.set_ylim(bottom=0)
     axes.margins(y=0.15)
     axes.grid(axis="y", alpha=0.2)
-    canvas.label(axes, "the residual stream, and what is added to it", "after block (0: the embedding)", "size")
+    canvas.label(
+        axes,
+        "the residual stream, and what is added to it",
+        "after block (0: the embedding)",
+        "size",
+    )
     canvas.legend(axes, loc="upper left")
     return figure
 
 
 def _sizes(function: str, name: str, values: object) -> np.ndarray:
-    """Norms (n,): not negative, but NaN and infinity are let through. Else TypeError, ValueError."""
+    """Norms (n,): not negative, but NaN and infinity are let through.
+
+    Else TypeError, ValueError.
+    """
     array = np.asarray(values)
     if array.dtype.kind not in "uif":
         raise TypeError(f"{function}: {name} has dtype {array.dtype}, but must be numbers")
     if array.ndim != 1 or array.size == 0 or (array < 0).any():
-        raise ValueError(f"{function}: {name} has shape {array.shape}, but must be (n,), not empty, no number below 0")
+        raise ValueError(
+            f"{function}: {name} has shape {array.shape}, but must be (n,), not empty, no number below 0"
+        )
     return array.astype(np.float64)
 
 
 def _expect_mapping(function: str, norms: Mapping) -> Mapping:
     if not isinstance(norms, Mapping):
-        raise TypeError(f"{function}: norms is a {type(norms).__name__}, but must be a dict: label -> norms")
+        raise TypeError(
+            f"{function}: norms is a {type(norms).__name__}, but must be a dict: label -> norms"
+        )
     if not 1 <= len(norms) <= len(canvas.LINES):
         raise ValueError(
             f"{function}: norms has {len(norms)} labels, but must have 1 .. {len(canvas.LINES)}: the colours there are"

@@ -1,9 +1,11 @@
-"""Sinusoidal positions: the table, four of its clocks, and what sine and cosine together give that sine alone does not.
+"""Sinusoidal positions: the table, four of its clocks, and what sine and cosine together give that
+sine alone does not.
 
     PE PE^T          depends on the distance of two positions alone; on its diagonal |PE|^2 = C/2, for sin^2 + cos^2 = 1
     PE[pos + k]      = PE[pos] M, a rotation of each pair of channels, the same M at every position
 
-Source: Vaswani et al. 2017, section 3.5. The numbers are those of minigpt.layers.sinusoidal_positions.
+Source: Vaswani et al. 2017, section 3.5. The numbers are those of
+minigpt.layers.sinusoidal_positions.
 """
 
 import numpy as np
@@ -14,7 +16,10 @@ from minigpt.plots.common import draw_matrix
 
 
 def positions(T: int = 64, C: int = 32, shift: int = 1):
-    """Six pictures of the table (T, C). shift: the k of the shift matrix. Raises TypeError, ValueError (C is odd)."""
+    """Six pictures of the table (T, C).
+
+    shift: the k of the shift matrix. Raises TypeError, ValueError (C is odd).
+    """
     pe = sinusoidal_positions(T, C)  # (T, C)
     sines = pe[:, 0::2]  # (T, C/2)
     figure, grid = canvas.sheet(10, 6.4, 2, 3)
@@ -23,7 +28,9 @@ def positions(T: int = 64, C: int = 32, shift: int = 1):
     table.set_aspect("auto")
     canvas.label(table, f"PE, T x C = {T} x {C}", "channel", "position")
     _curves(curves, pe)
-    canvas.colour_bar(figure, draw_matrix(move, shift_matrix(C, shift), limit=1.0, written=C <= 4), [move])
+    canvas.colour_bar(
+        figure, draw_matrix(move, shift_matrix(C, shift), limit=1.0, written=C <= 4), [move]
+    )
     canvas.label(move, f"M: PE[pos + {shift}] = PE[pos] M", "channel after", "channel before")
     for axes, of, name in (
         (both, pe, f"PE PE$^T$, diagonal C/2 = {C / 2:g}:\nthe distance alone decides"),
@@ -36,7 +43,9 @@ def positions(T: int = 64, C: int = 32, shift: int = 1):
 
 
 def shift_matrix(C: int, shift: int) -> np.ndarray:
-    """(C, C), M of PE[pos + shift] = PE[pos] M: for each pair of channels, the rotation by shift times its frequency."""
+    """(C, C), M of PE[pos + shift] = PE[pos] M: for each pair of channels, the rotation by shift
+    times its frequency.
+    """
     angle = shift * 10000.0 ** (-np.arange(0, C, 2) / C)  # (C/2,)
     M = np.zeros((C, C))
     even, odd = np.arange(0, C, 2), np.arange(1, C, 2)
@@ -48,9 +57,17 @@ def shift_matrix(C: int, shift: int) -> np.ndarray:
 
 def _curves(axes, pe: np.ndarray) -> None:
     C = pe.shape[1]
-    chosen = sorted({2 * round(n * C / 16) for n in range(4)})  # wavelengths of 6, 20, 63, 199 tokens
+    # wavelengths of 6, 20, 63, 199 tokens
+    chosen = sorted({2 * round(n * C / 16) for n in range(4)})
     for channel, colour, mark in zip(chosen, canvas.LINES, canvas.MARKERS, strict=False):
-        axes.plot(pe[:, channel], color=colour, marker=mark, markersize=2, linewidth=1, label=f"channel {channel}")
+        axes.plot(
+            pe[:, channel],
+            color=colour,
+            marker=mark,
+            markersize=2,
+            linewidth=1,
+            label=f"channel {channel}",
+        )
     axes.set_ylim(-1.1, 1.75)
     axes.set_yticks([-1, 0, 1])
     canvas.label(axes, f"{len(chosen)} of the sines", "position", "PE")
@@ -59,8 +76,12 @@ def _curves(axes, pe: np.ndarray) -> None:
 
 def _lengths(axes, pe: np.ndarray, sines: np.ndarray) -> None:
     C = pe.shape[1]
-    axes.plot(np.square(pe).sum(axis=1), color=canvas.BLUE, label=f"sines and cosines: C/2 = {C / 2:g}")
-    axes.plot(np.square(sines).sum(axis=1), color=canvas.ORANGE, linestyle="--", label="sines alone")
+    axes.plot(
+        np.square(pe).sum(axis=1), color=canvas.BLUE, label=f"sines and cosines: C/2 = {C / 2:g}"
+    )
+    axes.plot(
+        np.square(sines).sum(axis=1), color=canvas.ORANGE, linestyle="--", label="sines alone"
+    )
     axes.set_ylim(0, 0.75 * C)
     canvas.label(axes, "|PE|$^2$, the diagonals of both", "position", "squared length")
     canvas.legend(axes, loc="upper center")

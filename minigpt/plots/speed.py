@@ -13,28 +13,45 @@ from minigpt.plots.common import BLUE, ORANGE
 
 
 def ladder_bars(rows: Sequence[tuple[str, float, float]], title: str = ""):
-    """Two log bars for each rung: its seconds, and how many numbers its loops read. rows: (name, seconds, elements read), in order.
+    """Two log bars for each rung: its seconds, and how many numbers its loops read.
+
+    rows: (name, seconds, elements read), in order.
 
     Beside the seconds: how many times as fast as the rung before. Raises TypeError, ValueError.
     """
     if not len(rows):
-        raise ValueError("ladder_bars: rows is empty, but must have at least one (name, seconds, elements read)")
+        raise ValueError(
+            "ladder_bars: rows is empty, but must have at least one (name, seconds, elements read)"
+        )
     names, seconds, read = zip(*rows, strict=True)
-    seconds, read = (canvas.numbers("ladder_bars", name, v, "rungs") for name, v in (("seconds", seconds), ("elements read", read)))
+    seconds, read = (
+        canvas.numbers("ladder_bars", name, v, "rungs")
+        for name, v in (("seconds", seconds), ("elements read", read))
+    )
     if min(seconds.min(), read.min()) <= 0:
-        raise ValueError("ladder_bars: seconds and elements read must be above 0: the scale is logarithmic")
+        raise ValueError(
+            "ladder_bars: seconds and elements read must be above 0: the scale is logarithmic"
+        )
     figure, [[left, right]] = canvas.sheet(10, 1.2 + 0.32 * len(rows), 1, 2, sharey=True)
     faster = ["", *(f" ({before / after:.2f} x)" for before, after in pairwise(seconds))]
     _log_bars(
         left,
         seconds,
-        [(f"{s:.3g} s" if s >= 1 else f"{1e3 * s:.3g} ms") + more for s, more in zip(seconds, faster, strict=True)],
+        [
+            (f"{s:.3g} s" if s >= 1 else f"{1e3 * s:.3g} ms") + more
+            for s, more in zip(seconds, faster, strict=True)
+        ],
         BLUE,
     )
     _log_bars(right, read, [f"{n / 1e6:,.1f} M" if n >= 1e5 else f"{n:,.0f}" for n in read], ORANGE)
     left.set_yticks(range(len(rows)), [canvas.visible_words(name) for name in names])
     left.set_ylim(len(rows) - 0.4, -0.6)
-    canvas.label(left, f"{title}: time (x the rung before)" if title else "time (x the rung before)", "seconds", "rung")
+    canvas.label(
+        left,
+        f"{title}: time (x the rung before)" if title else "time (x the rung before)",
+        "seconds",
+        "rung",
+    )
     canvas.label(right, "numbers read from arrays", "elements")
     return figure
 

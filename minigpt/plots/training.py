@@ -1,4 +1,6 @@
-"""Pictures of training runs and of benchmarks: loss over steps, norms along the residual stream, ratios."""
+"""Pictures of training runs and of benchmarks: loss over steps, norms along the residual stream,
+ratios.
+"""
 
 import math
 
@@ -6,18 +8,34 @@ from minigpt.plots.common import BLUE, GREY, ORANGE, new_figure, printable
 
 
 def loss_curve(lines: list[dict], vocab_size: int, title: str = ""):
-    """Loss over steps: every step's (pale), train and val at the evaluations, and ln V, the loss of a model that knows nothing.
+    """Loss over steps: every step's (pale), train and val at the evaluations, and ln V, the loss of
+    a model that knows nothing.
 
-    lines: a log, as minigpt.train.read_log gives it. The step axis is logarithmic: most is learned at the start.
-    Where nothing was evaluated, the steps' curve stands alone and is not pale. An infinite loss or NaN is left out.
+    lines: a log, as minigpt.train.read_log gives it. The step axis is logarithmic: most is learned
+    at the start. Where nothing was evaluated, the steps' curve stands alone and is not pale. An
+    infinite loss or NaN is left out.
     """
-    steps = [(line["step"] + 1, line["loss"]) for line in lines if math.isfinite(line.get("loss", math.nan))]
-    evaluations = [(line["step"] + 1, line["train_loss"], line["val_loss"]) for line in lines if "val_loss" in line]
+    steps = [
+        (line["step"] + 1, line["loss"])
+        for line in lines
+        if math.isfinite(line.get("loss", math.nan))
+    ]
+    evaluations = [
+        (line["step"] + 1, line["train_loss"], line["val_loss"])
+        for line in lines
+        if "val_loss" in line
+    ]
     figure = new_figure(7, 4.2)
     axes = figure.subplots()
     if steps:
         alpha = 0.25 if evaluations else 1
-        axes.plot(*zip(*steps, strict=True), color=BLUE, alpha=alpha, linewidth=0.8, label="training batch")
+        axes.plot(
+            *zip(*steps, strict=True),
+            color=BLUE,
+            alpha=alpha,
+            linewidth=0.8,
+            label="training batch",
+        )
     if evaluations:
         at, train, val = zip(*evaluations, strict=True)
         axes.plot(at, train, "o-", color=BLUE, markersize=4, label="train, fixed batches")
@@ -42,16 +60,21 @@ def loss_curve(lines: list[dict], vocab_size: int, title: str = ""):
 
 
 def ratio_bars(rows: list[tuple[str, str, float]], titles: dict[str, str]):
-    """A horizontal bar for each measurement: how many times as long as the kernels a peer takes; the line is 1, as fast.
+    """A horizontal bar for each measurement: how many times as long as the kernels a peer takes;
+    the line is 1, as fast.
 
     rows: (group, label, ratio), the groups together; titles: a heading for each group.
     """
     groups = [group for group in titles if any(row[0] == group for row in rows)]
     counts = [sum(row[0] == group for row in rows) for group in groups]
     figure = new_figure(9, 1.2 + 0.24 * len(rows) + 0.5 * len(groups))
-    all_axes = figure.subplots(len(groups), 1, sharex=True, squeeze=False, height_ratios=[count + 1 for count in counts])[:, 0]
+    all_axes = figure.subplots(
+        len(groups), 1, sharex=True, squeeze=False, height_ratios=[count + 1 for count in counts]
+    )[:, 0]
     for axes, group in zip(all_axes, groups, strict=True):
-        labels, ratios = zip(*[(label, ratio) for name, label, ratio in rows if name == group], strict=True)
+        labels, ratios = zip(
+            *[(label, ratio) for name, label, ratio in rows if name == group], strict=True
+        )
         bars = axes.barh(labels, ratios, color=[BLUE if ratio >= 1 else ORANGE for ratio in ratios])
         axes.bar_label(bars, [f"{ratio:.2f}" for ratio in ratios], padding=3, fontsize=7)
         axes.axvline(1, color=GREY, linestyle="--", linewidth=1)
@@ -65,16 +88,23 @@ def ratio_bars(rows: list[tuple[str, str, float]], titles: dict[str, str]):
 
 
 def stream_norms(forward: list[tuple[str, float]], backward: list[tuple[str, float]]):
-    """The size (root of the mean square) of the residual stream after each sum, and of the gradient there; in forward order."""
+    """The size (root of the mean square) of the residual stream after each sum, and of the gradient
+    there; in forward order.
+    """
     figure = new_figure(8, 3.4)
     axes = figure.subplots(1, 2)
-    sides = ((forward, "residual stream, forward", BLUE), (backward, "its gradient (backward: from the right)", ORANGE))
+    sides = (
+        (forward, "residual stream, forward", BLUE),
+        (backward, "its gradient (backward: from the right)", ORANGE),
+    )
     for one, (points, title, colour) in zip(axes, sides, strict=True):
         names, sizes = zip(*points, strict=True)
         one.plot(range(len(names)), sizes, "o-", color=colour, markersize=4)
         one.set_title(title, fontsize=10)
         highest = max((size for size in sizes if math.isfinite(size)), default=0.0) or 1.0
-        one.set(ylabel="root of the mean square", ylim=(0, 1.1 * highest), xlim=(-0.5, len(names) - 0.5))
+        one.set(
+            ylabel="root of the mean square", ylim=(0, 1.1 * highest), xlim=(-0.5, len(names) - 0.5)
+        )
         one.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=8)
         one.grid(alpha=0.2)
         for i, size in enumerate(sizes):

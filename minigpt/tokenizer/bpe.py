@@ -3,9 +3,9 @@
     encode: cut the text into pieces (split.py); in each, join the neighbours whose merge has the lowest rank, until none is left
     decode: the bytes of all tokens, one after the other, read as UTF-8
 
-Sources: Sennrich et al. 2016, section 3.2; Radford et al. 2019, section 2.2; encoder.py of openai/gpt-2. No text is unknown to it:
-what has no token of its own is written as its bytes. A lone surrogate, which is no text, becomes three bytes, and they come back as
-three U+FFFD.
+Sources: Sennrich et al. 2016, section 3.2; Radford et al. 2019, section 2.2; encoder.py of
+openai/gpt-2. No text is unknown to it: what has no token of its own is written as its bytes. A lone
+surrogate, which is no text, becomes three bytes, and they come back as three U+FFFD.
 
 >>> tokenizer = train_bpe("low low lower lowest", 260)
 >>> [tokenizer.symbol(i) for i in tokenizer.encode("a slow law")]
@@ -36,24 +36,31 @@ from minigpt.files import (
 from minigpt.tokenizer.bpe_train import Pair, merges_of_text
 from minigpt.tokenizer.split import split
 
-FILES = (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe"))  # Hugging Face's names, OpenAI's
+# Hugging Face's names, OpenAI's
+FILES = (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe"))
 END_OF_TEXT = "<|endoftext|>"
 CACHED = 100_000  # pieces whose tokens are remembered
 
 
 @cache
 def bytes_to_unicode() -> dict[int, str]:
-    """How GPT-2's files write a byte: the 188 that are printable in Latin-1 as themselves, the other 68 as U+0100 and on.
+    """How GPT-2's files write a byte: the 188 that are printable in Latin-1 as themselves, the
+    other 68 as U+0100 and on.
 
-    So a space is U+0120 and a line end U+010A. The order is that of GPT-2's ids: the printable ones first.
+    So a space is U+0120 and a line end U+010A. The order is that of GPT-2's ids: the printable ones
+    first.
     """
     printable = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAC + 1), *range(0xAE, 0xFF + 1)]
     others = [byte for byte in range(256) if byte not in printable]
-    return {byte: chr(byte) for byte in printable} | {byte: chr(256 + n) for n, byte in enumerate(others)}
+    return {byte: chr(byte) for byte in printable} | {
+        byte: chr(256 + n) for n, byte in enumerate(others)
+    }
 
 
 class Step(NamedTuple):
-    """A step of encoding a piece: a merge's rank, the two parts that it joins, and all parts after it."""
+    """A step of encoding a piece: a merge's rank, the two parts that it joins, and all parts after
+    it.
+    """
 
     rank: int
     pair: Pair
@@ -61,12 +68,21 @@ class Step(NamedTuple):
 
 
 class BPETokenizer:
-    """Text to ids and back. merges: pairs of tokens in the order of their ranks; special_tokens: what no text turns into."""
+    """Text to ids and back.
+
+    merges: pairs of tokens in the order of their ranks; special_tokens: what no text turns into.
+    """
 
     kind, unit = "bpe", "tokens"
 
-    def __init__(self, merges: Iterable[Pair], special_tokens: Sequence[str] = (END_OF_TEXT,), vocab: dict[str, int] | None = None):
-        """vocab: the id of each token as GPT-2's files write it; without, in their order: bytes, merges, special tokens.
+    def __init__(
+        self,
+        merges: Iterable[Pair],
+        special_tokens: Sequence[str] = (END_OF_TEXT,),
+        vocab: dict[str, int] | None = None,
+    ):
+        """vocab: the id of each token as GPT-2's files write it; without, in their order: bytes,
+        merges, special tokens.
 
         Raises ValueError if the three do not fit together.
         """
@@ -75,17 +91,26 @@ class BPETokenizer:
         self._ranks = {pair: rank for rank, pair in enumerate(self.merges)}
         tokens = [bytes([byte]) for byte in bytes_to_unicode()] + [a + b for a, b in self.merges]
         _expect_merges(self.merges, set(tokens[:256]))
-        written = {printable(token): token for token in tokens} | {name: name.encode() for name in self.special_tokens}
+        written = {printable(token): token for token in tokens} | {
+            name: name.encode() for name in self.special_tokens
+        }
         _expect_special(self.special_tokens, len(written) - len(set(tokens)))
-        self.vocab = {symbol: i for i, symbol in enumerate(written)} if vocab is None else dict(vocab)
+        self.vocab = (
+            {symbol: i for i, symbol in enumerate(written)} if vocab is None else dict(vocab)
+        )
         _expect_vocab(self.vocab, written)
         _expect_no_joins(self.special_tokens, set(written) - set(self.special_tokens))
-        self._tokens = [written[symbol] for symbol in sorted(self.vocab, key=self.vocab.get)]  # id -> bytes
+        self._tokens = [
+            written[symbol] for symbol in sorted(self.vocab, key=self.vocab.get)
+        ]  # id -> bytes
         self._ids = {token: self.vocab[printable(token)] for token in tokens}  # bytes -> id
         self._cache: dict[str, list[int]] = {}
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, BPETokenizer) and (self.vocab, self.merges) == (other.vocab, other.merges)
+        return isinstance(other, BPETokenizer) and (self.vocab, self.merges) == (
+            other.vocab,
+            other.merges,
+        )
 
     __hash__ = None
 
@@ -107,13 +132,21 @@ class BPETokenizer:
         return True
 
     def encode(self, text: str, allowed_special: Iterable[str] = ()) -> np.ndarray:
-        """(n,) int64 ids. A special token's spelling in the text is ordinary text, unless it is in allowed_special."""
-        allowed = sorted(allowed_special, key=len, reverse=True)  # the longest first, where one is the beginning of another
+        """(n,) int64 ids.
+
+        A special token's spelling in the text is ordinary text, unless it is in allowed_special.
+        """
+        # the longest first, where one is the beginning of another
+        allowed = sorted(allowed_special, key=len, reverse=True)
         for name in allowed:
             if name not in self.special_tokens:
-                raise ValueError(f"allowed_special has {name!r}, but the special tokens are {', '.join(self.special_tokens)}")
+                raise ValueError(
+                    f"allowed_special has {name!r}, but the special tokens are {', '.join(self.special_tokens)}"
+                )
         ids: list[int] = []
-        for n, part in enumerate(re.split(f"({'|'.join(map(re.escape, allowed))})", text) if allowed else [text]):
+        for n, part in enumerate(
+            re.split(f"({'|'.join(map(re.escape, allowed))})", text) if allowed else [text]
+        ):
             if n % 2:  # what the parentheses took out
                 ids.append(self.vocab[part])
             else:
@@ -122,22 +155,32 @@ class BPETokenizer:
         return np.array(ids, dtype=np.int64)
 
     def encode_prompt(self, text: str) -> np.ndarray:
-        """encode, without a single space at the end: tokens begin with their space, so the model itself writes that one."""
+        """encode, without a single space at the end: tokens begin with their space, so the model
+        itself writes that one.
+        """
         return self.encode(re.sub(r"(?<=\S) \Z", "", text))
 
     def _encode_piece(self, piece: str) -> list[int]:
         if piece not in self._cache:
             if len(self._cache) >= CACHED:
                 self._cache.clear()
-            parts = merge_all([bytes([byte]) for byte in piece.encode("utf-8", "surrogatepass")], self._ranks)
+            parts = merge_all(
+                [bytes([byte]) for byte in piece.encode("utf-8", "surrogatepass")], self._ranks
+            )
             self._cache[piece] = [self._ids[part] for part in parts]
         return self._cache[piece]
 
     def steps(self, piece: str) -> Iterator[Step]:
-        """The merges that make the tokens of a piece, one after the other: the algorithm of the module's docstring."""
+        """The merges that make the tokens of a piece, one after the other: the algorithm of the
+        module's docstring.
+        """
         parts = [bytes([byte]) for byte in piece.encode("utf-8", "surrogatepass")]
         while True:
-            known = [(self._ranks[pair], i) for i, pair in enumerate(pairwise(parts)) if pair in self._ranks]
+            known = [
+                (self._ranks[pair], i)
+                for i, pair in enumerate(pairwise(parts))
+                if pair in self._ranks
+            ]
             if not known:
                 return
             rank, i = min(known)  # of one pair's occurrences, the leftmost
@@ -146,21 +189,32 @@ class BPETokenizer:
             yield Step(rank, pair, parts)
 
     def decode(self, ids: np.ndarray | Sequence[int]) -> str:
-        """The text of ids; bytes that are no UTF-8 become U+FFFD. Raises IndexError for an id outside the vocabulary."""
+        """The text of ids; bytes that are no UTF-8 become U+FFFD. Raises IndexError for an id
+        outside the vocabulary.
+        """
         return self.decode_bytes(ids).decode("utf-8", "replace")
 
     def decode_bytes(self, ids: np.ndarray | Sequence[int]) -> bytes:
-        """The bytes of all ids, joined: a character may be spread over several tokens. Raises IndexError."""
+        """The bytes of all ids, joined: a character may be spread over several tokens.
+
+        Raises IndexError.
+        """
         return b"".join(self.token_bytes(i) for i in ids)
 
     def token_bytes(self, i: int) -> bytes:
         """What an id stands for. Raises IndexError."""
         if not 0 <= i < self.vocab_size:
-            raise IndexError(f"id {i} is not in 0 .. {self.vocab_size - 1}, the {self.vocab_size} tokens of this tokenizer")
+            raise IndexError(
+                f"id {i} is not in 0 .. {self.vocab_size - 1}, the {self.vocab_size} tokens of this tokenizer"
+            )
         return self._tokens[i]
 
     def symbol(self, i: int) -> str:
-        """A token for a person, in ASCII: ' the', or b'\\xe4' where its bytes are no text by themselves. Long ones are cut."""
+        """A token for a person, in ASCII: ' the', or b'\\xe4' where its bytes are no text by
+        themselves.
+
+        Long ones are cut.
+        """
         token = self.token_bytes(i)
         if len(token) > 20:
             return f"{ascii(token[:16])[:-1]}..."
@@ -170,7 +224,10 @@ class BPETokenizer:
             return ascii(token)
 
     def save(self, directory: str | Path) -> None:
-        """Write vocab.json and merges.txt, as Hugging Face's GPT-2 tokenizer reads them. Each is there whole or not at all."""
+        """Write vocab.json and merges.txt, as Hugging Face's GPT-2 tokenizer reads them.
+
+        Each is there whole or not at all.
+        """
         directory = Path(directory)
         lines = ["#version: 0.2", *(f"{printable(a)} {printable(b)}" for a, b in self.merges)]
         contents = json.dumps(self.vocab, ensure_ascii=False) + "\n", "\n".join(lines) + "\n"
@@ -183,12 +240,15 @@ class BPETokenizer:
     def load(cls, directory: str | Path) -> "BPETokenizer":
         """Read vocab.json and merges.txt, or OpenAI's encoder.json and vocab.bpe.
 
-        A token of the first that is neither a byte nor a merge is a special one. Raises FileNotFoundError, ValueError.
+        A token of the first that is neither a byte nor a merge is a special one. Raises
+        FileNotFoundError, ValueError.
         """
         found = [pair for pair in FILES if all((Path(directory) / name).is_file() for name in pair)]
         if not found:
             names = " nor ".join(f"{a} with {b}" for a, b in FILES)
-            raise FileNotFoundError(f"{directory}: holds neither {names}, the files of a GPT-2 tokenizer")
+            raise FileNotFoundError(
+                f"{directory}: holds neither {names}, the files of a GPT-2 tokenizer"
+            )
         vocab_path, merges_path = (Path(directory) / name for name in found[0])
         vocab, merges = _read_vocab(vocab_path), _read_merges(merges_path)
         ordinary = {*bytes_to_unicode().values(), *(printable(a + b) for a, b in merges)}
@@ -207,10 +267,12 @@ def train_bpe(
     special_tokens: Sequence[str] = (END_OF_TEXT,),
     on_merge: Callable[[int, Pair, int], None] | None = None,
 ) -> BPETokenizer:
-    """A tokenizer of vocab_size tokens: 256 bytes, the special ones, and for the rest the merges of a text (bpe_train.py).
+    """A tokenizer of vocab_size tokens: 256 bytes, the special ones, and for the rest the merges of
+    a text (bpe_train.py).
 
-    on_merge(rank, pair, count) is called at each. A special token's spelling in the text is ordinary text. Raises ValueError if
-    vocab_size is too small, or larger than the text has pairs for.
+    on_merge(rank, pair, count) is called at each. A special token's spelling in the text is
+    ordinary text. Raises ValueError if vocab_size is too small, or larger than the text has pairs
+    for.
     """
     least = 256 + len(special_tokens)
     if vocab_size < least:
@@ -230,9 +292,11 @@ def train_bpe(
 
 
 def merge_all(parts: list[bytes], ranks: dict[Pair, int]) -> list[bytes]:
-    """The parts after all merges, the lowest rank first, as BPETokenizer.steps finds them; n log n steps for n parts.
+    """The parts after all merges, the lowest rank first, as BPETokenizer.steps finds them; n log n
+    steps for n parts.
 
-    A joined part stays in the left one's place, and the right one's becomes empty; before and after lead to the neighbours.
+    A joined part stays in the left one's place, and the right one's becomes empty; before and after
+    lead to the neighbours.
     """
     parts, n = list(parts), len(parts)
     before, after = list(range(-1, n - 1)), list(range(1, n + 1))
@@ -248,7 +312,11 @@ def merge_all(parts: list[bytes], ranks: dict[Pair, int]) -> list[bytes]:
         if after[i] < n:
             before[after[i]] = i
         for left in (before[i], i):
-            if left >= 0 and after[left] < n and (new := (parts[left], parts[after[left]])) in ranks:
+            if (
+                left >= 0
+                and after[left] < n
+                and (new := (parts[left], parts[after[left]])) in ranks
+            ):
                 heapq.heappush(heap, (ranks[new], left, new))
     return [part for part in parts if part]
 
@@ -260,20 +328,30 @@ def printable(token: bytes) -> str:
 
 
 def _expect_merges(merges: list[Pair], known: set[bytes]) -> None:
-    """Each merge joins tokens that are there by then, and is new: otherwise "lowest rank first" is ambiguous."""
+    """Each merge joins tokens that are there by then, and is new: otherwise "lowest rank first" is
+    ambiguous.
+    """
     for rank, pair in enumerate(merges):
         for part in pair:
             if part not in known:
-                raise ValueError(f"merge {rank} joins {pair[0]!a} and {pair[1]!a}, but no merge before it makes {part!a}")
+                raise ValueError(
+                    f"merge {rank} joins {pair[0]!a} and {pair[1]!a}, but no merge before it makes {part!a}"
+                )
         if pair[0] + pair[1] in known:
-            raise ValueError(f"merge {rank} joins {pair[0]!a} and {pair[1]!a}, but a token {pair[0] + pair[1]!a} is there already")
+            raise ValueError(
+                f"merge {rank} joins {pair[0]!a} and {pair[1]!a}, but a token {pair[0] + pair[1]!a} is there already"
+            )
         known.add(pair[0] + pair[1])
 
 
 def _expect_special(names: tuple[str, ...], new: int) -> None:
-    """new: how many symbols they add; fewer than there are names where two are equal, or one is another token's."""
+    """new: how many symbols they add; fewer than there are names where two are equal, or one is
+    another token's.
+    """
     if "" in names or new < len(names):
-        raise ValueError(f"the special tokens are {names}, but must be different, not empty, and not spelled as another token")
+        raise ValueError(
+            f"the special tokens are {names}, but must be different, not empty, and not spelled as another token"
+        )
 
 
 def _expect_no_joins(names: tuple[str, ...], ordinary: set[str]) -> None:
@@ -295,7 +373,9 @@ def _expect_vocab(vocab: dict[str, int], written: dict[str, bytes]) -> None:
     """The vocabulary numbers all tokens, and no others, from 0."""
     for symbol in written:
         if symbol not in vocab:
-            raise ValueError(f"the vocabulary has no token {symbol!a}, which the bytes and the merges make")
+            raise ValueError(
+                f"the vocabulary has no token {symbol!a}, which the bytes and the merges make"
+            )
     if sorted(vocab.values()) != list(range(len(written))):
         raise ValueError(f"the vocabulary's ids must be 0 .. {len(written) - 1}, each once")
 
@@ -321,5 +401,7 @@ def _read_merges(path: Path) -> list[Pair]:
                 raise ValueError
             merges.append((a, b))
     except (ValueError, KeyError):
-        raise ValueError(f"{path}, line {number}: {line[:60]!a} is not two tokens with a space between") from None
+        raise ValueError(
+            f"{path}, line {number}: {line[:60]!a} is not two tokens with a space between"
+        ) from None
     return merges

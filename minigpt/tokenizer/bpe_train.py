@@ -1,12 +1,15 @@
-"""How byte-level BPE finds its merges: again and again, the pair of neighbours that is seen most often becomes one token.
+"""How byte-level BPE finds its merges: again and again, the pair of neighbours that is seen most
+often becomes one token.
 
-Sennrich et al. 2016, algorithm 1; on bytes, and within the pieces of split.py: Radford et al. 2019, section 2.2.
-Ties are fixed: of pairs seen equally often, the one that comes first in the order of bytes. Overlapping pairs count: "aaa" has two.
+Sennrich et al. 2016, algorithm 1; on bytes, and within the pieces of split.py: Radford et al. 2019,
+section 2.2. Ties are fixed: of pairs seen equally often, the one that comes first in the order of
+bytes. Overlapping pairs count: "aaa" has two.
 
 >>> [(merge.pair, merge.count) for merge in merges_of_text("low low lower lowest", 3)]
 [((b'l', b'o'), 4), ((b'lo', b'w'), 4), ((b' ', b'low'), 3)]
 
-textbook_merges is the algorithm; merges_of_text finds the same, and looks again only at the pieces that a merge has changed.
+textbook_merges is the algorithm; merges_of_text finds the same, and looks again only at the pieces
+that a merge has changed.
 Left out: a least count; training on a text larger than memory.
 """
 
@@ -22,7 +25,10 @@ Pair = tuple[bytes, bytes]
 
 
 class Merge(NamedTuple):
-    """A merge as it is found. rank: its number, from 0; count: how often the text has the pair at this point."""
+    """A merge as it is found.
+
+    rank: its number, from 0; count: how often the text has the pair at this point.
+    """
 
     rank: int
     pair: Pair
@@ -47,7 +53,10 @@ def textbook_merges(text: str, n_merges: int) -> Iterator[Merge]:
 def pieces_of(text: str) -> dict[tuple[bytes, ...], int]:
     """The distinct pieces of a text, each as single bytes, and how often the text has them."""
     pieces = Counter(split(text))
-    return {tuple(bytes([byte]) for byte in piece.encode("utf-8", "surrogatepass")): n for piece, n in pieces.items()}
+    return {
+        tuple(bytes([byte]) for byte in piece.encode("utf-8", "surrogatepass")): n
+        for piece, n in pieces.items()
+    }
 
 
 def join(parts: tuple[bytes, ...], pair: Pair) -> tuple[bytes, ...]:
@@ -70,7 +79,8 @@ def merges_of_text(text: str, n_merges: int) -> Iterator[Merge]:
         for pair in pairwise(parts):
             counts[pair] += times[i]
             where[pair].add(i)
-    heap = [(-n, pair) for pair, n in counts.items()]  # the smallest is the best: the highest count, then the order of bytes
+    # the smallest is the best: the highest count, then the order of bytes
+    heap = [(-n, pair) for pair, n in counts.items()]
     heapq.heapify(heap)
     for rank in range(n_merges):
         while heap and -heap[0][0] != counts[heap[0][1]]:

@@ -1,10 +1,12 @@
-"""One token a character: a text's distinct characters in the order of their code points, numbered from 0.
+"""One token a character: a text's distinct characters in the order of their code points, numbered
+from 0.
 
 >>> tokenizer = CharTokenizer("banana")
 >>> tokenizer.encode("nab").tolist(), tokenizer.decode([1, 0, 2])
 ([2, 0, 1], 'ban')
 
-Left out: characters that were not in the text. They are an error, because the model has no row for them.
+Left out: characters that were not in the text. They are an error, because the model has no row for
+them.
 """
 
 import json
@@ -18,14 +20,19 @@ FILE = "char_tokenizer.json"
 
 
 class CharTokenizer:
-    """Characters to ids and back. symbols is the alphabet, in order; a character's id is its place in it."""
+    """Characters to ids and back.
+
+    symbols is the alphabet, in order; a character's id is its place in it.
+    """
 
     kind, unit = "char", "characters"
 
     def __init__(self, text: str):
         """The alphabet of a text."""
         if not text:
-            raise ValueError("CharTokenizer: the text is empty, but must hold at least one character")
+            raise ValueError(
+                "CharTokenizer: the text is empty, but must hold at least one character"
+            )
         self.symbols = "".join(sorted(set(text)))
         self._codes = code_points(self.symbols)
 
@@ -51,7 +58,10 @@ class CharTokenizer:
         return set(text) <= set(self.symbols)
 
     def encode(self, text: str) -> np.ndarray:
-        """(n,) int64 ids. Raises ValueError for a character outside the alphabet, with its place."""
+        """(n,) int64 ids.
+
+        Raises ValueError for a character outside the alphabet, with its place.
+        """
         codes = code_points(text)
         ids = np.minimum(np.searchsorted(self._codes, codes), self.vocab_size - 1)
         unknown = np.flatnonzero(self._codes[ids] != codes)
@@ -71,7 +81,9 @@ class CharTokenizer:
         """The text of ids. Raises IndexError for an id outside the alphabet."""
         for i in ids:
             if not 0 <= i < self.vocab_size:
-                raise IndexError(f"id {i} is not in 0 .. {self.vocab_size - 1}, the {self.vocab_size} characters of this tokenizer")
+                raise IndexError(
+                    f"id {i} is not in 0 .. {self.vocab_size - 1}, the {self.vocab_size} characters of this tokenizer"
+                )
         return "".join(self.symbols[i] for i in ids)
 
     def decode_bytes(self, ids: np.ndarray | list[int]) -> bytes:
@@ -110,5 +122,8 @@ class CharTokenizer:
 
 
 def code_points(text: str) -> np.ndarray:
-    """(n,) uint32, one number a character. surrogatepass: a lone surrogate is an unknown character, not a crash."""
+    """(n,) uint32, one number a character.
+
+    surrogatepass: a lone surrogate is an unknown character, not a crash.
+    """
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")

@@ -25,19 +25,29 @@ def ranges(category: str) -> str:
             f"this is Unicode {unicodedata.unidata_version}, but must be {VERSION}: pip install unicodedata2=={VERSION}"
         )
     found: list[list[int]] = []
-    for code in (code for code in range(0x110000) if unicodedata.category(chr(code))[0] == category):
+    for code in (
+        code for code in range(0x110000) if unicodedata.category(chr(code))[0] == category
+    ):
         if found and found[-1][1] == code - 1:
             found[-1][1] = code
         else:
             found.append([code, code])
-    return " ".join(f"{first:x}-{last:x}" if last > first else f"{first:x}" for first, last in found)
+    return " ".join(
+        f"{first:x}-{last:x}" if last > first else f"{first:x}" for first, last in found
+    )
 
 
 def main() -> None:
     lines = [HEAD]
     for name, category in (("LETTERS", "L"), ("NUMBERS", "N")):
-        lines += [f'{name} = """', *textwrap.wrap(ranges(category), 130, break_on_hyphens=False), '"""']
-    Path(__file__).with_name("unicode_ranges.py").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        lines += [
+            f'{name} = """',
+            *textwrap.wrap(ranges(category), 130, break_on_hyphens=False),
+            '"""',
+        ]
+    Path(__file__).with_name("unicode_ranges.py").write_text(
+        "\n".join(lines) + "\n", encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

@@ -36,4 +36,6 @@ def _pattern() -> re.Pattern:
 
 def _character_class(ranges: str) -> str:
     """ "41-5a aa" as the inside of a class of re: "\\U00000041-\\U0000005a\\U000000aa"."""
-    return "".join("-".join(rf"\U{int(code, 16):08x}" for code in item.split("-")) for item in ranges.split())
+    return "".join(
+        "-".join(rf"\U{int(code, 16):08x}" for code in item.split("-")) for item in ranges.split()
+    )

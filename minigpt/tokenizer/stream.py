@@ -1,4 +1,5 @@
-"""Tokens that arrive one at a time, as text: a character that is spread over several tokens is held back until it is whole.
+"""Tokens that arrive one at a time, as text: a character that is spread over several tokens is held
+back until it is whole.
 
 Left out: nothing; what is fed and finished is what decode gives for all ids at once.
 """
@@ -20,7 +21,10 @@ class StreamDecoder:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def feed(self, ids: np.ndarray | Sequence[int]) -> str:
-        """The text that is certain by now; "" where a character is still incomplete. Raises IndexError."""
+        """The text that is certain by now; "" where a character is still incomplete.
+
+        Raises IndexError.
+        """
         return self._decoder.decode(self.tokenizer.decode_bytes(ids))
 
     def finish(self) -> str:

@@ -46,28 +46,40 @@ def torch_linear(x, weight, bias=None):
 
 
 def torch_activation(x, name):
-    return F.relu(x) if name == "relu" else F.gelu(x, approximate="none" if name == "gelu_erf" else "tanh")
+    return (
+        F.relu(x)
+        if name == "relu"
+        else F.gelu(x, approximate="none" if name == "gelu_erf" else "tanh")
+    )
 
 
 def torch_mlp(x, fc_weight, fc_bias, proj_weight, proj_bias, activation="gelu"):
-    return torch_linear(torch_activation(torch_linear(x, fc_weight, fc_bias), activation), proj_weight, proj_bias)
+    return torch_linear(
+        torch_activation(torch_linear(x, fc_weight, fc_bias), activation), proj_weight, proj_bias
+    )
 
 
 def torch_positions(T, C):
     """Vaswani et al. 2017, section 3.5."""
-    angle = torch.arange(T, dtype=torch.float64)[:, None] / 10000 ** (torch.arange(0, C, 2, dtype=torch.float64) / C)
+    angle = torch.arange(T, dtype=torch.float64)[:, None] / 10000 ** (
+        torch.arange(0, C, 2, dtype=torch.float64) / C
+    )
     return torch.stack([angle.sin(), angle.cos()], dim=-1).reshape(T, C)
 
 
 def torch_cross_entropy(logits, targets, ignore_index=-1):
-    return F.cross_entropy(logits.reshape(-1, logits.shape[-1]), targets.reshape(-1), ignore_index=ignore_index)
+    return F.cross_entropy(
+        logits.reshape(-1, logits.shape[-1]), targets.reshape(-1), ignore_index=ignore_index
+    )
 
 
 TORCH: dict[str, Callable] = {
     "softmax": lambda x: torch.softmax(x, dim=-1),
     "cross_entropy": torch_cross_entropy,
     "linear": torch_linear,
-    "layer_norm": lambda x, weight, bias=None, eps=1e-5: F.layer_norm(x, weight.shape, weight, bias, eps),
+    "layer_norm": lambda x, weight, bias=None, eps=1e-5: F.layer_norm(
+        x, weight.shape, weight, bias, eps
+    ),
     "gelu": lambda x, approximate="tanh": F.gelu(x, approximate=approximate),
     "relu": lambda x: F.relu(x),
     "embedding": lambda ids, weight: F.embedding(ids, weight),
@@ -96,27 +108,47 @@ def layer_numbers() -> Arrays:
     return numbers
 
 
-def case_numbers(prefix: str, case: Case, torch_function: Callable, rng: np.random.Generator) -> Arrays:
+def case_numbers(
+    prefix: str, case: Case, torch_function: Callable, rng: np.random.Generator
+) -> Arrays:
     arguments = {name: tensor(value) for name, value in case.arguments.items()}
     out = torch_function(**arguments)
     dout = rng.standard_normal(tuple(out.shape))
     (out * torch.as_tensor(dout)).sum().backward()
-    inputs = {f"{prefix}/in/{name}": value for name, value in case.arguments.items() if isinstance(value, np.ndarray)}
+    inputs = {
+        f"{prefix}/in/{name}": value
+        for name, value in case.arguments.items()
+        if isinstance(value, np.ndarray)
+    }
     gradients = {f"{prefix}/d{name}": arguments[name].grad.numpy() for name in case.wrt}
-    return inputs | gradients | {f"{prefix}/out": out.detach().numpy(), f"{prefix}/dout": np.asarray(dout)}
+    return (
+        inputs
+        | gradients
+        | {f"{prefix}/out": out.detach().numpy(), f"{prefix}/dout": np.asarray(dout)}
+    )
 
 
 def torch_dropout(x: torch.Tensor, p: float, rng: np.random.Generator | None) -> torch.Tensor:
-    """The mask is drawn as minigpt.layers.dropout says; where masks are drawn, and in which order, is what the numbers fix:
-    after the embedding, then in each block on the attention weights, after c_proj, after the MLP."""
+    """The mask is drawn as minigpt.layers.dropout says; where masks are drawn, and in which order,
+    is what the numbers fix: after the embedding, then in each block on the attention weights, after
+    c_proj, after the MLP.
+    """
     if rng is None or p == 0:
         return x
     return x * torch.from_numpy(rng.random(tuple(x.shape), dtype=np.float32) >= p) / (1 - p)
 
 
-def torch_block(x: torch.Tensor, p: dict[str, torch.Tensor], i: int, config: GPTConfig, rng=None) -> torch.Tensor:
+def torch_block(
+    x: torch.Tensor, p: dict[str, torch.Tensor], i: int, config: GPTConfig, rng=None
+) -> torch.Tensor:
     def norm(x, name):
-        return F.layer_norm(x, (config.n_embd,), p[f"h.{i}.{name}.weight"], p.get(f"h.{i}.{name}.bias"), config.layer_norm_epsilon)
+        return F.layer_norm(
+            x,
+            (config.n_embd,),
+            p[f"h.{i}.{name}.weight"],
+            p.get(f"h.{i}.{name}.bias"),
+            config.layer_norm_epsilon,
+        )
 
     def linear(x, name):
         return torch_linear(x, p[f"h.{i}.{name}.weight"], p.get(f"h.{i}.{name}.bias"))
@@ -125,13 +157,19 @@ def torch_block(x: torch.Tensor, p: dict[str, torch.Tensor], i: int, config: GPT
         if rng is None:
             return torch_multi_head_attention(qkv, config.n_head, True, config.window(i))
         B, T, C3 = qkv.shape
-        q, k, v = (part.view(B, T, config.n_head, -1).transpose(1, 2) for part in qkv.split(C3 // 3, dim=2))
+        q, k, v = (
+            part.view(B, T, config.n_head, -1).transpose(1, 2) for part in qkv.split(C3 // 3, dim=2)
+        )
         scores = q @ k.transpose(2, 3) / (q.shape[-1] ** 0.5)
         weights = scores.masked_fill(torch.ones(T, T).triu(1) > 0, -torch.inf).softmax(-1)
-        return (torch_dropout(weights, config.dropout, rng) @ v).transpose(1, 2).reshape(B, T, C3 // 3)
+        return (
+            (torch_dropout(weights, config.dropout, rng) @ v).transpose(1, 2).reshape(B, T, C3 // 3)
+        )
 
     def attention(x):
-        return torch_dropout(linear(heads(linear(x, "attn.c_attn")), "attn.c_proj"), config.dropout, rng)
+        return torch_dropout(
+            linear(heads(linear(x, "attn.c_attn")), "attn.c_proj"), config.dropout, rng
+        )
 
     def mlp(x):
         out = linear(torch_activation(linear(x, "mlp.c_fc"), config.activation), "mlp.c_proj")
@@ -144,20 +182,28 @@ def torch_block(x: torch.Tensor, p: dict[str, torch.Tensor], i: int, config: GPT
     return norm(x + mlp(x), "ln_2")
 
 
-def torch_gpt(ids: torch.Tensor, p: dict[str, torch.Tensor], config: GPTConfig, rng=None) -> torch.Tensor:
+def torch_gpt(
+    ids: torch.Tensor, p: dict[str, torch.Tensor], config: GPTConfig, rng=None
+) -> torch.Tensor:
     T = ids.shape[1]
     x = F.embedding(ids, p["wte.weight"])
-    x = x + (p["wpe.weight"][:T] if config.positions == "learned" else torch_positions(T, config.n_embd))
+    x = x + (
+        p["wpe.weight"][:T] if config.positions == "learned" else torch_positions(T, config.n_embd)
+    )
     x = torch_dropout(x, config.dropout, rng)
     for i in range(config.n_layer):
         x = torch_block(x, p, i, config, rng)
     if config.norm == "pre":
-        x = F.layer_norm(x, (config.n_embd,), p["ln_f.weight"], p.get("ln_f.bias"), config.layer_norm_epsilon)
+        x = F.layer_norm(
+            x, (config.n_embd,), p["ln_f.weight"], p.get("ln_f.bias"), config.layer_norm_epsilon
+        )
     return F.linear(x, p["wte.weight"])
 
 
 def block_numbers() -> Arrays:
-    """norm/what -> array: x, dout, out, dx, and parameter by parameter the value and the gradient, of block 0."""
+    """norm/what -> array: x, dout, out, dx, and parameter by parameter the value and the gradient,
+    of block 0.
+    """
     numbers = {}
     rng = np.random.default_rng(8)
     for norm in ("pre", "post"):
@@ -168,9 +214,18 @@ def block_numbers() -> Arrays:
         leaf = tensor(x)
         out = torch_block(leaf, p, 0, config)
         (out * torch.as_tensor(dout)).sum().backward()
-        numbers |= {f"{norm}/x": x, f"{norm}/dout": dout, f"{norm}/out": out.detach().numpy(), f"{norm}/dx": leaf.grad.numpy()}
+        numbers |= {
+            f"{norm}/x": x,
+            f"{norm}/dout": dout,
+            f"{norm}/out": out.detach().numpy(),
+            f"{norm}/dx": leaf.grad.numpy(),
+        }
         numbers |= {f"{norm}/param/{name}": value for name, value in params.items()}
-        numbers |= {f"{norm}/grad/{name}": p[name].grad.numpy() for name in params if name.startswith("h.0.")}
+        numbers |= {
+            f"{norm}/grad/{name}": p[name].grad.numpy()
+            for name in params
+            if name.startswith("h.0.")
+        }
     return numbers
 
 
@@ -181,27 +236,40 @@ def gpt_numbers(config: GPTConfig) -> Arrays:
     ids, targets = rng.integers(0, 7, (2, 5)), rng.integers(0, 7, (2, 5))
     targets[0, 1] = -1
     p = {name: tensor(value) for name, value in params.items()}
-    logits = torch_gpt(torch.from_numpy(ids), p, config, np.random.default_rng(5) if config.dropout else None)
+    logits = torch_gpt(
+        torch.from_numpy(ids), p, config, np.random.default_rng(5) if config.dropout else None
+    )
     loss = torch_cross_entropy(logits, torch.from_numpy(targets))
     loss.backward()
-    numbers = {"ids": ids, "targets": targets, "logits": logits.detach().numpy(), "loss": loss.detach().numpy()}
+    numbers = {
+        "ids": ids,
+        "targets": targets,
+        "logits": logits.detach().numpy(),
+        "loss": loss.detach().numpy(),
+    }
     numbers |= {f"param/{name}": value for name, value in params.items()}
     return numbers | {f"grad/{name}": p[name].grad.numpy() for name in params}
 
 
 def optim_numbers() -> Arrays:
-    """Five steps of torch.optim.AdamW on a matrix and a vector, gradients clipped to norm 1, the rate falling."""
+    """Five steps of torch.optim.AdamW on a matrix and a vector, gradients clipped to norm 1, the
+    rate falling.
+    """
     rng = np.random.default_rng(10)
     start = {"matrix": rng.standard_normal((3, 2)), "vector": rng.standard_normal(4)}
     p = {name: tensor(value.copy()) for name, value in start.items()}
-    groups = [{"params": [p["matrix"]], "weight_decay": 0.1}, {"params": [p["vector"]], "weight_decay": 0.0}]
+    groups = [
+        {"params": [p["matrix"]], "weight_decay": 0.1},
+        {"params": [p["vector"]], "weight_decay": 0.0},
+    ]
     optimizer = torch.optim.AdamW(groups, lr=1.0, betas=(0.9, 0.99), eps=1e-8)
     numbers = {f"start/{name}": value for name, value in start.items()}
     for t in range(1, 6):
         for group in optimizer.param_groups:
             group["lr"] = 0.1 / t
         grads = {name: rng.standard_normal(value.shape) for name, value in start.items()}
-        norm = np.sqrt(sum((g**2).sum() for g in grads.values()))  # PyTorch's clipping adds 1e-6 to the norm; this is exact
+        # PyTorch's clipping adds 1e-6 to the norm; this is exact
+        norm = np.sqrt(sum((g**2).sum() for g in grads.values()))
         for name, g in grads.items():
             p[name].grad = torch.from_numpy(g / max(1.0, norm))
         optimizer.step()
@@ -220,4 +288,6 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
     for name, arrays in all_numbers().items():
         np.savez_compressed(folder / f"{name}.npz", **arrays)
-        print(f"{folder / name}.npz: {len(arrays)} arrays, {(folder / f'{name}.npz').stat().st_size:,} bytes")
+        print(
+            f"{folder / name}.npz: {len(arrays)} arrays, {(folder / f'{name}.npz').stat().st_size:,} bytes"
+        )
