@@ -15,11 +15,13 @@ import os
 import time
 from multiprocessing.connection import Connection
 
-from minigpt.data import load_data
 from minigpt.optim import learning_rate
-from minigpt.randomness import generator
-from minigpt.settings import PRESETS, TrainSettings
-from minigpt.train import new_run, train_step, whole_loss
+from minigpt.text.data import load_data
+from minigpt.training.evaluation import whole_loss
+from minigpt.training.loop import train_step
+from minigpt.training.randomness import generator
+from minigpt.training.run import new_run
+from minigpt.training.settings import PRESETS, TrainSettings
 
 TURNS = 40  # in so many pieces each run is cut
 LAST = 10  # before so many of the last turns, the loss is looked at

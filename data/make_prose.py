@@ -9,8 +9,8 @@ another processor differ in the last digits.
 import argparse
 from pathlib import Path
 
-from minigpt.checkpoint import open_model
 from minigpt.cli import main
+from minigpt.training.checkpoint import open_model
 
 PROSE = Path(__file__).parent / "prose"
 

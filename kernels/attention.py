@@ -15,7 +15,7 @@ from kernels.flash import (
     forward_size,
 )
 from kernels.memory import empty, workspace
-from minigpt.layers import expect
+from minigpt import expect
 from minigpt.layers.attention import expect_attention
 from minigpt.layers.dropout import dropout_mask
 from minigpt.layers.multi_head_attention import expect_multi_head_attention

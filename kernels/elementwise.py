@@ -12,7 +12,7 @@ from kernels.expect import expect_array, expect_cache, flat, float32
 from kernels.jit import DISABLED, kernel, part
 from kernels.memory import empty, workspace
 from kernels.vector_math import gelu_erf, gelu_erf_slope, gelu_tanh, gelu_tanh_slope
-from minigpt.layers import expect
+from minigpt import expect
 from minigpt.layers.dropout import dropout_mask
 
 prange = range if DISABLED else numba.prange

@@ -12,7 +12,7 @@ import numpy as np
 from kernels.expect import expect_array, expect_cache, flat, float32
 from kernels.jit import DISABLED, kernel, part
 from kernels.memory import empty, workspace
-from minigpt.layers import expect
+from minigpt import expect
 from minigpt.layers.embedding import expect_embedding
 
 prange = range if DISABLED else numba.prange

@@ -15,7 +15,7 @@ from kernels.expect import expect_array, expect_cache, flat, float32
 from kernels.jit import DISABLED, kernel, part
 from kernels.memory import empty, workspace
 from kernels.vector_math import minus, one_over_root
-from minigpt.layers import expect
+from minigpt import expect
 from minigpt.layers.layer_norm import expect_layer_norm
 
 prange = range if DISABLED else numba.prange

@@ -17,7 +17,7 @@ from kernels.matmul import (
     matmul,
 )
 from kernels.memory import empty
-from minigpt.layers import expect
+from minigpt import expect
 from minigpt.layers.linear import expect_linear
 from minigpt.layers.mlp import expect_mlp
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from kernels.expect import float32
 from kernels.jit import DISABLED, kernel, part
-from minigpt.layers import expect
+from minigpt import expect
 from minigpt.optim import AdamWState, expect_adamw, is_decayed
 from minigpt.optim import adamw_step as reference_adamw_step
 from minigpt.optim import grad_norm as reference_grad_norm

@@ -12,7 +12,7 @@ from kernels.expect import expect_array, expect_cache, flat, float32
 from kernels.jit import DISABLED, kernel, part
 from kernels.memory import empty, workspace
 from kernels.vector_math import exp, minus, softmax_weight
-from minigpt.layers import expect
+from minigpt import expect
 from minigpt.layers.cross_entropy import expect_cross_entropy
 
 prange = range if DISABLED else numba.prange

@@ -8,8 +8,8 @@ needs NumPy and nothing else.
 """
 
 from minigpt.config import GPTConfig, published
+from minigpt.files import VERSION as __version__
 from minigpt.model import GPT
-from minigpt.trace import trace
+from minigpt.tracing.trace import trace
 
-__version__ = "0.1.0"
 __all__ = ["GPT", "GPTConfig", "__version__", "published", "trace"]

@@ -8,59 +8,97 @@ Left out: GPT-3's band width (its sparse layers are announced, their width is no
 alternating() says them); GPT-4, of whose architecture nothing is published.
 """
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 
-from minigpt.layers import expect
+from minigpt import expect
 from minigpt.layers.mlp import ACTIVATIONS
+
+
+def setting(
+    about: str,
+    default: object = MISSING,
+    whole: int | None = None,
+    number: str | None = None,
+    choices: tuple = (),
+) -> Field:
+    """A field of a dataclass with its help and what it may be: the command line reads both.
+
+    whole: the least whole number; number: "at least 0" or "below 1" (and at least 0).
+    """
+    allowed = {"about": about, "whole": whole, "number": number, "choices": choices}
+    return field(default=default, metadata=allowed)
+
+
+def expect_settings(owner: object) -> None:
+    """Every field of a frozen dataclass is what its setting allows. Else ValueError, TypeError."""
+    name = type(owner).__name__
+    for one in fields(owner):
+        value, allowed = getattr(owner, one.name), one.metadata
+        if allowed["whole"] is not None:
+            value = expect.whole_number(name, one.name, value, least=allowed["whole"])
+            object.__setattr__(owner, one.name, value)
+        if allowed["choices"]:
+            expect.one_of(name, one.name, value, allowed["choices"])
+        if allowed["number"] == "at least 0" and not (value >= 0 and math.isfinite(value)):
+            raise ValueError(f"{name}: {one.name} is {value}, but must not be negative")
+        if allowed["number"] == "below 1" and not 0 <= value < 1:
+            raise ValueError(f"{name}: {one.name} is {value}, but must be at least 0 and below 1")
 
 
 @dataclass(frozen=True)
 class GPTConfig:
-    """The shape of a GPT. Names as in nanoGPT and Hugging Face; every wrong value raises ValueError
-    or TypeError at once.
+    """The shape of a GPT. Names as in nanoGPT and Hugging Face.
+
+    Every wrong value raises ValueError or TypeError at once.
     """
 
-    vocab_size: int  # V: how many tokens there are
-    block_size: int  # the longest text it can look at, in tokens
-    n_layer: int  # how many blocks
-    n_head: int  # nh: heads of attention in each block
-    n_embd: int  # C: channels; each head has C / nh of them
-    # after the embedding, on the attention weights, before each residual sum; in training only
-    dropout: float = 0.0
-    bias: bool = True  # biases in linear layers and layer norms
-    # "pre": x + f(LN(x)) and a last LN (GPT-2); "post": LN(x + f(x)) (Vaswani et al., GPT-1)
-    norm: str = "pre"
-    # "learned": a table wpe (GPT); "sinusoidal": sines and cosines (Vaswani et al.)
-    positions: str = "learned"
-    activation: str = "gelu"  # "gelu": tanh form (GPT-2); "gelu_erf": exact form (nanoGPT); "relu"
-    # for each layer, how many keys a query sees, or none for all, as in none,16
-    windows: tuple[int | None, ...] | None = None
-    layer_norm_epsilon: float = 1e-5  # what keeps layer norm from dividing by 0
+    vocab_size: int = setting("V: how many tokens there are", whole=1)
+    block_size: int = setting("the longest text that the model can look at, in tokens", whole=1)
+    n_layer: int = setting("how many blocks", whole=1)
+    n_head: int = setting("nh: heads of attention in each block", whole=1)
+    n_embd: int = setting("C: channels; each head has C / nh of them", whole=1)
+    dropout: float = setting(
+        "after the embedding, on the attention weights, before each residual sum; in training only",
+        0.0,
+        number="below 1",
+    )
+    bias: bool = setting("biases in linear layers and layer norms", True, choices=(True, False))
+    norm: str = setting(
+        "pre: x + f(LN(x)) and a last LN (GPT-2); post: LN(x + f(x)) (Vaswani et al., GPT-1)",
+        "pre",
+        choices=("pre", "post"),
+    )
+    positions: str = setting(
+        "learned: a table wpe (GPT); sinusoidal: sines and cosines (Vaswani et al.)",
+        "learned",
+        choices=("learned", "sinusoidal"),
+    )
+    activation: str = setting(
+        "gelu: tanh form (GPT-2); gelu_erf: exact form (nanoGPT); relu",
+        "gelu",
+        choices=ACTIVATIONS,
+    )
+    windows: tuple[int | None, ...] | None = setting(
+        "for each layer, how many keys a query sees, or none for all, as in none,16", None
+    )
+    layer_norm_epsilon: float = setting("what keeps layer norm from dividing by 0", 1e-5)
 
     def __post_init__(self):
-        for name in ("vocab_size", "block_size", "n_layer", "n_head", "n_embd"):
-            object.__setattr__(
-                self, name, expect.whole_number("GPTConfig", name, getattr(self, name))
-            )
+        expect_settings(self)
         if self.n_embd % self.n_head:
             raise ValueError(
-                f"GPTConfig: n_embd is {self.n_embd}, but must be divisible by n_head = {self.n_head}"
-            )
-        if not 0.0 <= self.dropout < 1.0:
-            raise ValueError(
-                f"GPTConfig: dropout is {self.dropout}, but must be at least 0 and below 1"
+                f"GPTConfig: n_embd is {self.n_embd}, "
+                f"but must be divisible by n_head = {self.n_head}"
             )
         if not self.layer_norm_epsilon > 0:
             raise ValueError(
                 f"GPTConfig: layer_norm_epsilon is {self.layer_norm_epsilon}, but must be above 0"
             )
-        expect.one_of("GPTConfig", "bias", self.bias, (True, False))
-        expect.one_of("GPTConfig", "norm", self.norm, ("pre", "post"))
-        expect.one_of("GPTConfig", "positions", self.positions, ("learned", "sinusoidal"))
-        expect.one_of("GPTConfig", "activation", self.activation, ACTIVATIONS)
         if self.positions == "sinusoidal" and self.n_embd % 2:
             raise ValueError(
-                f"GPTConfig: n_embd is {self.n_embd}, but must be even where positions are sinusoidal"
+                f"GPTConfig: n_embd is {self.n_embd}, "
+                "but must be even where positions are sinusoidal"
             )
         self._check_windows()
 

@@ -25,6 +25,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+VERSION = "0.1.0"  # of minigpt; training.json says which one wrote it
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 OPTIMIZER, TRAINING = "optimizer.safetensors", "training.json"
 DIGESTS = "sha256.json"

@@ -21,8 +21,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minigpt import expect
 from minigpt.config import GPTConfig
-from minigpt.layers import expect
 from minigpt.ops import load_ops
 from minigpt.parameters import expect_parameters, initial_parameters
 
@@ -301,9 +301,9 @@ class GPT:
     def generate(self, ids: np.ndarray, max_new_tokens: int, **options) -> np.ndarray:
         """Prompt and new tokens, (B, T + new).
 
-        The options are those of minigpt.generate.generate.
+        The options are those of minigpt.generation.sampling.generate.
         """
-        from minigpt.generate import generate
+        from minigpt.generation.sampling import generate
 
         return generate(self, ids, max_new_tokens, **options)
 

@@ -77,7 +77,7 @@ def check(**functions: Callable) -> None:
     error. Where the numbers are those of a known mistake, it is named.
     """
     from minigpt import checks
-    from minigpt.course.diagnosis import likely
+    from minigpt.mistakes.diagnosis import likely
 
     calls: Counter[str] = Counter()
     subject = _laid_over(
@@ -124,7 +124,7 @@ def _laid_over(functions: dict[str, Callable]):
     from minigpt.contract import FUNCTIONS
     from minigpt.ops import overlay
 
-    subject = checks.library(
+    subject = checks.everything(
         overlay({name: function for name, function in functions.items() if name in FUNCTIONS})
     )
     vars(subject).update(functions)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minigpt.layers import expect
+from minigpt import expect
 
 Arrays = dict[str, np.ndarray]
 

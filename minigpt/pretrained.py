@@ -8,6 +8,7 @@ Left out: sharded weights, .bin files (pickle runs code when read), download by 
 """
 
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -22,7 +23,6 @@ from minigpt.files import (
     write_json,
     write_tensors,
 )
-from minigpt.model import GPT
 from minigpt.parameters import parameter_shapes
 
 SHIPPED = "data/prose"  # where a clone of the repository has its small trained model
@@ -48,7 +48,14 @@ UNSUPPORTED = {
 }
 
 
-def save_pretrained(model: GPT, directory: str | Path) -> None:
+class Model(Protocol):
+    """What is saved: a GPT, or a checkpoint."""
+
+    config: GPTConfig
+    params: dict[str, np.ndarray]
+
+
+def save_pretrained(model: Model, directory: str | Path) -> None:
     """Write config.json, model.safetensors and their digests (files.py) into a directory."""
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)

@@ -13,15 +13,14 @@
 # do, it is where the learning is.
 
 # %%
-import numpy as np
-
 import minigpt
+import numpy as np
 from minigpt import GPT, layers, plots
 from minigpt.formulas import FORMULAS, REFUTED, formula, refutation
 from minigpt.notebook import answer, check, show
 from minigpt.pretrained import shipped_model
-from minigpt.tiny import tiny_batch, tiny_model, tiny_tokenizer
-from minigpt.tokenizer import load_tokenizer
+from minigpt.text.tokenizer import load_tokenizer
+from minigpt.tracing.tiny import tiny_batch, tiny_model, tiny_tokenizer
 
 np.set_printoptions(precision=3, suppress=True)
 
@@ -257,4 +256,4 @@ answer(
 #   gradients against measured differences.
 #
 # **Where it is:** the model in `minigpt/model.py`, its functions in `minigpt/layers/`, the trace in
-# `minigpt/trace.py`, the formulas in `minigpt/formulas/`. Next: 01, from text to tokens.
+# `minigpt/tracing/trace.py`, the formulas in `minigpt/formulas/`. Next: 01, from text to tokens.

@@ -21,12 +21,12 @@ from minigpt import plots
 from minigpt.formulas import formula
 from minigpt.notebook import answer, show, source
 from minigpt.pretrained import shipped_model
-from minigpt.sources import read_source
-from minigpt.tiny import tiny_tokenizer
-from minigpt.tokenizer import StreamDecoder, load_tokenizer, train_bpe
-from minigpt.tokenizer.bpe import BPETokenizer
-from minigpt.tokenizer.bpe_train import merges_of_text, pieces_of, textbook_merges
-from minigpt.tokenizer.split import split
+from minigpt.text.sources import read_source
+from minigpt.text.tokenizer import StreamDecoder, load_tokenizer, train_bpe
+from minigpt.text.tokenizer.bpe import BPETokenizer
+from minigpt.text.tokenizer.bpe_train import merges_of_text, pieces_of, textbook_merges
+from minigpt.text.tokenizer.split import split
+from minigpt.tracing.tiny import tiny_tokenizer
 
 # %% [markdown]
 # ## Make it hurt: one token a letter
@@ -272,6 +272,6 @@ print("not yet" if mine is None else "right" if mine == want else f"not yet. {mi
 # * Encoding applies the merges in the order in which they were found: the lowest rank first.
 # * Tokens are not characters: decode all bytes together, and compare losses by the byte.
 #
-# **Where it is:** `minigpt/tokenizer/bpe_train.py` (training), `minigpt/tokenizer/bpe.py`
-# (encoding), `minigpt/tokenizer/split.py`, `minigpt/tokenizer/stream.py`,
-# `minigpt/tokenizer/chars.py`. Before: 00, the tour. Next: 02, embeddings and positions.
+# **Where it is:** `minigpt/text/tokenizer/bpe_train.py` (training), `minigpt/text/tokenizer/bpe.py`
+# (encoding), `minigpt/text/tokenizer/split.py`, `minigpt/text/tokenizer/stream.py`,
+# `minigpt/text/tokenizer/chars.py`. Before: 00, the tour. Next: 02, embeddings and positions.

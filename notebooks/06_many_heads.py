@@ -18,16 +18,15 @@
 # | $O$, $G$ | the output of all, and $\partial L / \partial O$ | $(B, T, C)$ |
 
 # %%
-import numpy as np
-
 import minigpt
+import numpy as np
 from minigpt import GPT, by_hand, layers, plots
 from minigpt.checks.core import numerical_gradient
 from minigpt.formulas import formula
 from minigpt.layers.multi_head_attention import merge_heads, split_heads
 from minigpt.notebook import answer, check, same, show, source
 from minigpt.pretrained import shipped_model
-from minigpt.tiny import tiny_model, tiny_tokenizer
+from minigpt.tracing.tiny import tiny_model, tiny_tokenizer
 
 np.set_printoptions(precision=3, suppress=True)
 

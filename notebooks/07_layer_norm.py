@@ -21,9 +21,8 @@
 # %%
 import math
 
-import numpy as np
-
 import minigpt
+import numpy as np
 from minigpt import GPT, layers, plots
 from minigpt.checks.core import numerical_gradient
 from minigpt.config import GPTConfig
@@ -31,7 +30,7 @@ from minigpt.formulas import formula, refutation
 from minigpt.notebook import answer, check, same, show, source
 from minigpt.ops import overlay
 from minigpt.parameters import initial_parameters
-from minigpt.tiny import tiny_batch, tiny_model, tiny_tokenizer
+from minigpt.tracing.tiny import tiny_batch, tiny_model, tiny_tokenizer
 
 np.set_printoptions(precision=3, suppress=True)
 

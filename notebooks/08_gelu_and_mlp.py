@@ -22,14 +22,13 @@
 import math
 from dataclasses import replace
 
-import numpy as np
-
 import minigpt
+import numpy as np
 from minigpt import by_hand, layers, plots
 from minigpt.checks.core import numerical_gradient
 from minigpt.formulas import formula, refutation
 from minigpt.notebook import answer, check, same, show, source
-from minigpt.tiny import tiny_batch, tiny_model, tiny_tokenizer
+from minigpt.tracing.tiny import tiny_batch, tiny_model, tiny_tokenizer
 
 np.set_printoptions(precision=3, suppress=True)
 

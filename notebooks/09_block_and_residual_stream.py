@@ -18,9 +18,8 @@
 # %%
 import math
 
-import numpy as np
-
 import minigpt
+import numpy as np
 from minigpt import GPT, layers, plots
 from minigpt.checks.core import numerical_gradient
 from minigpt.config import GPTConfig
@@ -29,7 +28,7 @@ from minigpt.model import BlockCache
 from minigpt.notebook import answer, same, show, source
 from minigpt.optim import adamw_init, adamw_step
 from minigpt.pretrained import shipped_model
-from minigpt.tiny import tiny_model, tiny_tokenizer
+from minigpt.tracing.tiny import tiny_model, tiny_tokenizer
 
 np.set_printoptions(precision=3, suppress=True)
 

@@ -21,22 +21,22 @@
 # %%
 import tempfile
 
-import numpy as np
-
 import minigpt
+import numpy as np
 from minigpt import GPT, layers, plots
 from minigpt.checks.core import numerical_gradient
 from minigpt.config import GPTConfig, published
-from minigpt.data import TextData
 from minigpt.formulas import formula, refutation
-from minigpt.gradients import loss_difference
 from minigpt.ledger import ledger
 from minigpt.notebook import answer, same, show, source
 from minigpt.parameters import parameter_shapes
-from minigpt.settings import PRESETS, TrainSettings
-from minigpt.sources import read_source
-from minigpt.tiny import tiny_batch, tiny_model, tiny_tokenizer
-from minigpt.train import new_run, train_step
+from minigpt.text.data import TextData
+from minigpt.text.sources import read_source
+from minigpt.tracing.differences import loss_difference
+from minigpt.tracing.tiny import tiny_batch, tiny_model, tiny_tokenizer
+from minigpt.training.loop import train_step
+from minigpt.training.run import new_run
+from minigpt.training.settings import PRESETS, TrainSettings
 
 np.set_printoptions(precision=3, suppress=True)
 
@@ -553,5 +553,5 @@ else:
 #   count here was compared with what happened.
 #
 # **Where it is:** `minigpt/model.py`, the ledger in `minigpt/ledger.py`, the counting in
-# `minigpt/parameters.py`, central differences in `minigpt/gradients.py`; `minigpt check model`
+# `minigpt/parameters.py`, central differences in `minigpt/tracing/differences.py`; `minigpt check model`
 # tests all of it, also against PyTorch's numbers. Before: 09, the residual stream. Next: 11, AdamW.

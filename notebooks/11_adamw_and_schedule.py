@@ -21,19 +21,19 @@
 # %%
 import math
 
-import numpy as np
-
 import kernels
-from minigpt import GPT, muon, optim, plots
+import numpy as np
+from minigpt import GPT, optim, plots
 from minigpt.config import GPTConfig
-from minigpt.data import TextData
 from minigpt.formulas import formula, refutation
 from minigpt.formulas.training import written_adamw
 from minigpt.notebook import answer, check, same, show, source
 from minigpt.optim import adamw_init, adamw_step, clip_grad_norm, grad_norm, learning_rate
-from minigpt.randomness import generator
-from minigpt.sources import read_source
-from minigpt.tiny import tiny_batch, tiny_model
+from minigpt.text.data import TextData
+from minigpt.text.sources import read_source
+from minigpt.tracing.tiny import tiny_batch, tiny_model
+from minigpt.training import muon
+from minigpt.training.randomness import generator
 
 np.set_printoptions(precision=3, suppress=True)
 
@@ -639,6 +639,6 @@ check(adamw_step=my_adamw_step)
 # * Warm-up while $v$ knows little, then half a cosine down, so that the noise dies away. Errors
 #   here do not stop training; they make it worse.
 #
-# **Where it is:** `minigpt/optim.py`, the kernel in `kernels/optim.py`, Muon in `minigpt/muon.py`;
+# **Where it is:** `minigpt/optim.py`, the kernel in `kernels/optim.py`, Muon in `minigpt/training/muon.py`;
 # `minigpt check adamw clip schedule muon` tests all of it. Before: 10, the whole GPT. Next: 12,
 # training.

@@ -21,20 +21,23 @@ import math
 import tempfile
 
 import numpy as np
-
-from minigpt import GPT, data, layers, plots, train
+from minigpt import GPT, layers, plots
 from minigpt.config import GPTConfig
-from minigpt.data import TextData
 from minigpt.formulas import formula
 from minigpt.notebook import answer, same, show, source
 from minigpt.ops import overlay
 from minigpt.optim import adamw_init, adamw_step, clip_scale, grad_norm, learning_rate
-from minigpt.randomness import generator
-from minigpt.settings import TrainSettings
-from minigpt.sources import read_source
-from minigpt.tasks import load_task
-from minigpt.tiny import tiny_batch, tiny_model, tiny_tokenizer
-from minigpt.train import estimate_loss, new_run, resume_run, save, train_step, whole_loss
+from minigpt.text import data
+from minigpt.text.data import TextData
+from minigpt.text.sources import read_source
+from minigpt.text.synthetic import load_task
+from minigpt.tracing.tiny import tiny_batch, tiny_model, tiny_tokenizer
+from minigpt.training import loop
+from minigpt.training.evaluation import estimate_loss, whole_loss
+from minigpt.training.loop import train_step
+from minigpt.training.randomness import generator
+from minigpt.training.run import new_run, resume_run, save
+from minigpt.training.settings import TrainSettings
 
 np.set_printoptions(precision=3, suppress=True)
 folder = tempfile.TemporaryDirectory()  # where a run would save
@@ -124,7 +127,7 @@ print(
 # nothing was left out: twenty of its steps against twenty of the loop's, bit for bit.
 
 # %%
-source(train.train_step, train.update)
+source(loop.train_step, loop.update)
 
 # %%
 shape = dict(block_size=32, n_layer=2, n_head=2, n_embd=64)
@@ -314,7 +317,7 @@ print(f"their mean {np.mean(some):.2f}, the whole split {whole_loss(model, docs,
 # most of the noise is common to both, and drops out of the difference.
 
 # %%
-source(train.mean_loss, train.estimate_loss, train.whole_loss, train.perplexity, train.byte_loss)
+source(loop.mean_loss, loop.estimate_loss, loop.whole_loss, loop.perplexity, loop.byte_loss)
 
 # %% [markdown]
 # Why does `mean_loss` count targets, and not average the batches' means? The last batch is shorter,
@@ -340,12 +343,8 @@ formula("loss.bits_per_byte")
 
 # %% tags=["volatile"]
 loss = whole_loss(model, docs, "val")
-print(
-    f"{loss:.2f} nats per character: wavers among {train.perplexity(loss):.0f} of {V} characters,"
-)
-print(
-    f"{train.byte_loss(loss, docs, 'val') / math.log(2):.2f} bits per byte; the text itself has 8"
-)
+print(f"{loss:.2f} nats per character: wavers among {loop.perplexity(loss):.0f} of {V} characters,")
+print(f"{loop.byte_loss(loss, docs, 'val') / math.log(2):.2f} bits per byte; the text itself has 8")
 
 # %% [markdown]
 # ## Stop, and go on as if nothing had happened
@@ -356,7 +355,7 @@ print(
 # and ten more.
 
 # %%
-source(train.Run, generator)
+source(loop.Run, generator)
 
 # %%
 whole = new_run(folder.name, reverse, task_shape, task_settings)
@@ -560,6 +559,6 @@ except AssertionError as error:
 # * A checkpoint holds weights, $m$, $v$ and the step; a big batch is the mean of small ones, each
 #   weighed by its counted targets.
 #
-# **Where it is:** `minigpt/train.py`, batches in `minigpt/data.py` and `minigpt/tasks.py`,
-# checkpoints in `minigpt/checkpoint.py`. `minigpt demo` does all this in a minute, with the curve
+# **Where it is:** `minigpt/training/loop.py`, batches in `minigpt/text/data.py` and `minigpt/text/synthetic.py`,
+# checkpoints in `minigpt/training/checkpoint.py`. `minigpt demo` does all this in a minute, with the curve
 # in `runs/demo/loss.png`; `minigpt check train` tests it. Before: 11, AdamW. Next: 13, sampling.

@@ -18,18 +18,18 @@
 # | $u$ | a random number, $0 \le u < 1$ | |
 
 # %%
-import numpy as np
-
 import minigpt
-from minigpt import GPT, generate, layers, plots
+import numpy as np
+from minigpt import GPT, layers, plots
 from minigpt.checks.core import numerical_gradient
 from minigpt.formulas import formula, refutation
-from minigpt.generate import next_logits, probabilities, sample, stream
+from minigpt.generation import sampling
+from minigpt.generation.sampling import next_logits, probabilities, sample, stream
 from minigpt.notebook import answer, check, same, show, source
 from minigpt.ops import overlay
 from minigpt.pretrained import shipped_model
-from minigpt.tiny import tiny_batch, tiny_model, tiny_tokenizer
-from minigpt.tokenizer import load_tokenizer
+from minigpt.text.tokenizer import load_tokenizer
+from minigpt.tracing.tiny import tiny_batch, tiny_model, tiny_tokenizer
 
 np.set_printoptions(precision=3, suppress=True)
 model = GPT.from_pretrained(shipped_model())  # made by python data/make_prose.py
@@ -44,7 +44,7 @@ tokenizer = load_tokenizer(shipped_model())
 
 # %%
 prompt = tokenizer.encode("The value of")[None]  # (B, T), B = 1
-print(tokenizer.decode(generate.generate(model, prompt, 60)[0]))
+print(tokenizer.decode(sampling.generate(model, prompt, 60)[0]))
 
 # %% [markdown]
 # It goes round in circles. After *the value of* the most likely is *the*, after *of the* it is
@@ -321,12 +321,12 @@ print(f"token 0 ({names[0]!r}) has probability {flat[0]:.4f}, and is drawn in {l
 # same text.
 
 # %%
-source(generate.stream, next_logits)
+source(sampling.stream, next_logits)
 
 
 # %%
 def write(text, count=40, **options):
-    ids = generate.generate(model, tokenizer.encode(text)[None], count, **options)
+    ids = sampling.generate(model, tokenizer.encode(text)[None], count, **options)
     return tokenizer.decode(ids[0])
 
 
@@ -390,7 +390,7 @@ def repeated(row, n=4):
 # %% tags=["volatile"]
 prompts = prompt.repeat(8, axis=0)  # (8, T)
 for tau in (0.01, 0.5, 0.8, 1.0, 1.5):
-    out = generate.generate(model, prompts, 60, do_sample=True, temperature=tau, seed=0)
+    out = sampling.generate(model, prompts, 60, do_sample=True, temperature=tau, seed=0)
     targets = out[:, 1:].copy()
     targets[:, : prompts.shape[1] - 1] = -1  # the prompt is not its own
     loss, _ = model.loss(out[:, :-1], targets)
@@ -542,5 +542,5 @@ check(probabilities=my_probabilities)
 # * With a causal mask earlier keys and values never change: a cache makes $T$ steps out of
 #   $T(T+1)/2$.
 #
-# **Where it is:** `minigpt/generate.py`; `minigpt generate` on the command line; `minigpt check
+# **Where it is:** `minigpt/generation/sampling.py`; `minigpt generate` on the command line; `minigpt check
 # sampling` tests it. Before: 12, training. Next: 14, a fast matmul.

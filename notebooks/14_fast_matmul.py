@@ -26,16 +26,15 @@ import os
 import subprocess
 import sys
 
-import numpy as np
-
 import kernels
 import minigpt
+import numpy as np
 from kernels.ladder import MATMUL, table
 from minigpt import layers, plots
 from minigpt.checks.core import numerical_gradient
 from minigpt.formulas import formula, refutation
 from minigpt.notebook import answer, check, same, show, source
-from minigpt.tiny import tiny_batch, tiny_model, tiny_tokenizer
+from minigpt.tracing.tiny import tiny_batch, tiny_model, tiny_tokenizer
 
 np.set_printoptions(precision=3, suppress=True)
 M, N, K = 256, 768, 192

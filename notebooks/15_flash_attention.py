@@ -25,9 +25,8 @@
 import importlib
 import math
 
-import numpy as np
-
 import kernels
+import numpy as np
 from kernels import flash, ladder
 from kernels.jit import part as compiled
 from kernels.ladder import a0_plain

@@ -19,16 +19,15 @@
 # A head is named by its block and its place: 2.3 is the last head of block 2, counted from 0.
 
 # %%
-import numpy as np
-
 import minigpt
+import numpy as np
 from minigpt import GPT, layers, plots
 from minigpt.checks.core import numerical_gradient
 from minigpt.formulas import formula, refutation
 from minigpt.notebook import answer, same, show, source
 from minigpt.pretrained import shipped_model
-from minigpt.tiny import tiny_model, tiny_tokenizer
-from minigpt.tokenizer import load_tokenizer
+from minigpt.text.tokenizer import load_tokenizer
+from minigpt.tracing.tiny import tiny_model, tiny_tokenizer
 
 np.set_printoptions(precision=2, suppress=True)
 tokenizer = load_tokenizer(shipped_model())
@@ -677,6 +676,6 @@ answer(
 # * This small model has a bag of words, a previous-token head, and an induction head that lives on
 #   it. It does not copy well.
 #
-# **Where it is:** `data/prose/` and how it was made in `data/README.md`; `minigpt/trace.py`; the
+# **Where it is:** `data/prose/` and how it was made in `data/README.md`; `minigpt/tracing/trace.py`; the
 # pictures in `minigpt/plots/attention.py` and `minigpt/plots/logit_lens.py`; `minigpt trace prose
 # "..."` on the command line. Before: 15, flash attention. Next: 17, from GPT-1 to GPT-4.

@@ -22,22 +22,23 @@ import math
 import tempfile
 from dataclasses import fields, replace
 
-import numpy as np
-
 import minigpt
+import numpy as np
 from minigpt import GPT, layers, plots
 from minigpt.config import PUBLISHED, GPTConfig, alternating, published
-from minigpt.data import TextData
 from minigpt.formulas import formula, refutation
 from minigpt.layers.attention import attention_mask
 from minigpt.notebook import answer, same, show, source
-from minigpt.optim import learning_rate
 from minigpt.ops import default_ops
+from minigpt.optim import learning_rate
 from minigpt.parameters import parameter_count
-from minigpt.settings import TrainSettings
-from minigpt.sources import read_source
-from minigpt.tiny import CONFIG, tiny_batch, tiny_model, tiny_tokenizer
-from minigpt.train import estimate_loss, new_run, train_step
+from minigpt.text.data import TextData
+from minigpt.text.sources import read_source
+from minigpt.tracing.tiny import CONFIG, tiny_batch, tiny_model, tiny_tokenizer
+from minigpt.training.evaluation import estimate_loss
+from minigpt.training.loop import train_step
+from minigpt.training.run import new_run
+from minigpt.training.settings import TrainSettings
 
 np.set_printoptions(precision=3, suppress=True)
 

@@ -21,9 +21,8 @@
 # %%
 import math
 
-import numpy as np
-
 import minigpt
+import numpy as np
 from minigpt import GPT, GPTConfig, layers, plots
 from minigpt.checks.core import numerical_gradient
 from minigpt.formulas import REFUTED, formula, refutation
@@ -31,7 +30,7 @@ from minigpt.formulas.misprints import nucleus, odd_gelu, sine_only
 from minigpt.notebook import answer, same, show, source
 from minigpt.ops import overlay
 from minigpt.optim import adamw_init, adamw_step
-from minigpt.tiny import tiny_model, tiny_tokenizer
+from minigpt.tracing.tiny import tiny_model, tiny_tokenizer
 
 np.set_printoptions(precision=3, suppress=True)
 

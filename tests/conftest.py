@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minigpt.data import TextData
 from minigpt.model import GPT
-from minigpt.settings import TrainSettings
-from minigpt.tiny import tiny_model
-from minigpt.train import Run, new_run
+from minigpt.text.data import TextData
+from minigpt.tracing.tiny import tiny_model
+from minigpt.training.run import Run, new_run
+from minigpt.training.settings import TrainSettings
 
 TEXT = "the quick brown fox jumps over the lazy dog. " * 60
 TINY_MODEL = {"block_size": 16, "n_layer": 1, "n_head": 2, "n_embd": 8, "dropout": 0.1}

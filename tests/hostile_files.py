@@ -342,11 +342,11 @@ PATCHES = [
     """,
     ),
     at_import(
-        "wire.pack is patched", "from minigpt.course import wire\nwire.pack = lambda value: b''"
+        "wire.pack is patched", "from minigpt.grading import wire\nwire.pack = lambda value: b''"
     ),
     at_import(
         "wire.send is patched",
-        "from minigpt.course import wire\nwire.send = lambda stream, value: None",
+        "from minigpt.grading import wire\nwire.send = lambda stream, value: None",
     ),
     at_import(
         "Learner.answer is patched",
@@ -355,7 +355,7 @@ PATCHES = [
     """,
     ),
     at_import(
-        "remote.Learner is patched", "from minigpt.course import remote\nremote.Learner = None"
+        "remote.Learner is patched", "from minigpt.grading import remote\nremote.Learner = None"
     ),
     at_import("sys.modules is emptied", "for name in list(sys.modules): sys.modules.pop(name)"),
     at_import(

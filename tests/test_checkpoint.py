@@ -9,9 +9,10 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from minigpt import GPT, GPTConfig, files
-from minigpt import checkpoint as checkpoint_module
-from minigpt.checkpoint import checkpoints, drop_older, load_checkpoint, newest
-from minigpt.train import resume_run, save, train
+from minigpt.training import checkpoint as checkpoint_module
+from minigpt.training.checkpoint import checkpoints, drop_older, load_checkpoint, newest
+from minigpt.training.loop import train
+from minigpt.training.run import resume_run, save
 
 CONFIG = GPTConfig(vocab_size=7, block_size=5, n_layer=2, n_head=3, n_embd=6, dropout=0.2)
 

@@ -6,12 +6,12 @@ import pytest
 from minigpt import by_hand, checks, layers
 from minigpt.checks.cases import CASES
 from minigpt.checks.model_checks import GRADIENT_MODELS
+from minigpt.checks.more_shapes import count_cases
 from minigpt.checks.spread import ARGUMENTS
-from minigpt.checks.wide import count_cases
 from minigpt.parameters import parameter_shapes
 
 HAND_CHECKS = [check for check in checks.LAYER_CHECKS if checks.asked_of_by_hand(check)]
-LIBRARY = checks.library()
+LIBRARY = checks.everything()
 
 
 def expect_passed(report: checks.Report) -> None:

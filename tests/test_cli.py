@@ -8,9 +8,9 @@ import pytest
 from conftest import TEXT
 from safetensors.numpy import load_file, save_file
 
-from minigpt.checkpoint import newest
 from minigpt.cli import COMMANDS, main
 from minigpt.cli.generate import held_back
+from minigpt.training.checkpoint import newest
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import numpy as np
 import pytest
 
-from minigpt import prose, sources
-from minigpt.data import TextData, load_data
-from minigpt.tasks import load_task
-from minigpt.tokenizer import CharTokenizer, load_tokenizer
+from minigpt.text import prose, sources
+from minigpt.text.data import TextData, load_data
+from minigpt.text.synthetic import load_task
+from minigpt.text.tokenizer import CharTokenizer, load_tokenizer
 
 
 def test_a_text_file_and_a_folder(tmp_path):

@@ -16,10 +16,11 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from minigpt import GPT, GPTConfig, files, pretrained
-from minigpt.checkpoint import load_checkpoint, open_model
 from minigpt.pretrained import load_pretrained, shipped_model
-from minigpt.tokenizer import BPETokenizer, CharTokenizer, load_tokenizer
-from minigpt.train import read_log, save
+from minigpt.text.tokenizer import BPETokenizer, CharTokenizer, load_tokenizer
+from minigpt.training.checkpoint import load_checkpoint, open_model
+from minigpt.training.log import read_log
+from minigpt.training.run import save
 
 CONFIG = GPTConfig(vocab_size=7, block_size=5, n_layer=2, n_head=3, n_embd=6)
 

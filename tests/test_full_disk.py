@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from conftest import TEXT, TINY_MODEL, TINY_TRAIN
 
-from minigpt.checkpoint import checkpoints, load_checkpoint
-from minigpt.data import TextData
-from minigpt.settings import TrainSettings
-from minigpt.train import LOG, Run, new_run, read_log, resume_run, train
+from minigpt.text.data import TextData
+from minigpt.training.checkpoint import checkpoints, load_checkpoint
+from minigpt.training.log import LOG, read_log
+from minigpt.training.loop import train
+from minigpt.training.run import Run, new_run, resume_run
+from minigpt.training.settings import TrainSettings
 
 
 @pytest.fixture

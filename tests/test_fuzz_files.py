@@ -19,12 +19,14 @@ import numpy as np
 import pytest
 from conftest import TEXT, TINY_MODEL, TINY_TRAIN
 
-from minigpt.checkpoint import Checkpoint, load_checkpoint, open_model
-from minigpt.data import TextData
 from minigpt.parameters import parameter_shapes
-from minigpt.settings import TrainSettings
-from minigpt.tokenizer import BPETokenizer, CharTokenizer, load_tokenizer, train_bpe
-from minigpt.train import new_run, read_log, save, train_step
+from minigpt.text.data import TextData
+from minigpt.text.tokenizer import BPETokenizer, CharTokenizer, load_tokenizer, train_bpe
+from minigpt.training.checkpoint import Checkpoint, load_checkpoint, open_model
+from minigpt.training.log import read_log
+from minigpt.training.loop import train_step
+from minigpt.training.run import new_run, save
+from minigpt.training.settings import TrainSettings
 
 SECONDS, GIGABYTE = 5, 2**30
 REFUSALS = (ValueError, OSError, TypeError)  # FileNotFoundError is an OSError

@@ -26,11 +26,12 @@ def test_the_benchmarks_peer_is_the_same_model():
     from the same weights.
     """
     from minigpt.bench.torch_gpt import TorchGPT
-    from minigpt.data import load_data
     from minigpt.optim import learning_rate
-    from minigpt.randomness import generator
-    from minigpt.settings import PRESETS, TrainSettings
-    from minigpt.train import new_run, train_step
+    from minigpt.text.data import load_data
+    from minigpt.training.loop import train_step
+    from minigpt.training.randomness import generator
+    from minigpt.training.run import new_run
+    from minigpt.training.settings import PRESETS, TrainSettings
 
     settings = TrainSettings(**PRESETS["char-cpu"].train | {"batch_size": 4})
     data = load_data("reverse")

@@ -23,20 +23,20 @@ from kernels import memory
 from kernels.tile import COLUMNS, ROWS
 from minigpt import checks, layers
 from minigpt.config import GPTConfig
-from minigpt.course import variants
+from minigpt.mistakes import variants
 from minigpt.model import GPT
 from minigpt.ops import load_ops
 from minigpt.optim import adamw_init
 
-KERNEL_CHECKS = [check for check in checks.ALL_CHECKS if checks.asked_of_single(check)]
-SUBJECT = checks.library(checks.in_single(kernels))
+KERNEL_CHECKS = [check for check in checks.ALL_CHECKS if checks.asked_of_float32(check)]
+SUBJECT = checks.everything(checks.in_float32(kernels))
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize("seed", [0, 20])
 @pytest.mark.parametrize("check", KERNEL_CHECKS, ids=lambda check: check.name)
 def test_the_one_body_of_checks(check, seed):
-    report = checks.perform_single(check, SUBJECT, seed)
+    report = checks.perform_float32(check, SUBJECT, seed)
     assert report.passed, "\n".join(str(line) for line in report.lines if line.problem)
 
 
@@ -459,10 +459,10 @@ def python(script: str, **environment: str) -> str:
 ALL_CHECKS = """
 import kernels
 from minigpt import checks
-subject = checks.library(checks.in_single(kernels))
+subject = checks.everything(checks.in_float32(kernels))
 large = (".long", ".offsets", ".dropout_modes", ".integers")  # minutes in plain Python; compiled they are all asked
-asked = [check for check in checks.ALL_CHECKS if checks.asked_of_single(check) and not check.name.endswith(large)]
-reports = [checks.perform_single(check, subject) for check in asked]
+asked = [check for check in checks.ALL_CHECKS if checks.asked_of_float32(check) and not check.name.endswith(large)]
+reports = [checks.perform_float32(check, subject) for check in asked]
 print([report.check.name for report in reports if not report.passed], len(reports), kernels.tile.LANES)
 """
 
@@ -482,7 +482,7 @@ def test_every_tile_without_the_compiler(tile, lanes):
 
 
 ALL_WRONG_KERNELS = """
-from minigpt.course import variants
+from minigpt.mistakes import variants
 wrong = [variant for variant in variants.bank() if variant.is_kernel]
 print([variant.name for variant in wrong if variants.kill(variant).passed], len(wrong))
 """

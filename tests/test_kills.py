@@ -17,10 +17,12 @@ import numpy as np
 import pytest
 from conftest import TEXT, TINY_MODEL
 
-from minigpt.checkpoint import checkpoints, load_checkpoint
-from minigpt.data import TextData
-from minigpt.settings import TrainSettings
-from minigpt.train import LOG, Run, new_run, read_log, resume_run, train, train_step
+from minigpt.text.data import TextData
+from minigpt.training.checkpoint import checkpoints, load_checkpoint
+from minigpt.training.log import LOG, read_log
+from minigpt.training.loop import train, train_step
+from minigpt.training.run import Run, new_run, resume_run
+from minigpt.training.settings import TrainSettings
 
 STEPS = 40
 KINDS = [("numpy", "adamw"), ("numpy", "muon"), ("numba", "adamw"), ("numba", "muon")]
@@ -74,7 +76,7 @@ def kill_again_and_again(tmp_path: Path, ops: str, optimizer: str, kills: int, s
     (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
     digests, log = uninterrupted(tmp_path / "whole", ops, optimizer)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["minigpt.train", "minigpt.data", "conftest"])
+    context.set_forkserver_preload(["minigpt.training.loop", "minigpt.text.data", "conftest"])
     choose, killed, n = random.Random(seed), 0, 0
     out = tmp_path / "run-0"
     while killed < kills:

@@ -138,7 +138,7 @@ model = minigpt.GPT(minigpt.GPTConfig(vocab_size=7, block_size=5, n_layer=1, n_h
 loss, cache = model.loss(np.array([[1, 2]]), np.array([[2, 3]]))
 model.backward(cache)
 model.generate(np.array([[1]]), 3)
-import minigpt.checks, minigpt.by_hand, minigpt.optim, minigpt.data
+import minigpt.checks, minigpt.by_hand, minigpt.optim, minigpt.text.data
 """
     result = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, encoding="utf-8"

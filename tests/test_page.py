@@ -15,12 +15,12 @@ import minigpt
 from minigpt import GPT, GPTConfig
 from minigpt.formulas import FORMULAS, REFUTED
 from minigpt.layers.multi_head_attention import split_heads
-from minigpt.page import data as page_of
-from minigpt.page import page_data, words, write_page
-from minigpt.page.mathml import to_mathml
-from minigpt.show import compared
-from minigpt.tiny import CONFIG, tiny_model, tiny_tokenizer
-from minigpt.tokenizer import CharTokenizer
+from minigpt.text.tokenizer import CharTokenizer
+from minigpt.tracing.page import data as page_of
+from minigpt.tracing.page import page_data, words, write_page
+from minigpt.tracing.page.mathml import to_mathml
+from minigpt.tracing.show import compared
+from minigpt.tracing.tiny import CONFIG, tiny_model, tiny_tokenizer
 
 IDS = np.array([7, 6, 0, 4, 7, 1])
 VARIANTS = {

@@ -13,12 +13,12 @@ from test_page import IDS, VARIANTS, as_planes, larger, variant
 
 import minigpt
 from minigpt import GPT, GPTConfig, layers
-from minigpt.generate import probabilities
-from minigpt.page import data as page_of
-from minigpt.page import words, write_page
-from minigpt.show import compared, row
-from minigpt.tiny import tiny_model, tiny_tokenizer
-from minigpt.tokenizer import CharTokenizer
+from minigpt.generation.sampling import probabilities
+from minigpt.text.tokenizer import CharTokenizer
+from minigpt.tracing.page import data as page_of
+from minigpt.tracing.page import words, write_page
+from minigpt.tracing.show import compared, row
+from minigpt.tracing.tiny import tiny_model, tiny_tokenizer
 
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -25,7 +25,8 @@ from pictures import (
     written,
 )
 
-from minigpt import generate, layers, plots
+from minigpt import layers, plots
+from minigpt.generation import sampling
 from minigpt.plots import canvas, flash, layer_norm
 from minigpt.plots import positions as draw_positions
 from minigpt.plots.common import BROKEN
@@ -187,7 +188,7 @@ def test_channels_in_one_place_share_a_label():
 def test_temperatures_show_generate_s_probabilities_on_one_scale():
     figure = plots.softmax_temperatures(LOGITS, temperatures=(0.5, 2.0))
     for axes, temperature in zip(figure.axes, (0.5, 2.0), strict=True):
-        p = generate.probabilities(LOGITS[None], temperature)[0]
+        p = sampling.probabilities(LOGITS[None], temperature)[0]
         np.testing.assert_allclose([bar.get_height() for bar in axes.patches], p)
         assert axes.get_ylim() == figure.axes[0].get_ylim() and axes.get_ylim()[0] == 0
         assert written(axes) == [f"{number:.2f}" for number in p]
@@ -197,8 +198,8 @@ def test_temperatures_show_generate_s_probabilities_on_one_scale():
 def test_truncation_marks_the_token_that_crosses(top_p, kept):
     tokens = list("abcdef")
     axes = plots.truncation(LOGITS, tokens, 3, top_p).axes[0]
-    p = np.sort(generate.probabilities(LOGITS[None])[0])[::-1]
-    assert kept == np.count_nonzero(generate.probabilities(LOGITS[None], top_p=top_p))
+    p = np.sort(sampling.probabilities(LOGITS[None])[0])[::-1]
+    assert kept == np.count_nonzero(sampling.probabilities(LOGITS[None], top_p=top_p))
     np.testing.assert_allclose([bar.get_height() for bar in axes.patches], p)
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     assert "top-k = 3: keeps 3" in labels and f"top-p = {top_p:g}: keeps {kept}" in labels
@@ -343,7 +344,7 @@ def test_merge_tree_has_each_merge_with_its_rank_above_its_parts():
 
 
 def test_merge_tree_of_the_tokenizer_s_own_steps():
-    from minigpt.tokenizer.bpe import train_bpe
+    from minigpt.text.tokenizer.bpe import train_bpe
 
     tokenizer = train_bpe("low low lower lowest", 260)
     steps = list(tokenizer.steps(" lowest"))

@@ -13,12 +13,14 @@ import pytest
 from conftest import TEXT, TINY_MODEL, TINY_TRAIN
 
 from minigpt import layers
-from minigpt.checkpoint import load_checkpoint
-from minigpt.data import TextData
-from minigpt.lock import locked
-from minigpt.settings import TrainSettings
-from minigpt.stopping import Stop, Stopped, stops
-from minigpt.train import LOG, new_run, read_log, resume_run, train
+from minigpt.text.data import TextData
+from minigpt.training.checkpoint import load_checkpoint
+from minigpt.training.lock import locked
+from minigpt.training.log import LOG, read_log
+from minigpt.training.loop import train
+from minigpt.training.run import new_run, resume_run
+from minigpt.training.settings import TrainSettings
+from minigpt.training.stopping import Stop, Stopped, stops
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 
@@ -131,7 +133,7 @@ def test_a_second_process_says_who_has_the_directory(tmp_path, text_file):
 HOLD = """
 import sys, time
 from pathlib import Path
-from minigpt.lock import locked
+from minigpt.training.lock import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from minigpt.tokenizer import BPETokenizer, CharTokenizer, StreamDecoder, train_bpe
-from minigpt.tokenizer.bpe import bytes_to_unicode
-from minigpt.tokenizer.bpe_train import join, merges_of_text, textbook_merges
-from minigpt.tokenizer.split import split
+from minigpt.text.tokenizer import BPETokenizer, CharTokenizer, StreamDecoder, train_bpe
+from minigpt.text.tokenizer.bpe import bytes_to_unicode
+from minigpt.text.tokenizer.bpe_train import join, merges_of_text, textbook_merges
+from minigpt.text.tokenizer.split import split
 
 END = "<|endoftext|>"
 SAMPLES = (
@@ -279,7 +279,7 @@ def test_a_long_piece_does_not_take_for_ever(tokenizer):
 
 
 def test_the_cache_is_bounded(tokenizer, monkeypatch):
-    from minigpt.tokenizer import bpe
+    from minigpt.text.tokenizer import bpe
 
     monkeypatch.setattr(bpe, "CACHED", 10)
     fresh = BPETokenizer(tokenizer.merges)

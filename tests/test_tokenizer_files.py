@@ -14,10 +14,10 @@ from test_tokenizer import CORPUS, END
 
 from minigpt import GPT
 from minigpt.cli import main
-from minigpt.data import TextData
 from minigpt.pretrained import shipped_model
-from minigpt.tokenizer import BPETokenizer, CharTokenizer, load_tokenizer, train_bpe
-from minigpt.tokenizer.bpe import printable
+from minigpt.text.data import TextData
+from minigpt.text.tokenizer import BPETokenizer, CharTokenizer, load_tokenizer, train_bpe
+from minigpt.text.tokenizer.bpe import printable
 
 
 @pytest.fixture(scope="module")

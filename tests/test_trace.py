@@ -10,11 +10,11 @@ import pytest
 import minigpt
 from minigpt import GPT, GPTConfig, layers
 from minigpt.cli import main
-from minigpt.gradients import loss_difference
 from minigpt.model import BlockCache
 from minigpt.ops import CONTRACT, composed
-from minigpt.show import compared, row
-from minigpt.tiny import CONFIG, tiny_batch, tiny_model, tiny_tokenizer
+from minigpt.tracing.differences import loss_difference
+from minigpt.tracing.show import compared, row
+from minigpt.tracing.tiny import CONFIG, tiny_batch, tiny_model, tiny_tokenizer
 
 IDS = np.array([7, 6, 0, 4, 7, 1])
 

@@ -8,16 +8,21 @@ import random
 import signal
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import TEXT, TINY_MODEL
 
-from minigpt.checkpoint import checkpoints, load_checkpoint, newest, step_of
-from minigpt.randomness import PURPOSES, generator
-from minigpt.settings import PRESETS, TrainSettings, field_help
-from minigpt.train import LOG, evaluation, new_run, read_log, resume_run, save, train, whole_loss
+from minigpt.config import GPTConfig
+from minigpt.training.checkpoint import checkpoints, load_checkpoint, newest, step_of
+from minigpt.training.evaluation import evaluation, whole_loss
+from minigpt.training.log import LOG, read_log
+from minigpt.training.loop import train
+from minigpt.training.randomness import PURPOSES, generator
+from minigpt.training.run import new_run, resume_run, save
+from minigpt.training.settings import PRESETS, TrainSettings
 
 
 def params_of(out: Path) -> dict[str, np.ndarray]:
@@ -56,7 +61,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tiny_run, stopped_at, monkeyp
     train(whole, show=False)
     part = tiny_run("part", grad_accumulation=2)
     steps = iter(range(stopped_at))
-    from minigpt import train as module
+    from minigpt.training import loop as module
 
     real = module.gradients
 
@@ -97,8 +102,8 @@ def test_a_resumed_run_has_the_ops_that_it_began_with(tiny_run, tmp_path):
     ):
         resume_run(run.out)  # a checkpoint that says so is no reason to run a file
     resumed = resume_run(run.out, ops=mine)
-    assert resumed.ops == str(mine) and resumed.model.ops.own == ("relu_forward",)
-    assert resume_run(run.out, ops="numpy").ops == "numpy"
+    assert resumed.ops_name == str(mine) and resumed.model.ops.own == ("relu_forward",)
+    assert resume_run(run.out, ops="numpy").ops_name == "numpy"
 
 
 def test_a_checkpoint_cannot_name_code_to_run(tiny_run, tmp_path):
@@ -233,7 +238,7 @@ def test_wrong_settings(changed, message):
 
 
 def test_every_setting_has_its_help():
-    assert all(field_help(TrainSettings).values())
+    assert all(one.metadata["about"] for one in fields(TrainSettings) + fields(GPTConfig))
 
 
 # ---- kills and Ctrl-C, on the real command

@@ -5,8 +5,8 @@ again.
 import pytest
 
 from minigpt import checks
-from minigpt.course import variants
-from minigpt.course.diagnosis import SEVERAL, explanations, likely
+from minigpt.mistakes import variants
+from minigpt.mistakes.diagnosis import SEVERAL, explanations, likely
 
 BANK = variants.bank()
 
@@ -71,7 +71,7 @@ def test_a_copy_without_a_change_passes():
     for module, killed_by in (
         ("layers.softmax", "softmax.gradient"),
         ("model", "model.pytorch_pre_learned"),
-        ("train", "train.steps"),
+        ("training.loop", "train.steps"),
     ):
         report = variants.kill(variants.Variant(f"{module}/same", "", (), killed_by))
         assert report.passed, report.lines
@@ -122,7 +122,7 @@ def test_most_mistakes_are_told_apart():
 
 def test_nothing_is_said_of_an_unknown_mistake():
     (check,) = checks.select(["softmax.gradient"])
-    subject = checks.library()
+    subject = checks.everything()
     subject.softmax_backward = lambda dout, cache: 0.1234 * dout
     report = checks.perform(check, subject)
     assert not report.passed and explanations(report) == []

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
 
-from minigpt.course import wire
+from minigpt.grading import wire
 
 DTYPES = ["?", "i1", "u2", "i4", "u8", "f2", "f4", "f8", ">f8", "<c8", "c16", "longdouble"]
 LAYOUTS = {

@@ -155,7 +155,7 @@ def _step_ours(peer: str, config: GPTConfig, ids: np.ndarray, targets: np.ndarra
 def _step_torch(peer: str, config: GPTConfig, ids: np.ndarray, targets: np.ndarray) -> Work:
     from minigpt.bench.torch_gpt import TorchGPT
     from minigpt.model import GPT
-    from minigpt.settings import TrainSettings
+    from minigpt.training.settings import TrainSettings
 
     model = TorchGPT(config, GPT(config).params)
     optimizer = model.optimizer(TrainSettings())

@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional as F
 
 from minigpt.config import GPTConfig
-from minigpt.settings import TrainSettings
+from minigpt.training.settings import TrainSettings
 
 GELU_FORMS = {"gelu": "tanh", "gelu_erf": "none"}
 

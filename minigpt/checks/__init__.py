@@ -3,7 +3,7 @@ grader.
 
 A subject is anything with the functions in question as attributes: minigpt.layers, minigpt.by_hand,
 a learner's module laid over the reference, or, for the checks of the model and of training,
-library(ops).
+everything(ops).
 """
 
 import importlib
@@ -13,24 +13,24 @@ from types import ModuleType, SimpleNamespace
 from minigpt import contract, layers
 from minigpt.checks.add_checks import ADD
 from minigpt.checks.bad_input import bad_input_checks
-from minigpt.checks.blocks import block_checks
+from minigpt.checks.cache_blocks import block_checks
 from minigpt.checks.core import Check, Line, Report, perform
 from minigpt.checks.data_checks import DATA
 from minigpt.checks.dropout_modes import DROPOUT_MODES
 from minigpt.checks.edges import EDGES
+from minigpt.checks.float32 import asked_of_float32, in_float32
+from minigpt.checks.float32 import perform as perform_float32
 from minigpt.checks.generic import generic_checks
 from minigpt.checks.golden_numbers import golden_checks, golden_model_checks
 from minigpt.checks.magnitudes import magnitude_checks
 from minigpt.checks.model_checks import model_checks
+from minigpt.checks.more_shapes import shape_checks
 from minigpt.checks.muon_checks import MUON
 from minigpt.checks.optimizer_checks import OPTIMIZER
 from minigpt.checks.properties import property_checks
 from minigpt.checks.sampling_checks import SAMPLING
 from minigpt.checks.sharing import sharing_checks
-from minigpt.checks.single import asked_of_single, in_single
-from minigpt.checks.single import perform as perform_single
 from minigpt.checks.training_checks import TRAINING
-from minigpt.checks.wide import wide_checks
 
 __all__ = [
     "ALL_CHECKS",
@@ -43,32 +43,44 @@ __all__ = [
     "asked_of_by_hand",
 ]
 __all__ += [
-    "asked_of_single",
+    "asked_of_float32",
     "checks_of",
-    "in_single",
-    "library",
+    "in_float32",
+    "everything",
     "perform",
-    "perform_single",
+    "perform_float32",
     "select",
 ]
 
 BAD_INPUT_CHECKS = bad_input_checks()
-WIDE_CHECKS = wide_checks() + magnitude_checks() + sharing_checks() + DROPOUT_MODES + ADD
+SHAPE_CHECKS = shape_checks() + magnitude_checks() + sharing_checks() + DROPOUT_MODES + ADD
 LAYER_CHECKS = (
     golden_checks()
     + generic_checks()
     + property_checks()
     + EDGES
     + block_checks()
-    + WIDE_CHECKS
+    + SHAPE_CHECKS
     + BAD_INPUT_CHECKS
 )
 LIBRARY_CHECKS = (
     golden_model_checks() + model_checks() + OPTIMIZER + MUON + DATA + TRAINING + SAMPLING
 )
 ALL_CHECKS = LAYER_CHECKS + LIBRARY_CHECKS
-# whose functions they call
-LIBRARY = ("parameters", "model", "optim", "muon", "settings", "data", "tasks", "train", "generate")
+# the modules whose functions they call
+LIBRARY = (
+    "parameters",
+    "model",
+    "optim",
+    "training.muon",
+    "training.settings",
+    "text.data",
+    "text.synthetic",
+    "training.run",
+    "training.evaluation",
+    "training.loop",
+    "generation.sampling",
+)
 
 # by_hand is float64 whatever comes in, and leaves the checking of arguments to layers/; large
 # arrays are not for loops.
@@ -93,7 +105,9 @@ def asked_of_by_hand(check: Check) -> bool:
     return check in LAYER_CHECKS and not check.name.endswith(NOT_ASKED_OF_BY_HAND)
 
 
-def library(ops: object = layers, replaced: dict[str, ModuleType] | None = None) -> SimpleNamespace:
+def everything(
+    ops: object = layers, replaced: dict[str, ModuleType] | None = None
+) -> SimpleNamespace:
     """The functions of ops and of the library in one namespace; GPT runs on ops.
 
     replaced: modules to take instead, by name.

@@ -116,7 +116,7 @@ _least_tolerance: ContextVar[float] = ContextVar("least tolerance", default=0.0)
 @contextmanager
 def tolerance_at_least(tolerance: float) -> Iterator[None]:
     """While it lasts, no comparison of arrays asks for more than this, absolute below 1: for a
-    subject of float32 (single.py).
+    subject of float32 (float32.py).
     """
     token = _least_tolerance.set(tolerance)
     try:

@@ -109,7 +109,7 @@ def _numerical(
     if case.arguments[name] is None:
         return None
 
-    # differences of a float32 forward would be noise (single.py)
+    # differences of a float32 forward would be noise (float32.py)
     subject = getattr(subject, "in_double", subject)
 
     def scalar(value: np.ndarray) -> float:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from minigpt import by_hand, layers
-from minigpt.checks.blocks import call_cases
+from minigpt.checks.cache_blocks import call_cases
 from minigpt.checks.cases import Case
 from minigpt.checks.core import Check, Line, both, equal, none, true
 from minigpt.checks.generic import line32

@@ -6,7 +6,7 @@ import numpy as np
 
 from minigpt.checks.core import Check, Line, equal, true
 from minigpt.config import GPTConfig
-from minigpt.randomness import generator
+from minigpt.training.randomness import generator
 
 
 def _losses(subject):

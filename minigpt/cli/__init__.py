@@ -111,14 +111,14 @@ def describe(error: Exception) -> str:
 
 
 def _parser(argv: list[str]) -> Parser:
-    from minigpt import __version__
+    from minigpt.files import VERSION
 
     parser = Parser(
         prog="minigpt",
         description="A GPT in NumPy that you can read, step through, check and run.",
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"minigpt {__version__}")
+    parser.add_argument("--version", action="version", version=f"minigpt {VERSION}")
     subparsers = parser.add_subparsers(
         dest="command", metavar="COMMAND", required=True, parser_class=Parser
     )

@@ -7,19 +7,9 @@ import math
 import tempfile
 import types
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import Field, fields
 from pathlib import Path
 from typing import get_args, get_type_hints
-
-from minigpt.layers.mlp import ACTIVATIONS
-from minigpt.settings import OPTIMIZERS, field_help
-
-CHOICES = {
-    "optimizer": OPTIMIZERS,
-    "norm": ("pre", "post"),
-    "positions": ("learned", "sinusoidal"),
-    "activation": ACTIVATIONS,
-}
 
 
 def whole(least: int) -> Callable[[str], int]:
@@ -91,32 +81,29 @@ def add_ops(
 def add_fields(
     parser: argparse.ArgumentParser, owner: type, title: str, leave_out: tuple[str, ...] = ()
 ) -> None:
-    """A flag for each field of a dataclass, with its comment as help.
+    """A flag for each field of a dataclass whose fields are settings (config.py).
 
-    None if the flag is not given.
+    Its value is None if the flag is not given.
     """
     group = parser.add_argument_group(title)
-    hints, comments = get_type_hints(owner), field_help(owner)
+    hints = get_type_hints(owner)
     for field in fields(owner):
-        if field.name in leave_out:
-            continue
-        flag = "--" + field.name.replace("_", "-")
-        text = comments[field.name].replace("%", "%%")
-        if hints[field.name] is bool:
-            group.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=text)
-        else:
-            choices, letter = (
-                CHOICES.get(field.name),
-                "N,N,..." if field.name == "windows" else _letter(hints[field.name]),
-            )
-            metavar = None if choices else letter
-            group.add_argument(
-                flag,
-                type=_type(field.name, hints[field.name]),
-                choices=choices,
-                metavar=metavar,
-                help=text,
-            )
+        if field.name not in leave_out:
+            _add_field(group, field, _plain(hints[field.name]))
+
+
+def _add_field(group: argparse._ArgumentGroup, field: Field, kind: type) -> None:
+    """The flag of one field."""
+    flag, text = "--" + field.name.replace("_", "-"), field.metadata["about"].replace("%", "%%")
+    if kind is bool:
+        group.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=text)
+    elif field.metadata["choices"]:
+        group.add_argument(flag, choices=field.metadata["choices"], help=text)
+    elif field.name == "windows":
+        group.add_argument(flag, type=windows, metavar="N,N,...", help=text)
+    else:
+        parse = number(0.0) if kind is float else whole(field.metadata["whole"])
+        group.add_argument(flag, type=parse, metavar="X" if kind is float else "N", help=text)
 
 
 def given(args: argparse.Namespace, owner: type) -> dict:
@@ -134,16 +121,3 @@ def _plain(hint: object) -> object:
         if isinstance(hint, types.UnionType)
         else hint
     )
-
-
-def _type(name: str, hint: object) -> Callable:
-    kind = _plain(hint)
-    if name == "windows":
-        return windows
-    if kind is int:
-        return whole(0 if name in ("seed", "warmup_iters", "sample_length") else 1)
-    return number(0.0) if kind is float else str
-
-
-def _letter(hint: object) -> str:
-    return {int: "N", float: "X"}.get(_plain(hint), "WORD")

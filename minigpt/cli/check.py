@@ -23,9 +23,9 @@ from minigpt import checks
 from minigpt.cli.arguments import add_ops, number, whole
 from minigpt.cli.warmup import warm_up
 from minigpt.contract import pair_of
-from minigpt.course import beforehand
-from minigpt.course.diagnosis import likely
-from minigpt.course.remote import SECONDS, Learner
+from minigpt.grading import beforehand
+from minigpt.grading.remote import SECONDS, Learner
+from minigpt.mistakes.diagnosis import likely
 from minigpt.ops import load_ops, overlay
 
 
@@ -72,14 +72,14 @@ def run(args: argparse.Namespace) -> int:
             [check for check in chosen if checks.asked_of_by_hand(check)],
         )
     elif args.ops == "numpy":
-        subject = checks.library()
+        subject = checks.everything()
     else:
         warm_up(everything=True)
         subject, perform = (
-            checks.library(checks.in_single(load_ops("numba"))),
-            checks.perform_single,
+            checks.everything(checks.in_float32(load_ops("numba"))),
+            checks.perform_float32,
         )
-        chosen = [check for check in chosen if checks.asked_of_single(check)]
+        chosen = [check for check in chosen if checks.asked_of_float32(check)]
     expect_some(args, chosen, [])
     begun = time.perf_counter()
     reports = [shown(perform(check, subject, args.seed), args.failures) for check in chosen]
@@ -103,7 +103,7 @@ def check_own(args: argparse.Namespace, learner: Learner, chosen: list[checks.Ch
     """A learner's functions, in a process of their own, over the reference in this one."""
     chosen = announce(args, learner, chosen)
     expect_some(args, chosen, learner.places)
-    subject = checks.library(overlay(learner.functions()))
+    subject = checks.everything(overlay(learner.functions()))
     begun, reports = time.perf_counter(), []
     for check in chosen:
         call = call_there(learner, check, args.seed) if check.looks_at_memory else None

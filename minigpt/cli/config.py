@@ -9,12 +9,12 @@ minigpt config runs/demo                 the ledger of a model of yours
 import argparse
 from pathlib import Path
 
-from minigpt.checkpoint import newest
 from minigpt.cli.arguments import whole
 from minigpt.config import PUBLISHED, GPTConfig, published
 from minigpt.ledger import ledger
 from minigpt.parameters import parameter_count
 from minigpt.pretrained import CONFIG, config_from_json, read_json
+from minigpt.training.checkpoint import newest
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

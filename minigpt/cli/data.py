@@ -10,11 +10,11 @@ import argparse
 
 import numpy as np
 
-from minigpt import sources
 from minigpt.cli.arguments import whole
 from minigpt.cli.train import add_tokenizer, tokenizer_maker
-from minigpt.data import load_data
-from minigpt.tasks import TASKS, TaskData
+from minigpt.text import sources
+from minigpt.text.data import load_data
+from minigpt.text.synthetic import TASKS, TaskData
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,15 +8,17 @@ import argparse
 import time
 from pathlib import Path
 
-from minigpt.checkpoint import checkpoints, drop
 from minigpt.cli import generate as generate_command
 from minigpt.cli.arguments import expect_writable, number
 from minigpt.cli.train import MADE_BY_DEMO, PICTURE, announce, ready, report
-from minigpt.data import load_data
-from minigpt.lock import locked
 from minigpt.ops import default_ops
-from minigpt.settings import PRESETS, TrainSettings
-from minigpt.train import LOG, new_run, train
+from minigpt.text.data import load_data
+from minigpt.training.checkpoint import checkpoints, drop
+from minigpt.training.lock import locked
+from minigpt.training.log import LOG
+from minigpt.training.loop import train
+from minigpt.training.run import new_run
+from minigpt.training.settings import PRESETS, TrainSettings
 
 DEMO = Path("runs/demo")
 

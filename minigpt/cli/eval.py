@@ -14,15 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
-from minigpt.checkpoint import TRAINING, open_model
 from minigpt.cli.arguments import add_ops
-from minigpt.data import SPLITS, TextData, load_data
-from minigpt.generate import generate
+from minigpt.generation.sampling import generate
 from minigpt.model import GPT
 from minigpt.ops import came_from
 from minigpt.pretrained import read_json
-from minigpt.tasks import TaskData
-from minigpt.train import byte_loss, perplexity, whole_loss
+from minigpt.text.data import SPLITS, TextData, load_data
+from minigpt.text.synthetic import TaskData
+from minigpt.training.checkpoint import TRAINING, open_model
+from minigpt.training.evaluation import byte_loss, perplexity, whole_loss
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

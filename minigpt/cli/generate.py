@@ -11,11 +11,11 @@ The same --seed writes the same text.
 import argparse
 import sys
 
-from minigpt.checkpoint import open_model
 from minigpt.cli.arguments import add_ops, number, whole
-from minigpt.generate import stream
+from minigpt.generation.sampling import stream
 from minigpt.model import GPT
-from minigpt.tokenizer import StreamDecoder, Tokenizer
+from minigpt.text.tokenizer import StreamDecoder, Tokenizer
+from minigpt.training.checkpoint import open_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

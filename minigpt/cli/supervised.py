@@ -17,7 +17,7 @@ from types import FrameType
 from minigpt.ops import NAMES
 
 ENDING = "MINIGPT_ENDING"  # the file for the status, in the environment of the process below
-RUN_IN_THEIR_OWN_WAY = ("check", "formulas")  # check has a judge of its own (course/remote.py)
+RUN_IN_THEIR_OWN_WAY = ("check", "formulas")  # check has a judge of its own (grading/remote.py)
 
 
 def is_needed(command: str, ops: str | None) -> bool:

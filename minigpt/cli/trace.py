@@ -14,14 +14,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from minigpt.checkpoint import find_model
 from minigpt.cli.arguments import add_ops
 from minigpt.files import expect_ours
 from minigpt.model import GPT
 from minigpt.ops import load_ops
-from minigpt.page import PAGE_MARK
-from minigpt.tiny import tiny_model, tiny_tokenizer
-from minigpt.trace import Trace, trace
+from minigpt.tracing.page import PAGE_MARK
+from minigpt.tracing.tiny import tiny_model, tiny_tokenizer
+from minigpt.tracing.trace import Trace, trace
+from minigpt.training.checkpoint import find_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

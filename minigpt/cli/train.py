@@ -21,27 +21,20 @@ from pathlib import Path
 
 import numpy as np
 
-from minigpt.checkpoint import checkpoints
 from minigpt.cli.arguments import add_fields, add_ops, expect_writable, given, number, whole
 from minigpt.cli.generate import default_prompt
 from minigpt.cli.warmup import warm_up
 from minigpt.config import GPTConfig
-from minigpt.data import TextData, full_name, load_data
 from minigpt.ops import came_from, default_ops, half_pairs
-from minigpt.settings import PRESETS, Preset, TrainSettings
-from minigpt.tasks import TASKS, TaskData
-from minigpt.tokenizer import Tokenizer, train_bpe
-from minigpt.train import (
-    LOG,
-    Run,
-    byte_loss,
-    new_run,
-    perplexity,
-    read_log,
-    resume_run,
-    train,
-    whole_loss,
-)
+from minigpt.text.data import TextData, full_name, load_data
+from minigpt.text.synthetic import TASKS, TaskData
+from minigpt.text.tokenizer import Tokenizer, train_bpe
+from minigpt.training.checkpoint import checkpoints
+from minigpt.training.evaluation import byte_loss, perplexity, whole_loss
+from minigpt.training.log import LOG, read_log
+from minigpt.training.loop import train
+from minigpt.training.run import Run, new_run, resume_run
+from minigpt.training.settings import PRESETS, Preset, TrainSettings
 
 BPE_SIZE = 1024
 PICTURE = "loss.png"
@@ -235,7 +228,7 @@ def announce(training: Run) -> None:
     shape = f"{config.n_layer} layers, {config.n_head} heads, {config.n_embd} channels, block {config.block_size}"
     print(f"model  {shape}: {numbers:,} parameters")
     print(f"run    {training.out}, step {training.step} of {training.settings.max_iters}")
-    if training.ops == "numba":
+    if training.ops_name == "numba":
         print("ops    numba: the kernels, compiled for this processor")
     else:
         for line in came_from(training.model.ops):
@@ -251,7 +244,7 @@ def ready(training: Run, show: bool = True) -> None:
     """Have the kernels compiled before the first step, where the run uses them: the first time
     takes a while, and says so.
     """
-    if training.ops == "numba":
+    if training.ops_name == "numba":
         warm_up(show=show)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from minigpt import layers
 from minigpt.checks.golden_numbers import POSITIONS
-from minigpt.formulas.core import back, contract, flat, library, numbers, out, slope
+from minigpt.formulas.core import back, flat, numbers, of_contract, of_library, out, slope
 
 KEYS = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])[None, None]  # (1, 1, 3, 2)
 VALUES = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])[None, None]
@@ -98,7 +98,7 @@ def variance_of_products(hs):
 
 
 FORMULAS = [
-    contract(
+    of_contract(
         "attention.forward",
         "scaled dot-product attention, causal",
         r"O = \mathrm{softmax}\Big(\frac{Q K^\top}{\sqrt{hs}} + M\Big) V, \quad"
@@ -110,7 +110,7 @@ FORMULAS = [
         lambda ops: out(ops.attention_forward, KEYS, KEYS, VALUES),
         golden=[[[[1.0, 2.0], [2.3395230987, 3.3395230987], [3.5104695305, 4.5104695305]]]],
     ),
-    contract(
+    of_contract(
         "attention.weights",
         "attention weights: each query's row sums to 1, and what comes later weighs 0",
         r"P = \mathrm{softmax}\Big(\frac{Q K^\top}{\sqrt{hs}} + M\Big), \quad \sum_j P_{ij} = 1",
@@ -129,7 +129,7 @@ FORMULAS = [
             ]
         ],
     ),
-    contract(
+    of_contract(
         "attention.mask",
         "fewer queries than keys: the queries are the last ones",
         r"j \text{ visible to } i \iff j \le i + (T_k - T_q)",
@@ -140,7 +140,7 @@ FORMULAS = [
         lambda ops: weights(ops, np.zeros((1, 1, 2, 2)), np.zeros((1, 1, 3, 2))),
         literal=lambda: [[[[0.5, 0.5, 0.0], [1 / 3, 1 / 3, 1 / 3]]]],
     ),
-    contract(
+    of_contract(
         "attention.window",
         "a window: the query's own key and the w - 1 before it",
         r"j \text{ visible to } i \iff i - w < j \le i",
@@ -151,7 +151,7 @@ FORMULAS = [
         lambda ops: weights(ops, np.zeros((1, 1, 3, 2)), np.zeros((1, 1, 3, 2)), 2),
         literal=lambda: [[[[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.0, 0.5, 0.5]]]],
     ),
-    contract(
+    of_contract(
         "attention.backward_v",
         "attention, backward to the values",
         r"\frac{\partial L}{\partial V} = P^\top G",
@@ -163,7 +163,7 @@ FORMULAS = [
         differences=lambda: attention_slope(2),
         literal=lambda: by_formulas()[2],
     ),
-    contract(
+    of_contract(
         "attention.backward_q",
         "attention, backward to the queries",
         r"\frac{\partial L}{\partial Q} = \frac{dS\, K}{\sqrt{hs}}, \quad"
@@ -176,7 +176,7 @@ FORMULAS = [
         differences=lambda: attention_slope(0),
         literal=lambda: by_formulas()[0],
     ),
-    contract(
+    of_contract(
         "attention.backward_k",
         "attention, backward to the keys: a transpose, not a reshape",
         r"\frac{\partial L}{\partial K} = \frac{dS^\top Q}{\sqrt{hs}}",
@@ -188,7 +188,7 @@ FORMULAS = [
         differences=lambda: attention_slope(1),
         literal=lambda: by_formulas()[1],
     ),
-    library(
+    of_library(
         "attention.variance",
         "the variance of q.k is hs: why the scores are divided by sqrt(hs)",
         r"\mathrm{Var}(q \cdot k) = hs \quad \text{for independent components of mean 0 and variance 1}",
@@ -203,7 +203,7 @@ FORMULAS = [
             ),
         },
     ),
-    contract(
+    of_contract(
         "multi_head_attention.forward",
         "many heads, each on its own channels",
         r"\mathrm{concat}_h\, \mathrm{Attention}(Q_h, K_h, V_h)",
@@ -223,7 +223,7 @@ FORMULAS = [
             axis=-1,
         ),
     ),
-    contract(
+    of_contract(
         "multi_head_attention.backward",
         "many heads, backward: split and merge are undone, nothing is summed",
         r"dQKV = \mathrm{merge}\big(dQ_h, dK_h, dV_h\big)",
@@ -236,7 +236,7 @@ FORMULAS = [
             lambda x: out(layers.multi_head_attention_forward, x, 2), QKV, DHEADS
         ),
     ),
-    contract(
+    of_contract(
         "positions.sinusoidal",
         "sinusoidal positions",
         r"PE_{pos,2i} = \sin\frac{pos}{10000^{2i/C}}, \quad PE_{pos,2i+1} = \cos\frac{pos}{10000^{2i/C}}",
@@ -247,7 +247,7 @@ FORMULAS = [
         lambda ops: ops.sinusoidal_positions(3, 4),
         golden=POSITIONS,
     ),
-    contract(
+    of_contract(
         "positions.norm",
         "every position has the same length",
         r"\lVert PE_{pos} \rVert^2 = C / 2",
@@ -258,7 +258,7 @@ FORMULAS = [
         lambda ops: (ops.sinusoidal_positions(5, 8) ** 2).sum(axis=-1),
         literal=lambda: np.full(5, 4.0),
     ),
-    contract(
+    of_contract(
         "positions.shift",
         "k positions further is a rotation, the same one everywhere",
         r"PE_{pos+k} = R_k\, PE_{pos}",
@@ -269,7 +269,7 @@ FORMULAS = [
         lambda ops: ops.sinusoidal_positions(6, 6)[3:],
         literal=lambda: moved(layers.sinusoidal_positions(3, 6), 3),
     ),
-    library(
+    of_library(
         "flash.online_softmax",
         "online softmax: the maximum and the sum in one pass",
         r"m' = \max(m, x), \quad \ell' = \ell\, e^{m - m'} + e^{x - m'}",
@@ -279,7 +279,7 @@ FORMULAS = [
         {"written out": ("minigpt.formulas.attention.online", lambda: online(ONLINE))},
         golden=[(1, 1), (3, 1.1353352832), (3, 1.5032147244), (5, 1.2034379905)],
     ),
-    library(
+    of_library(
         "flash.log_sum_exp",
         "what flash attention keeps of a row: one number",
         r"L = m + \log \ell = \log \sum_j e^{x_j}",
@@ -295,7 +295,7 @@ FORMULAS = [
         },
         golden=5.1851824526,
     ),
-    contract(
+    of_contract(
         "flash.forward",
         "flash attention: the output rescaled whenever the maximum rises",
         r"o' = e^{m - m'} o + e^{s - m'} v, \quad \text{at the end } O = o / \ell",
@@ -306,7 +306,7 @@ FORMULAS = [
         lambda ops: out(ops.attention_forward, Q, K, V)[0, 0, -1],
         literal=online_attention,
     ),
-    contract(
+    of_contract(
         "flash.backward_D",
         "flash attention, backward: the row sum needs no P",
         r"D = \mathrm{rowsum}(dP \odot P) = \mathrm{rowsum}(G \odot O)",
@@ -317,7 +317,7 @@ FORMULAS = [
         lambda ops: (DOUT * out(ops.attention_forward, Q, K, V)).sum(-1),
         literal=lambda: (by_formulas()[4] * by_formulas()[5]).sum(-1),
     ),
-    contract(
+    of_contract(
         "attention.backward_sum",
         "the rows of dS sum to 0: a bias on all keys changes nothing",
         r"\sum_j dS_{ij} = 0 \;\Rightarrow\; \frac{\partial L}{\partial b_K} = \sum_j dK_j = 0",

@@ -198,7 +198,7 @@ class Refuted(NamedTuple):
         return "\n".join([*lines, f"Right: {self.right} ({self.source})"])
 
 
-def contract(
+def of_contract(
     id: str,
     name: str,
     latex: str,
@@ -228,7 +228,7 @@ def contract(
     )
 
 
-def library(
+def of_library(
     id: str,
     name: str,
     latex: str,
@@ -258,11 +258,11 @@ def implementation(package: str) -> ModuleType | SimpleNamespace | None:
     """
     if package != "kernels":
         return importlib.import_module(package)
-    from minigpt.checks.single import in_single
+    from minigpt.checks.float32 import in_float32
     from minigpt.ops import load_kernels
 
     try:
-        return in_single(load_kernels())
+        return in_float32(load_kernels())
     except ImportError:
         return None
 

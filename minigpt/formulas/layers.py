@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from minigpt import layers
-from minigpt.formulas.core import back, contract, flat, library, numbers, out, slope
+from minigpt.formulas.core import back, flat, numbers, of_contract, of_library, out, slope
 
 Z, G = np.array([2.0, 1.0, 0.1]), np.array([1.0, 0.0, 0.0])  # logits and an upstream gradient
 # two tokens of three channels; the gradient of two rows of four
@@ -27,7 +27,7 @@ def log_sum_exp(z):
 
 
 FORMULAS = [
-    contract(
+    of_contract(
         "softmax.forward",
         "softmax",
         r"p_i = \frac{e^{z_i - m}}{\sum_j e^{z_j - m}}, \quad m = \max_j z_j",
@@ -39,7 +39,7 @@ FORMULAS = [
         golden=[0.6590011389, 0.2424329707, 0.0985658904],
         literal=lambda: np.exp(Z) / np.exp(Z).sum(),
     ),
-    contract(
+    of_contract(
         "softmax.shift",
         "a constant added to all logits changes nothing",
         r"\mathrm{softmax}(z + c) = \mathrm{softmax}(z)",
@@ -50,7 +50,7 @@ FORMULAS = [
         lambda ops: out(ops.softmax_forward, Z + 1000.0),
         golden=[0.6590011389, 0.2424329707, 0.0985658904],
     ),
-    contract(
+    of_contract(
         "softmax.backward",
         "softmax, backward",
         r"\frac{\partial L}{\partial z_i} = p_i \Big(g_i - \sum_j g_j p_j\Big)",
@@ -62,7 +62,7 @@ FORMULAS = [
         golden=[0.2247186378, -0.1597636038, -0.064955034],
         differences=lambda: slope(lambda z: out(layers.softmax_forward, z), Z, G),
     ),
-    contract(
+    of_contract(
         "cross_entropy.forward",
         "cross-entropy: the surprise of the right token, in nats",
         r"L = -\frac{1}{N} \sum_n \log p_n[y_n]",
@@ -74,7 +74,7 @@ FORMULAS = [
         golden=0.4170300163,
         literal=lambda: log_sum_exp(Z) - Z[0],
     ),
-    contract(
+    of_contract(
         "cross_entropy.backward",
         "cross-entropy, backward: probability minus one at the right token",
         r"\frac{\partial L}{\partial z_{nj}} = \frac{p_{nj} - 1[j = y_n]}{N}",
@@ -88,7 +88,7 @@ FORMULAS = [
             lambda z: out(layers.cross_entropy_forward, z, np.array([0])), Z[None], 1.0
         ),
     ),
-    contract(
+    of_contract(
         "cross_entropy.uniform",
         "knowing nothing costs ln V",
         r"L(z = 0) = \ln V",
@@ -100,7 +100,7 @@ FORMULAS = [
         golden=4.1743872699,
         literal=lambda: math.log(65),
     ),
-    contract(
+    of_contract(
         "linear.forward",
         "linear layer",
         r"y_o = \sum_i x_i W_{io} + b_o",
@@ -111,7 +111,7 @@ FORMULAS = [
         lambda ops: out(ops.linear_forward, X, W, BIAS),
         literal=lambda: np.einsum("ni,io->no", X, W) + BIAS,
     ),
-    contract(
+    of_contract(
         "linear.backward_x",
         "linear layer, backward to its input",
         r"\frac{\partial L}{\partial x} = g W^\top",
@@ -122,7 +122,7 @@ FORMULAS = [
         lambda ops: back(ops, "linear", DX, X, W, BIAS)[0],
         differences=lambda: slope(lambda x: x @ W + BIAS, X, DX),
     ),
-    contract(
+    of_contract(
         "linear.backward_weight",
         "linear layer, backward to its weights",
         r"\frac{\partial L}{\partial W} = x^\top g",
@@ -133,7 +133,7 @@ FORMULAS = [
         lambda ops: back(ops, "linear", DX, X, W, BIAS)[1],
         differences=lambda: slope(lambda w: X @ w + BIAS, W, DX),
     ),
-    contract(
+    of_contract(
         "linear.backward_bias",
         "linear layer, backward to its bias",
         r"\frac{\partial L}{\partial b} = \sum_n g_n",
@@ -144,7 +144,7 @@ FORMULAS = [
         lambda ops: back(ops, "linear", DX, X, W, BIAS)[2],
         differences=lambda: slope(lambda b: X @ W + b, BIAS, DX),
     ),
-    contract(
+    of_contract(
         "layer_norm.forward",
         "layer norm: each token to mean 0 and variance 1, then stretched and moved",
         r"y = \gamma \odot \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta, \quad \sigma^2 = \frac{1}{C} \sum_c (x_c - \mu)^2",
@@ -155,7 +155,7 @@ FORMULAS = [
         lambda ops: out(ops.layer_norm_forward, ROW, np.ones(4), np.zeros(4)),
         literal=lambda: (ROW - ROW.mean()) / math.sqrt(ROW.var() + 1e-5),
     ),
-    contract(
+    of_contract(
         "layer_norm.backward_x",
         "layer norm, backward to its input",
         r"\frac{\partial L}{\partial x} = \frac{1}{\sqrt{\sigma^2 + \epsilon}}"
@@ -169,7 +169,7 @@ FORMULAS = [
             lambda x: out(layers.layer_norm_forward, x, GAIN, SHIFT), ROW, DROW
         ),
     ),
-    contract(
+    of_contract(
         "layer_norm.backward_gain",
         "layer norm, backward to gamma and beta",
         r"\frac{\partial L}{\partial \gamma} = \sum_{B,T} g \odot \hat x, \quad \frac{\partial L}{\partial \beta} = \sum_{B,T} g",
@@ -183,7 +183,7 @@ FORMULAS = [
             slope(lambda b: out(layers.layer_norm_forward, ROW, GAIN, b), SHIFT, DROW),
         ),
     ),
-    contract(
+    of_contract(
         "layer_norm.invariant",
         "moving and stretching a token changes nothing",
         r"\mathrm{LN}(a x + c) = \mathrm{LN}(x), \quad a > 0, \epsilon \to 0",
@@ -194,7 +194,7 @@ FORMULAS = [
         lambda ops: out(ops.layer_norm_forward, 1000.0 * ROW + 50.0, np.ones(4), None, 1e-12),
         literal=lambda: (ROW - ROW.mean()) / ROW.std(),
     ),
-    contract(
+    of_contract(
         "embedding.forward",
         "embedding: a row of the table for each token",
         r"x_t = E[\mathrm{id}_t]",
@@ -205,7 +205,7 @@ FORMULAS = [
         lambda ops: out(ops.embedding_forward, IDS, TABLE),
         literal=lambda: np.eye(4)[IDS] @ TABLE,
     ),
-    contract(
+    of_contract(
         "embedding.backward",
         "embedding, backward: a token that occurs twice gets both gradients",
         r"\frac{\partial L}{\partial E_v} = \sum_{t:\, \mathrm{id}_t = v} g_t",
@@ -216,7 +216,7 @@ FORMULAS = [
         lambda ops: back(ops, "embedding", DTOKENS, IDS, TABLE),
         differences=lambda: slope(lambda table: table[IDS], TABLE, DTOKENS),
     ),
-    contract(
+    of_contract(
         "dropout.forward",
         "dropout, inverted: what is kept is scaled up",
         r"y = \frac{x \odot m}{1 - p}, \quad m \sim \mathrm{Bernoulli}(1 - p)",
@@ -226,7 +226,7 @@ FORMULAS = [
         "x (2, 3), p = 0.4, the seed fixes the mask",
         lambda ops: out(ops.dropout_forward, X, 0.4, np.random.default_rng(3)),
     ),
-    contract(
+    of_contract(
         "dropout.backward",
         "dropout, backward: through the same mask",
         r"\frac{\partial L}{\partial x} = \frac{g \odot m}{1 - p}",
@@ -239,7 +239,7 @@ FORMULAS = [
             lambda x: out(layers.dropout_forward, x, 0.4, np.random.default_rng(3)), X, X[::-1]
         ),
     ),
-    library(
+    of_library(
         "cross_entropy.perplexity",
         "perplexity: as many equally likely choices",
         r"\mathrm{PPL} = e^{L}",
@@ -249,12 +249,12 @@ FORMULAS = [
         {
             "written out": ("e to the L", lambda: [65.0, 2.718281828459045**1.88]),
             "minigpt": (
-                "minigpt.train.perplexity",
+                "minigpt.training.loop.perplexity",
                 lambda: [_perplexity(math.log(65)), _perplexity(1.88)],
             ),
         },
     ),
-    contract(
+    of_contract(
         "add.residual",
         "the residual sum",
         r"y = x + f(x)",
@@ -271,6 +271,6 @@ FORMULAS = [
 
 
 def _perplexity(loss):
-    from minigpt.train import perplexity
+    from minigpt.training.evaluation import perplexity
 
     return perplexity(loss)

@@ -9,11 +9,12 @@ import math
 
 import numpy as np
 
-from minigpt import GPT, layers
+from minigpt import layers
 from minigpt.formulas.attention import DOUT, K, Q, V, weights
 from minigpt.formulas.core import back, numbers, out
 from minigpt.formulas.mlp import X
 from minigpt.formulas.model import CONFIG, gpt
+from minigpt.model import GPT
 from minigpt.ops import overlay
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from minigpt import layers
 from minigpt.checks.golden_numbers import GELU, GELU_X
-from minigpt.formulas.core import back, contract, flat, numbers, out, slope
+from minigpt.formulas.core import back, flat, numbers, of_contract, out, slope
 
 X = numbers(1, 2, 3)  # two tokens of three channels
 FC, FC_BIAS, PROJ, PROJ_BIAS = numbers(10, 3, 5), numbers(11, 5), numbers(12, 5, 3), numbers(13, 3)
@@ -15,7 +15,7 @@ def gelu_slope(form):
 
 
 FORMULAS = [
-    contract(
+    of_contract(
         "gelu.exact",
         "GELU, exact",
         r"\mathrm{GELU}(x) = x \Phi(x) = \tfrac{1}{2} x \big(1 + \mathrm{erf}(x / \sqrt 2)\big)",
@@ -26,7 +26,7 @@ FORMULAS = [
         lambda ops: out(ops.gelu_forward, GELU_X, "none"),
         golden=GELU["none"][0],
     ),
-    contract(
+    of_contract(
         "gelu.tanh",
         "GELU, GPT-2's form",
         r"\tfrac{1}{2} x \Big(1 + \tanh\big(\sqrt{2/\pi}\,(x + 0.044715 x^3)\big)\Big)",
@@ -37,7 +37,7 @@ FORMULAS = [
         lambda ops: out(ops.gelu_forward, GELU_X, "tanh"),
         golden=GELU["tanh"][0],
     ),
-    contract(
+    of_contract(
         "gelu.exact_slope",
         "derivative of the exact GELU",
         r"\mathrm{GELU}'(x) = \Phi(x) + x \varphi(x)",
@@ -49,7 +49,7 @@ FORMULAS = [
         golden=GELU["none"][1],
         differences=lambda: gelu_slope("none"),
     ),
-    contract(
+    of_contract(
         "gelu.tanh_slope",
         "derivative of GPT-2's GELU",
         r"\tfrac12 (1 + t) + \tfrac12 x (1 - t^2) \sqrt{2/\pi}\,(1 + 0.134145 x^2)",
@@ -61,7 +61,7 @@ FORMULAS = [
         golden=GELU["tanh"][1],
         differences=lambda: gelu_slope("tanh"),
     ),
-    contract(
+    of_contract(
         "gelu.symmetry",
         "what GELU gives on both sides differs by x",
         r"\mathrm{GELU}(x) - \mathrm{GELU}(-x) = x",
@@ -77,7 +77,7 @@ FORMULAS = [
         ),
         literal=lambda: flat(GELU_X, GELU_X),
     ),
-    contract(
+    of_contract(
         "relu.forward",
         "ReLU",
         r"\max(0, x)",
@@ -88,7 +88,7 @@ FORMULAS = [
         lambda ops: out(ops.relu_forward, GELU_X),
         literal=lambda: (GELU_X + np.abs(GELU_X)) / 2,
     ),
-    contract(
+    of_contract(
         "relu.backward",
         "ReLU, backward: what was negative gets nothing",
         r"\frac{\partial L}{\partial x} = g \cdot 1[x > 0]",
@@ -101,7 +101,7 @@ FORMULAS = [
             lambda x: np.maximum(x, 0), GELU_X[GELU_X != 0], GELU_X[GELU_X != 0]
         ),
     ),
-    contract(
+    of_contract(
         "mlp.forward",
         "the MLP of a block",
         r"\mathrm{GELU}(x W_1 + b_1) W_2 + b_2",
@@ -112,7 +112,7 @@ FORMULAS = [
         lambda ops: out(ops.mlp_forward, X, FC, FC_BIAS, PROJ, PROJ_BIAS),
         literal=lambda: out(layers.gelu_forward, X @ FC + FC_BIAS) @ PROJ + PROJ_BIAS,
     ),
-    contract(
+    of_contract(
         "mlp.backward",
         "the MLP, backward: linear, GELU and linear in reverse",
         r"\frac{\partial L}{\partial x} = \big((g W_2^\top) \odot \mathrm{GELU}'(x W_1 + b_1)\big) W_1^\top",

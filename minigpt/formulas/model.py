@@ -9,7 +9,7 @@ import numpy as np
 from minigpt import layers
 from minigpt.checks.core import numerical_gradient
 from minigpt.config import GPTConfig, published
-from minigpt.formulas.core import contract, library, numbers, out, slope
+from minigpt.formulas.core import numbers, of_contract, of_library, out, slope
 from minigpt.ledger import ledger
 from minigpt.model import GPT
 from minigpt.parameters import initial_parameters, parameter_count
@@ -100,7 +100,7 @@ WIDE = GPTConfig(vocab_size=1000, block_size=64, n_layer=2, n_head=4, n_embd=128
 FOUR_SIZES = ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")
 
 FORMULAS = [
-    contract(
+    of_contract(
         "block.pre_norm",
         "a block of GPT-2: the sum goes round both parts",
         r"x \leftarrow x + \mathrm{MHA}(\mathrm{LN}_1(x)), \quad x \leftarrow x + \mathrm{MLP}(\mathrm{LN}_2(x))",
@@ -111,7 +111,7 @@ FORMULAS = [
         lambda ops: gpt(CONFIG, ops).block_forward(STREAM, 0)[0],
         literal=lambda: pre_block(STREAM),
     ),
-    contract(
+    of_contract(
         "block.post_norm",
         "a block of GPT-1: layer norm after each sum",
         r"x \leftarrow \mathrm{LN}_1(x + \mathrm{MHA}(x)), \quad x \leftarrow \mathrm{LN}_2(x + \mathrm{MLP}(x))",
@@ -122,7 +122,7 @@ FORMULAS = [
         lambda ops: gpt(POST, ops).block_forward(STREAM, 0)[0],
         literal=lambda: post_block(STREAM),
     ),
-    contract(
+    of_contract(
         "block.backward",
         "a block of GPT-2, backward: the gradient goes round, as well as through",
         r"g' = g + \mathrm{LN}_2^\top \mathrm{MLP}^\top g, \quad"
@@ -134,7 +134,7 @@ FORMULAS = [
         block_backward,
         differences=lambda: slope(pre_block, STREAM, DSTREAM),
     ),
-    contract(
+    of_contract(
         "gpt.logits",
         "the whole model: embeddings, blocks, layer norm, and the head tied to the table",
         r"h_0 = E[\mathrm{ids}] + W_p, \quad h_l = \mathrm{block}(h_{l-1}), \quad \mathrm{logits} = \mathrm{LN}(h_n) E^\top",
@@ -145,7 +145,7 @@ FORMULAS = [
         lambda ops: gpt(CONFIG, ops).forward(IDS)[0],
         literal=whole_model,
     ),
-    contract(
+    of_contract(
         "gpt.tied_gradient",
         "the table is used at both ends: its gradient is the sum of both",
         r"\frac{\partial L}{\partial E} = \mathrm{scatter}(g_{h_0}) + (\partial L / \partial \mathrm{logits})^\top h",
@@ -156,7 +156,7 @@ FORMULAS = [
         head_gradient,
         differences=head_slope,
     ),
-    library(
+    of_library(
         "gpt.block_parameters",
         "what a block learns",
         r"12 C^2 + 13 C",
@@ -171,7 +171,7 @@ FORMULAS = [
             ),
         },
     ),
-    library(
+    of_library(
         "gpt.parameters",
         "what GPT-2 learns",
         r"V C + T_{max} C + n (12 C^2 + 13 C) + 2 C",
@@ -187,7 +187,7 @@ FORMULAS = [
         },
         golden=[124439808, 354823168, 774030080, 1557611200],
     ),
-    library(
+    of_library(
         "gpt.flops",
         "multiplications and additions of a step: six for each weight and token, and attention's",
         r"6 N_{W} \cdot BT + 12\, n\, C\, T \cdot BT, \quad N_W = 12 C^2 n + V C",
@@ -202,7 +202,7 @@ FORMULAS = [
             "ledger": ("minigpt.ledger.ledger", lambda: ledger(GPT2, 1, 1024)[-1].step_flops),
         },
     ),
-    library(
+    of_library(
         "gpt.initial",
         "initial weights; the projections into the stream are smaller in deep models",
         r"W \sim N(0, 0.02^2), \quad W_{proj} \sim N\big(0, 0.02^2 / (2n)\big)",
@@ -220,7 +220,7 @@ FORMULAS = [
             ),
         },
     ),
-    library(
+    of_library(
         "gpt.central_differences",
         "central differences: a derivative that needs no derivation",
         r"f'(x) \approx \frac{f(x + h) - f(x - h)}{2h}, \quad h \approx \epsilon^{1/3}",

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from minigpt.formulas.core import implementation, library, numbers
-from minigpt.generate import probabilities
-from minigpt.muon import orthogonalize
+from minigpt.formulas.core import implementation, numbers, of_library
+from minigpt.generation.sampling import probabilities
 from minigpt.optim import AdamWState, adamw_init, adamw_step, clip_grad_norm, learning_rate
+from minigpt.training.muon import orthogonalize
 
 LOGITS = np.array([[2.0, 1.0, 0.1, -1.0]])
 GRADIENTS = ([0.1, -0.2], [0.3, 0.1], [-0.2, 0.4])  # of two weights, at three steps
@@ -86,7 +86,7 @@ def quintic_of_singular_values():
 
 
 FORMULAS = [
-    library(
+    of_library(
         "adamw.step",
         "AdamW: a step of the size of the learning rate, in the gradient's direction; decay apart",
         r"\hat m = \frac{m}{1 - \beta_1^t}, \; \hat v = \frac{v}{1 - \beta_2^t}, \quad"
@@ -96,7 +96,7 @@ FORMULAS = [
         "theta = (1, 1), three steps, lr 1e-3, wd 0.01",
         adamw_ways(),
     ),
-    library(
+    of_library(
         "adamw.first_step",
         "AdamW's first step: the sign of the gradient, whatever its size",
         r"t = 1: \quad \frac{\hat m}{\sqrt{\hat v} + \epsilon} = \frac{g}{|g| + \epsilon}",
@@ -112,7 +112,7 @@ FORMULAS = [
         },
         golden=0.9989900001,
     ),
-    library(
+    of_library(
         "adamw.grad_norm",
         "the length of all gradients together",
         r"\lVert g \rVert = \sqrt{\sum_{\theta} \sum_i g_{\theta,i}^2}",
@@ -121,7 +121,7 @@ FORMULAS = [
         "gradients (3, 0) and (0, 4)",
         norm_ways(),
     ),
-    library(
+    of_library(
         "adamw.clip",
         "clipping: one factor for all, so the direction stays",
         r"g \leftarrow g \cdot \min\Big(1, \frac{c}{\lVert g \rVert}\Big)",
@@ -133,7 +133,7 @@ FORMULAS = [
             "NumPy": ("minigpt.optim.clip_grad_norm", lambda: _clipped()),
         },
     ),
-    library(
+    of_library(
         "schedule.cosine",
         "the learning rate: up in a line, down in half a cosine",
         r"\eta_{min} + \tfrac12 (1 + \cos \pi r)(\eta_{max} - \eta_{min}), \quad r = \frac{t - w}{d - w}",
@@ -151,7 +151,7 @@ FORMULAS = [
             ),
         },
     ),
-    library(
+    of_library(
         "muon.orthogonalize",
         "Muon: every singular value of the step to about 1, by products alone",
         r"X \leftarrow a X + b (X X^\top) X + c (X X^\top)^2 X",
@@ -160,10 +160,10 @@ FORMULAS = [
         "a matrix (3, 4) of two digits",
         {
             "written out": ("the quintic of each singular value", quintic_of_singular_values),
-            "minigpt": ("minigpt.muon.orthogonalize", lambda: orthogonalize(MATRIX)),
+            "minigpt": ("minigpt.training.muon.orthogonalize", lambda: orthogonalize(MATRIX)),
         },
     ),
-    library(
+    of_library(
         "sampling.temperature",
         "temperature: below 1 safer, above 1 wilder",
         r"p_i \propto e^{z_i / \tau}",
@@ -173,12 +173,12 @@ FORMULAS = [
         {
             "written out": ("softmax", lambda: [softmax(LOGITS[0] / t) for t in (0.5, 2.0)]),
             "minigpt": (
-                "minigpt.generate.probabilities",
+                "minigpt.generation.sampling.probabilities",
                 lambda: [probabilities(LOGITS, t)[0] for t in (0.5, 2.0)],
             ),
         },
     ),
-    library(
+    of_library(
         "sampling.top_k",
         "top-k: the k most likely, scaled up to sum to 1",
         r"p_i' = \frac{p_i\, 1[i \in \mathrm{top}_k]}{\sum_{j \in \mathrm{top}_k} p_j}",
@@ -191,12 +191,12 @@ FORMULAS = [
                 lambda: kept(softmax(LOGITS[0]), np.array([True, True, False, False])),
             ),
             "minigpt": (
-                "minigpt.generate.probabilities",
+                "minigpt.generation.sampling.probabilities",
                 lambda: probabilities(LOGITS, top_k=2)[0],
             ),
         },
     ),
-    library(
+    of_library(
         "sampling.top_p",
         "top-p: the smallest set that reaches p, the token that crosses it included",
         r"V^{(p)} = \arg\min |V'| \;\text{ such that } \sum_{i \in V'} p_i \ge p",
@@ -209,12 +209,12 @@ FORMULAS = [
                 lambda: kept(softmax(LOGITS[0]), np.array([True, True, False, False])),
             ),
             "minigpt": (
-                "minigpt.generate.probabilities",
+                "minigpt.generation.sampling.probabilities",
                 lambda: probabilities(LOGITS, top_p=0.7)[0],
             ),
         },
     ),
-    library(
+    of_library(
         "loss.bits_per_byte",
         "bits for each byte of text: comparable between tokenizers",
         r"\frac{L}{\ln 2} \cdot \frac{\text{tokens}}{\text{bytes}}",

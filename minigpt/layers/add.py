@@ -9,7 +9,7 @@ out is that of x and that of y (summed over the axes that y lacks).
 
 import numpy as np
 
-from minigpt.layers import expect
+from minigpt import expect
 
 
 def add(x: np.ndarray, y: np.ndarray) -> np.ndarray:

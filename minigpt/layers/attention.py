@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minigpt.layers import expect
+from minigpt import expect
 from minigpt.layers.dropout import DropoutCache, dropout_backward, dropout_forward
 from minigpt.layers.softmax import SoftmaxCache, softmax_backward, softmax_forward
 

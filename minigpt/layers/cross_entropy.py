@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minigpt.layers import expect
+from minigpt import expect
 
 
 class CrossEntropyCache(NamedTuple):

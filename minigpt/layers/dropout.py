@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minigpt.layers import expect
+from minigpt import expect
 
 
 class DropoutCache(NamedTuple):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minigpt.layers import expect
+from minigpt import expect
 
 # a Python float, as all constants here: a NumPy float64 would promote float32
 SQRT_2_OVER_PI = math.sqrt(2.0 / math.pi)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minigpt.layers import expect
+from minigpt import expect
 
 
 class LayerNormCache(NamedTuple):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minigpt.layers import expect
+from minigpt import expect
 from minigpt.layers.gelu import GeluCache, gelu_backward, gelu_forward
 from minigpt.layers.linear import LinearCache, linear_backward, linear_forward
 from minigpt.layers.relu import ReluCache, relu_backward, relu_forward

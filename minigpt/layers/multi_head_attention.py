@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minigpt.layers import expect
+from minigpt import expect
 from minigpt.layers.attention import AttentionCache, attention_backward, attention_forward
 
 

@@ -12,7 +12,7 @@ paper has not.
 
 import numpy as np
 
-from minigpt.layers import expect
+from minigpt import expect
 
 
 def sinusoidal_positions(T: int, C: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minigpt.layers import expect
+from minigpt import expect
 
 
 class ReluCache(NamedTuple):

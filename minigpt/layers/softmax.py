@@ -5,14 +5,14 @@
 Source: Goodfellow, Bengio and Courville 2016, "Deep Learning", section 4.1 (the shift by m) and
 section 6.2.2.3. The shift changes nothing on paper, because it cancels. In float32 exp overflows
 above 88.7, and with it no argument exceeds 0. By hand, index by index: minigpt/by_hand.py.
-Left out: any axis but the last; a temperature (minigpt/generate.py).
+Left out: any axis but the last; a temperature (minigpt/generation/sampling.py).
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from minigpt.layers import expect
+from minigpt import expect
 
 
 class SoftmaxCache(NamedTuple):

@@ -1,7 +1,7 @@
 """Byte-pair encoding: the merges of one word as a tree, and the bytes under the characters of a
 text.
 
-Source: Sennrich et al. 2016, section 3.2. The steps are those of minigpt.tokenizer's
+Source: Sennrich et al. 2016, section 3.2. The steps are those of minigpt.text.tokenizer's
 BPETokenizer.steps(piece).
 """
 

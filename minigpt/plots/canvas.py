@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minigpt.layers import expect
+from minigpt import expect
 from minigpt.plots.common import BLUE, GREEN, GREY, ORANGE, PINK, SKY, YELLOW, new_figure, png_bytes
 
 BLACK = "#000000"

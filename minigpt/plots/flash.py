@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minigpt.layers import expect
+from minigpt import expect
 from minigpt.layers.attention import attention_mask
 from minigpt.plots import canvas
 from minigpt.plots.common import HIDDEN, PALE

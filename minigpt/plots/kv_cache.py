@@ -7,7 +7,7 @@ each step computes one: T.
 
 import numpy as np
 
-from minigpt.layers import expect
+from minigpt import expect
 from minigpt.plots import canvas
 from minigpt.plots.common import HIDDEN, PALE, hatch
 

@@ -1,7 +1,7 @@
 """How a token is chosen: the same logits at several temperatures, the cuts of top-k and top-p, and
 what is drawn in the end.
 
-The numbers are minigpt.generate.probabilities'.
+The numbers are minigpt.generation.sampling.probabilities'.
 Source: Fan, Lewis and Dauphin 2018, section 5.4; Holtzman et al. 2020, section 3.1.
 Left out: beam search.
 """
@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minigpt.generate import probabilities
-from minigpt.layers import expect
+from minigpt import expect
+from minigpt.generation.sampling import probabilities
 from minigpt.plots import canvas
 
 

@@ -11,7 +11,7 @@ def loss_curve(lines: list[dict], vocab_size: int, title: str = ""):
     """Loss over steps: every step's (pale), train and val at the evaluations, and ln V, the loss of
     a model that knows nothing.
 
-    lines: a log, as minigpt.train.read_log gives it. The step axis is logarithmic: most is learned
+    lines: a log, as minigpt.training.loop.read_log gives it. The step axis is logarithmic: most is learned
     at the start. Where nothing was evaluated, the steps' curve stands alone and is not pale. An
     infinite loss or NaN is left out.
     """

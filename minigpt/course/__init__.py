@@ -1,1 +1,0 @@
-"""What teaching needs: the bank of wrong variants, and the diagnosis of a mistake by them."""

@@ -1,0 +1,1 @@
+"""Generation: from a model's logits to new tokens."""

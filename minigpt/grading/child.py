@@ -1,0 +1,174 @@
+"""The process that runs a learner's functions, and nothing else: it answers calls, and knows no
+check and no verdict.
+
+remote.py starts it as `python -m minigpt.grading.child FILE FIRST MEGABYTES`, and talks with it over
+what were its standard input and output (wire.py); the learner's own prints go to standard error. A
+forward's cache stays here, and a number stands for it.
+
+    {"load": None}                            -> the functions in the file, and where each is
+    {"call": name, "args": [...], "kwargs"}   -> its result; which arguments it changed; how far it drew from the generator
+    {"outputs": check, "seed": n}             -> what a check that looks at memory got (checks/sharing.py)
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from minigpt.contract import is_forward
+from minigpt.grading import wire
+
+
+class Learner:
+    """The functions of a learner's file, and the caches that they returned."""
+
+    def __init__(self, path: Path, first: int):
+        self.path = path
+        self.own: dict[str, Callable] = {}
+        self.caches: dict[int, Any] = {}
+        self.next = first  # no two processes give a cache the same number
+
+    def answer(self, request: dict) -> dict:
+        """What a request asks for; an error of the learner's code is an answer too, with its kind,
+        words and place.
+        """
+        for number in request.get("released", ()):
+            self.caches.pop(number, None)
+        try:
+            with np.errstate(all="ignore"):
+                if "load" in request:
+                    return self.load()
+                if "outputs" in request:
+                    return {"result": self.outputs(request["outputs"], request["seed"])}
+                return self.call(request["call"], request["args"], request["kwargs"])
+        # SystemExit and KeyboardInterrupt as well: the learner's code must not end the process
+        except BaseException as error:
+            return _story(error)
+
+    def load(self) -> dict:
+        from minigpt.ops import functions_at, where
+
+        self.own = functions_at(self.path)
+        return {"functions": {name: where(function) for name, function in self.own.items()}}
+
+    def call(self, name: str, args: list, kwargs: dict) -> dict:
+        arrays = [value for value in (*args, *kwargs.values()) if isinstance(value, np.ndarray)]
+        before = [array.tobytes() for array in arrays]
+        result = self.own[name](*args, **kwargs)
+        if is_forward(name) and isinstance(result, tuple) and len(result) == 2:
+            self.caches[self.next] = result[1]
+            result = (result[0], wire.Handle(self.next, []))
+            self.next += 1
+        changed = [[i, array] for i, array in enumerate(arrays) if array.tobytes() != before[i]]
+        drawn = [
+            value for value in (*args, *kwargs.values()) if isinstance(value, np.random.Generator)
+        ]
+        return {"result": result, "changed": changed, "drawn": drawn}
+
+    def outputs(self, check_name: str, seed: int) -> dict:
+        from minigpt import checks
+        from minigpt.ops import overlay
+
+        (check,) = checks.select([check_name])
+        return check.call(
+            checks.everything(overlay(self.own)), **check.inputs(np.random.default_rng(seed))
+        )
+
+
+def reply(learner: Learner, request: dict) -> bytes:
+    """The message that answers a request.
+
+    A result that cannot be packed is an error of the learner's code as well.
+    """
+    head = {"id": request["id"]}
+    try:
+        return wire.pack(head | learner.answer(request))
+    except BaseException as error:
+        return wire.pack(head | _story(error))
+
+
+def _story(error: BaseException) -> dict:
+    """An error's kind, words and place.
+
+    The learner may have written the methods that say them, and these may fail too.
+    """
+    try:
+        return {
+            "error": _kind(error),
+            "text": " ".join(str(error).split())[:2000],
+            "place": _place(error),
+        }
+    except BaseException:
+        return {
+            "error": "RuntimeError",
+            "text": "raised an error whose own text raises an error",
+            "place": "",
+        }
+
+
+def _kind(error: BaseException) -> str:
+    """The nearest kind of Python's own: one of a learner's is unknown outside."""
+    return next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins")
+
+
+def _place(error: BaseException) -> str:
+    """file:line, in function: the last line of the learner's on the way to an error."""
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        if frame.f_globals.get("__name__", "").startswith("learner_"):
+            return f"{Path(frame.f_code.co_filename).name}:{line}, in {frame.f_code.co_name}"
+    return ""
+
+
+def limit_memory(megabytes: int) -> None:
+    """Beyond this an allocation is a MemoryError, where the system can say so."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
+
+
+def end_without(parent: int) -> None:
+    """End this process and its group soon after the parent has ended, however that was."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os.killpg(0, signal.SIGKILL)
+
+
+def own_streams() -> tuple[BinaryIO, BinaryIO]:
+    """The former standard input and output, which now carry messages.
+
+    In their places stand an empty input and standard error.
+    """
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    return requests, answers
+
+
+def main(path: str, first: str, megabytes: str) -> None:
+    requests, answers = own_streams()
+    if os.name == "posix":
+        threading.Thread(target=end_without, args=(os.getppid(),), daemon=True).start()
+    limit_memory(int(megabytes))
+    learner = Learner(Path(path), int(first))
+    while (message := wire.receive(requests)) is not None:
+        request = wire.unpack(*message, handle=learner.caches.get, trusted=True)
+        answers.write(reply(learner, request))
+        answers.flush()
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:])
+    # the learner's code has damaged this process: one line, no traceback of ours
+    except BaseException as error:
+        os.write(2, f"the process of the file cannot go on: {type(error).__name__}\n".encode())
+        os._exit(1)

@@ -1,0 +1,334 @@
+"""A learner's functions, run in a process of their own: it may loop, print, exit, fork or crash,
+and the verdict is not touched.
+
+The checks and their judge stay here. What crosses over are calls: the arguments of one function go
+out as plain arrays, its result comes back as plain arrays (wire.py), so that no code of the
+learner's runs in this process, and none of ours that judges runs in theirs. A call that takes too
+long, or a process that ends, is an error of the function that was called; that function is not
+called again, and the others go on in a new process.
+
+What this does not do: keep a program of a person's own from their files. It protects a verdict, not
+a computer.
+"""
+
+import builtins
+import contextlib
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minigpt.grading import wire
+from minigpt.ops import CONTRACT
+
+SECONDS = 20.0  # for one call; the slowest of the reference takes a hundredth of it
+LOAD_SECONDS = 60.0  # for importing the file
+MOST_CALLS = 30  # that may take as long as one call may: the limit of all calls together
+MEGABYTES = 4096
+MOST_LINES = 200  # of what the learner prints
+# the code that calls would take these for its own
+MEANT_FOR_CALLERS = (StopIteration, StopAsyncIteration, BrokenPipeError)
+MOST_WAITING = 4  # messages: each question has one answer
+
+
+class Learner:
+    """The functions in a file or folder, each a proxy that is called like the function itself.
+
+    Used with `with`.
+    """
+
+    def __init__(self, path: str | Path, seconds: float = SECONDS, megabytes: int = MEGABYTES):
+        self.path, self.seconds, self.megabytes = Path(path), seconds, megabytes
+        self.left = self.total = LOAD_SECONDS + MOST_CALLS * seconds  # for all calls together
+        self.calls: Counter[str] = Counter()
+        self.broken: dict[str, str] = {}  # function -> why it is not called any more
+        self.released: list[int] = []
+        self.starts = self.said = 0  # processes; lines that the learner has printed
+        self.process: subprocess.Popen | None = None
+        # have ended; what still comes from them is not shown
+        self.silent: set[subprocess.Popen] = set()
+        # stream of the process -> the thread that reads or writes it
+        self.users: dict[str, threading.Thread] = {}
+
+    def __enter__(self) -> "Learner":
+        self.places: dict[str, str] = self._start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._end()
+
+    def functions(self) -> dict[str, Callable]:
+        """By name, what can stand in for the reference's functions (ops.overlay)."""
+        return {name: self._proxy(name) for name in self.places}
+
+    def outputs(self, check: Any, seed: int) -> dict:
+        """What a check that looks at memory gets over there, where the arrays are.
+
+        Raises as a call does.
+        """
+        for function in check.functions:
+            self._expect_whole(function)
+        return self._ask({"outputs": check.name, "seed": seed}, check.name, self.seconds)["result"]
+
+    def _proxy(self, name: str) -> Callable:
+        def function(*args: Any, **kwargs: Any) -> Any:
+            self.calls[name] += 1
+            return self._call(name, args, kwargs)
+
+        function.__name__ = function.__qualname__ = name
+        return function
+
+    def _call(self, name: str, args: tuple, kwargs: dict) -> Any:
+        answer = self._ask({"call": name, "args": list(args), "kwargs": kwargs}, name, self.seconds)
+        arrays = [value for value in (*args, *kwargs.values()) if isinstance(value, np.ndarray)]
+        # an argument that was written to is written to here, where a check sees it
+        for i, content in answer["changed"]:
+            if (
+                0 <= i < len(arrays)
+                and arrays[i].flags.writeable
+                and np.shape(content) == arrays[i].shape
+            ):
+                arrays[i][...] = content
+        drawn = [
+            value for value in (*args, *kwargs.values()) if isinstance(value, np.random.Generator)
+        ]
+        for mine, theirs in zip(drawn, answer["drawn"], strict=True):
+            mine.bit_generator.state = theirs.bit_generator.state
+        return answer["result"]
+
+    # ---- messages
+
+    def _ask(self, request: dict, name: str, seconds: float) -> dict:
+        """The answer to a request.
+
+        Raises what the learner's code raised, or RuntimeError with what became of the process.
+        """
+        self._expect_whole(name)
+        if self.process is None:
+            self._start()
+        self.asked += 1
+        released, self.released = self.released, []
+        begun = time.monotonic()
+        self._send(request | {"id": self.asked, "released": released}, seconds)
+        try:
+            message = self.answers.get(timeout=seconds)
+        except queue.Empty:
+            self._fail(name, f"gave no answer within {seconds:g} s: does it loop for ever?")
+        finally:
+            self.left -= time.monotonic() - begun
+        if message is None:
+            self._fail(name, self._ending())
+        try:
+            if isinstance(message, ValueError):
+                raise message
+            answer = self._read(message)
+        except (ValueError, OverflowError, MemoryError) as error:
+            self._fail(name, f"answered something that cannot be read ({error})")
+        if "error" in answer:
+            raise _error(answer)
+        return answer
+
+    def _expect_whole(self, name: str) -> None:
+        """It has not ended the process or looped before, and there is time left.
+
+        Else RuntimeError.
+        """
+        if name in self.broken:
+            raise _placed(RuntimeError(self.broken[name]), "")
+        if self.left <= 0:
+            self._fail(
+                name,
+                f"was not called again: all calls took {self.total:g} s, the limit (--time-limit raises it)",
+            )
+
+    def _send(self, request: dict, seconds: float) -> None:
+        """Send, without waiting for ever for a process that does not read.
+
+        A process that has ended shows when it is asked.
+        """
+        sender = threading.Thread(target=_send, args=(self.process.stdin, request), daemon=True)
+        self.users["stdin"] = sender
+        sender.start()
+        sender.join(seconds)
+
+    def _read(self, message: tuple[bytes, bytes]) -> dict:
+        """An answer, every part of which has been looked at.
+
+        Raises ValueError for anything else.
+        """
+        answer = wire.unpack(
+            *message, handle=lambda number: wire.Handle(number, self.released), trusted=False
+        )
+        if not isinstance(answer, dict) or answer.get("id") != self.asked:
+            raise ValueError("not the answer to this question")
+        wanted = (
+            ("error", "text", "place")
+            if "error" in answer
+            else ("result",)
+            if "result" in answer
+            else ("functions",)
+        )
+        if any(part not in answer for part in wanted):
+            raise ValueError(f"an answer without {', '.join(wanted)}")
+        return {"changed": [], "drawn": []} | answer
+
+    def _fail(self, name: str, what: str) -> None:
+        self._end()
+        self.broken[name] = f"{name} {what}"
+        raise _placed(RuntimeError(self.broken[name]), "")
+
+    def _ending(self) -> str:
+        """How the process ended, in words."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(5)
+        status = self.process.poll()
+        if status is None:
+            return "closed its connection"
+        names = {item.value: item.name for item in signal.Signals}
+        how = f"by signal {names.get(-status, -status)}" if status < 0 else f"with status {status}"
+        return f"ended the process {how} instead of returning"
+
+    # ---- the process
+
+    def _start(self) -> dict[str, str]:
+        """Start a process and have it import the file.
+
+        Returns each function's place. Raises ValueError if that fails.
+        """
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)
+        }
+        own_group = {"start_new_session": True} if os.name == "posix" else {}
+        self.starts += 1
+        command = [
+            sys.executable,
+            "-m",
+            "minigpt.grading.child",
+            str(self.path),
+            str(self.starts << 32),
+            str(self.megabytes),
+        ]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        self.process = subprocess.Popen(command, env=environment, **pipes, **own_group)
+        self.answers: queue.Queue = queue.Queue(MOST_WAITING)
+        self.asked = 0
+        self.users = {
+            "stdout": threading.Thread(
+                target=_listen, args=(self.process.stdout, self.answers), daemon=True
+            ),
+            "stderr": threading.Thread(target=self._relay, args=(self.process,), daemon=True),
+        }
+        for user in self.users.values():
+            user.start()
+        try:
+            answer = self._ask({"load": None}, f"ops {self.path}", LOAD_SECONDS)
+            functions = answer.get("functions")
+            if not isinstance(functions, dict) or not all(
+                isinstance(item, str) for pair in functions.items() for item in pair
+            ):
+                raise ValueError(
+                    f"ops {self.path}: answered something that is no list of functions"
+                )
+        except BaseException:  # Ctrl-C as well
+            self._end()
+            raise
+        return _known(functions)
+
+    def _relay(self, process: subprocess.Popen) -> None:
+        """What the learner prints, each line marked as theirs, and not without end."""
+        while line := process.stderr.readline(2000):
+            self.said += 1
+            if process in self.silent:
+                continue
+            if self.said <= MOST_LINES:
+                print(f"| {_printable(line.decode('utf-8', 'replace').rstrip())}", file=sys.stderr)
+            elif self.said == MOST_LINES + 1:
+                print(
+                    f"| (what the file prints after {MOST_LINES} lines is not shown)",
+                    file=sys.stderr,
+                )
+
+    def _end(self) -> None:
+        """End the process, and whatever it has started."""
+        process, self.process = self.process, None
+        if process is None:
+            return
+        with contextlib.suppress(OSError):
+            if os.name == "posix":
+                os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
+        process.wait()
+        for name, user in self.users.items():
+            user.join(1.0)  # the last lines it printed are shown first
+            # else a process that has left the group holds the other end, and closing would wait for
+            # it
+            if not user.is_alive():
+                with contextlib.suppress(OSError, ValueError):
+                    getattr(process, name).close()
+        self.silent.add(process)
+
+
+def _send(stream: Any, request: dict) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        wire.send(stream, request)
+
+
+def _listen(stream: Any, answers: queue.Queue) -> None:
+    """Put each message of a process into a queue; None at its end."""
+    with contextlib.suppress(OSError):
+        while (message := _next(stream)) is not None:
+            answers.put(message)
+            if isinstance(message, ValueError):
+                return
+    answers.put(None)
+
+
+def _next(stream: Any) -> tuple[bytes, bytes] | ValueError | None:
+    try:
+        return wire.receive(stream)
+    except (ValueError, MemoryError) as error:
+        return ValueError(str(error) or "too large")
+
+
+def _known(functions: dict[str, str]) -> dict[str, str]:
+    return {name: _printable(place) for name, place in functions.items() if name in CONTRACT}
+
+
+def _printable(text: str) -> str:
+    """Without what moves the cursor or clears the screen, and not long."""
+    return "".join(c if c.isprintable() else " " for c in text[:2000])
+
+
+def _error(answer: dict) -> Exception:
+    """What the learner's code raised, as Python's own kind of error; what only ends a program is a
+    RuntimeError.
+    """
+    kind = getattr(builtins, str(answer["error"]), None)
+    text, place = _printable(str(answer["text"])), _printable(str(answer["place"]))
+    if not (isinstance(kind, type) and issubclass(kind, Exception)) or issubclass(
+        kind, MEANT_FOR_CALLERS
+    ):
+        kind, text = (
+            RuntimeError,
+            f"raised {answer['error']} instead of returning: {text}".rstrip(": "),
+        )
+    try:
+        error = kind(text)
+    except TypeError:  # UnicodeDecodeError and others want more than words
+        error = RuntimeError(f"{answer['error']}: {text}")
+    return _placed(error, place)
+
+
+def _placed(error: Exception, place: str) -> Exception:
+    """The error, with its place in the learner's file, which its traceback here does not have."""
+    error.place = place
+    return error

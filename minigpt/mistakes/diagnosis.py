@@ -1,0 +1,126 @@
+"""Which mistake is it? The variant of the bank that gives the very outputs that yours gives,
+everywhere.
+
+A check's inputs are the same each time, so two programs with the same mistake give the same
+outputs. All of them are compared, not only the worst number of each: two mistakes can agree in one
+number. A mistake is named when it explains every check of a function that fails. Where one check
+has the outputs of one mistake and another check those of another, or fails although that mistake
+alone would pass it, more than one thing is wrong. Else nothing is said: better no diagnosis than a
+wrong one.
+Left out: mistakes of the whole model; central differences, which take long and say nothing that
+other checks do not.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from minigpt import checks
+from minigpt.mistakes import variants
+
+CLOSE = 1e-6  # relative: two ways to write the same formula differ by rounding
+SEVERAL = "more than one thing is wrong: "
+
+
+def likely(reports: Iterable[checks.Report], seed: int = 0) -> list[str]:
+    """The mistakes that failing reports have in common, as sentences that can follow "this is what
+    you get when".
+    """
+    failing = [
+        report
+        for report in reports
+        if not report.passed and not report.check.name.endswith(".gradient")
+    ]
+    functions = dict.fromkeys(_function(report) for report in failing)
+    return [
+        said
+        for name in functions
+        for said in _said([report for report in failing if _function(report) == name], seed)
+    ]
+
+
+def _function(report: checks.Report) -> str:
+    return report.check.name.partition(".")[0]
+
+
+def _said(failing: list[checks.Report], seed: int) -> list[str]:
+    """What the failing checks of one function say together."""
+    common = explanations(failing[0], seed)
+    for report in failing[1:]:
+        common = [variant for variant in common if _explains(variant, report, seed)]
+    return [variant.about for variant in common] if common else _several(failing, seed)
+
+
+def _several(failing: list[checks.Report], seed: int) -> list[str]:
+    """No one mistake explains all: are there two that explain a part each, or one, and a check that
+    it would have passed?
+    """
+    each = [explanations(report, seed) for report in failing]
+    known = [one for one in each if one]
+    apart = next((other for other in known[1:] if not set(other) & set(known[0])), None)
+    if apart:
+        return [f"{SEVERAL}{known[0][0].about}; {apart[0].about}"]
+    rest = [report for report, one in zip(failing, each, strict=True) if not one]
+    for variant in known[0] if known else ():
+        if all(variant in one for one in known) and all(
+            _perform(variant, report, seed).passed for report in rest
+        ):
+            return [f"{SEVERAL}{variant.about}; and something else"]
+    return []
+
+
+def explanations(report: checks.Report, seed: int = 0) -> list[variants.Variant]:
+    """The variants that fail a check as a report says that it failed.
+
+    seed: that with which the report was made.
+    """
+    library = checks.everything()
+    modules = {
+        getattr(library, name).__module__.removeprefix("minigpt.")
+        for name in report.check.functions
+    }
+    return [
+        one for one in variants.bank() if one.module in modules and _explains(one, report, seed)
+    ]
+
+
+def _explains(variant: variants.Variant, report: checks.Report, seed: int) -> bool:
+    return _alike(_perform(variant, report, seed), report)
+
+
+def _perform(variant: variants.Variant, report: checks.Report, seed: int) -> checks.Report:
+    """The report of a variant, by the same check on the same inputs."""
+    return checks.perform(report.check, variants.subject(variant), seed)
+
+
+def _alike(variant: checks.Report, mine: checks.Report) -> bool:
+    """Whether a variant fails the check as mine does: with the same outputs, or with the same
+    error.
+    """
+    if variant.passed or (variant.outputs is None) != (mine.outputs is None):
+        return False
+    if mine.outputs is None:
+        return [line.problem.partition(" (")[0] for line in variant.lines] == [
+            line.problem.partition(" (")[0] for line in mine.lines
+        ]
+    return same(variant.outputs, mine.outputs)
+
+
+def same(one: object, other: object) -> bool:
+    """Whether two outputs are the same to rounding, in every number; NaN is NaN."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(same(a, b) for a, b in zip(one, other, strict=True))
+    if isinstance(one, np.ndarray | np.number | float | int) and isinstance(
+        other, np.ndarray | np.number | float | int
+    ):
+        a, b = np.asarray(one), np.asarray(other)
+        if a.shape != b.shape or a.dtype != b.dtype:
+            return False
+        scale = np.abs(a[np.isfinite(a)]).max(initial=1e-12) if a.dtype.kind == "f" else 0
+        with np.errstate(invalid="ignore", over="ignore"):  # infinity less infinity
+            return bool(
+                np.allclose(a, b, rtol=CLOSE, atol=CLOSE * scale, equal_nan=a.dtype.kind == "f")
+            )
+    return type(one) is type(other) and str(one) == str(other)

@@ -1,0 +1,197 @@
+"""The bank of wrong variants: mistakes in a hand-written GPT, each stated as a diff of our source.
+
+The files wrong/*.diff hold them, one file per module: wrong/layers.softmax.diff has the mistakes in
+minigpt/layers/softmax.py. An entry is a heading with a name, the check that kills it and where it
+comes from; a sentence that can follow "this is what you get when"; and the lines that go (-), come
+(+) and stay ( ). A line "@@" stands between two places of one file.
+
+A diff that no longer fits our source is an error, so an entry cannot go stale. The bank serves as a
+gate (every variant is killed by its check), as a diagnosis and as an exercise.
+"""
+
+import importlib
+import importlib.abc
+import importlib.util
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import ModuleType, SimpleNamespace
+from typing import NamedTuple
+
+from minigpt import checks, layers, ops
+from minigpt.contract import FUNCTIONS
+
+FOLDER = Path(__file__).parent / "wrong"
+HEADING = re.compile(r"# (?P<name>\w+), killed by (?P<check>[\w.]+)(?:, (?P<origin>\w+))?")
+ORIGINS = ("ours", "classic", "article", "public")  # public: found in a public NumPy transformer
+
+
+class Variant(NamedTuple):
+    """One mistake."""
+
+    name: str  # module/name, such as layers.softmax/no_max
+    about: str  # what it does instead, as a sentence that can follow "this is what you get when"
+    places: tuple[tuple[str, ...], ...]  # for each place in the file: the lines, with -, + or space
+    killed_by: str  # the name of a check
+    origin: str = "ours"
+
+    @property
+    def module(self) -> str:
+        """layers.softmax, optim, kernels.tile, ..."""
+        return self.name.partition("/")[0]
+
+    @property
+    def is_kernel(self) -> bool:
+        """Whether it is a kernel: it runs as plain Python, with NUMBA_DISABLE_JIT=1."""
+        return self.module.startswith("kernels.")
+
+
+@cache
+def bank() -> tuple[Variant, ...]:
+    """All variants."""
+    files = sorted(FOLDER.glob("*.diff"))
+    return tuple(v for file in files for v in parse(file.stem, file.read_text(encoding="utf-8")))
+
+
+def parse(module: str, text: str) -> list[Variant]:
+    """The variants in the text of a file wrong/*.diff. Raises ValueError with what is malformed."""
+    return [_entry(module, block) for block in re.split(r"\n\n(?=# )", text.strip("\n"))]
+
+
+def _entry(module: str, block: str) -> Variant:
+    heading, *lines = block.split("\n")
+    found = HEADING.fullmatch(heading)
+    name, check, origin = found.groups() if found else ("", "", "")
+    sentence = [line for line in lines if line[:1] not in (" ", "-", "+", "@")]
+    diff = "\n".join(lines[len(sentence) :])
+    if (
+        not found
+        or not diff
+        or lines[: len(sentence)] != sentence
+        or (origin or "ours") not in ORIGINS
+    ):
+        raise ValueError(
+            f"{module}.diff: {heading!r}: must be '# name, killed by check', then diff"
+        )
+    places = tuple(tuple(place.split("\n")) for place in diff.split("\n@@\n"))
+    return Variant(f"{module}/{name}", " ".join(sentence), places, check, origin or "ours")
+
+
+@cache
+def source(module: str) -> str:
+    """The text of a module of ours, read once: before a learner's file runs, which may write."""
+    return _path(module).read_text(encoding="utf-8")
+
+
+def _path(module: str) -> Path:
+    name = module if module.startswith("kernels.") else f"minigpt.{module}"
+    return Path(importlib.util.find_spec(name).origin)
+
+
+def edited(text: str, variant: Variant) -> str:
+    """The text with the mistake in it. Raises ValueError if a place is not there exactly once."""
+    lines = text.split("\n")
+    for at, old, new in sorted(
+        (_find(lines, place, variant) for place in variant.places), reverse=True
+    ):
+        lines[at : at + len(old)] = new
+    return "\n".join(lines)
+
+
+def _find(lines: list[str], place: tuple[str, ...], variant: Variant) -> tuple[int, list, list]:
+    """Where a place of the diff begins, the lines there, and those that replace them."""
+    old = [line[1:] for line in place if line[0] != "+"]
+    new = [line[1:] for line in place if line[0] != "-"]
+    at = [i for i in range(len(lines) - len(old) + 1) if lines[i : i + len(old)] == old]
+    if len(at) != 1:
+        module = variant.module
+        raise ValueError(
+            f"variant {variant.name}: {old!r} stands {len(at)} times in {module}, not once"
+        )
+    return at[0], old, new
+
+
+def subject(variant: Variant) -> SimpleNamespace:
+    """The whole library with this mistake in it. Raises ValueError if the diff does not fit."""
+    if variant.is_kernel:
+        with _wrong_kernels(variant) as wrong:
+            return checks.everything(checks.in_float32(wrong))
+    module = importlib.import_module(f"minigpt.{variant.module}")
+    wrong = _module(module.__name__, module.__file__, edited(source(variant.module), variant))
+    if not variant.module.startswith("layers."):
+        return checks.everything(replaced={variant.module: wrong})
+    own = [name for name in FUNCTIONS if getattr(layers, name).__module__ == module.__name__]
+    return checks.everything(ops.overlay({name: getattr(wrong, name) for name in own}))
+
+
+class _Text(importlib.abc.InspectLoader):
+    """Makes a module of a text."""
+
+    def __init__(self, path: str, text: str):
+        self.path, self.text = path, text
+
+    def get_source(self, fullname: str) -> str:
+        return self.text
+
+    def get_code(self, fullname: str):
+        return self.source_to_code(self.text, self.path)
+
+
+def _module(name: str, path: str, text: str) -> ModuleType:
+    """A module from its text, beside the one of that name and not in its place."""
+    loader = _Text(path, text)
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))
+    loader.exec_module(module)
+    return module
+
+
+@contextmanager
+def _wrong_kernels(variant: Variant) -> Iterator[ModuleType]:
+    """A second package `kernels`, with the mistake in one file of it.
+
+    Raises RuntimeError if Numba would compile it, which takes minutes: the mistake is the same.
+    """
+    from kernels.jit import DISABLED
+
+    if not DISABLED:
+        raise RuntimeError(f"{variant.name}: it runs as plain Python; set NUMBA_DISABLE_JIT=1")
+    path = _path(variant.module)
+    wrong = edited(source(variant.module), variant)
+    with TemporaryDirectory() as folder, _without_kernels():
+        copy = shutil.copytree(path.parent, Path(folder, "kernels"))
+        (copy / path.name).write_text(wrong, encoding="utf-8")
+        sys.path.insert(0, folder)
+        try:
+            yield importlib.import_module("kernels")
+        finally:
+            sys.path.remove(folder)
+
+
+@contextmanager
+def _without_kernels() -> Iterator[None]:
+    """While it lasts, the package `kernels` is not imported; afterwards it is the one of before."""
+
+    def loaded() -> list[str]:
+        return [name for name in sys.modules if name.partition(".")[0] == "kernels"]
+
+    kept = {name: sys.modules.pop(name) for name in loaded()}
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        for name in loaded():
+            del sys.modules[name]
+        sys.modules.update(kept)
+
+
+def kill(variant: Variant, seed: int = 0) -> checks.Report:
+    """The report of the check that must notice the mistake."""
+    every = checks.LAYER_CHECKS + checks.LIBRARY_CHECKS
+    (check,) = [check for check in every if check.name == variant.killed_by]
+    perform = checks.perform_float32 if variant.is_kernel else checks.perform
+    return perform(check, subject(variant), seed)

@@ -1,0 +1,122 @@
+"""What to train on: texts (TextData) and where they come from.
+
+Generated tasks are in synthetic.py and look the same from outside.
+
+A data set offers `tokenizer`, `batch(split, rng, batch_size, block_size)` -> ids and targets, each
+(B, T), and `whole(split, ...)`, batches that cover a split once. The first 90 % of a text's
+characters are for training, the rest for validation, as in nanoGPT.
+Left out: shuffling of documents; texts larger than memory.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from minigpt import expect
+from minigpt.text import sources, synthetic
+from minigpt.text.tokenizer import CharTokenizer, Tokenizer
+
+SPLITS = ("train", "val")
+Batch = tuple[np.ndarray, np.ndarray]  # ids (B, T), targets (B, T)
+
+
+class TextData:
+    """A text, cut in two and encoded."""
+
+    def __init__(
+        self, name: str, text: str, tokenizer: Tokenizer | Callable[[str], Tokenizer] | None = None
+    ):
+        """tokenizer: one, or a function that makes one of the training part; where not given, the
+        text's characters make one.
+        """
+        self.name = name
+        self.fingerprint = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        cut = int(0.9 * len(text))
+        train, val = text[:cut], text[cut:]
+        tokenizer = CharTokenizer(text) if tokenizer is None else tokenizer
+        self.tokenizer = tokenizer(train) if callable(tokenizer) else tokenizer
+        self.tokens = {"train": self.tokenizer.encode(train), "val": self.tokenizer.encode(val)}
+
+    def expect_block(self, block_size: int) -> None:
+        """Both parts are long enough for a block and the token after it.
+
+        Else ValueError, with the longest block there can be.
+        """
+        for split, tokens in self.tokens.items():
+            if len(tokens) < block_size + 1:
+                longest = min(map(len, self.tokens.values())) - 1
+                cure = f", or a block_size of at most {longest}" if longest >= 1 else ""
+                raise ValueError(
+                    f"data {self.name}: its {split} part has {len(tokens)} tokens, but block_size = {block_size} needs at least "
+                    f"{block_size + 1}: use a longer text{cure}"
+                )
+
+    def bytes_per_token(self, split: str) -> float:
+        """How many bytes of UTF-8 the mean target of `whole` has: what makes losses of different
+        tokenizers comparable.
+        """
+        targets = self.tokens[split][1:]
+        return len(self.tokenizer.decode_bytes(targets)) / len(targets)
+
+    def batch(
+        self, split: str, rng: np.random.Generator, batch_size: int, block_size: int
+    ) -> Batch:
+        """Random pieces of the text, and the same pieces one token further: at every place the
+        target is the next token.
+        """
+        expect.one_of("batch", "split", split, SPLITS)
+        self.expect_block(block_size)
+        tokens = self.tokens[split]
+        starts = rng.integers(0, len(tokens) - block_size, batch_size)  # (B,)
+        at = starts[:, None] + np.arange(block_size)  # (B, T)
+        return tokens[at], tokens[at + 1]
+
+    def whole(self, split: str, batch_size: int, block_size: int) -> Iterator[Batch]:
+        """Batches that hold every token of a split but the first once as a target; the last is
+        shorter.
+
+        Contexts do not overlap.
+        """
+        expect.one_of("whole", "split", split, SPLITS)
+        tokens = self.tokens[split]
+        if len(tokens) < 2:
+            raise ValueError(
+                f"data {self.name}: its {split} part has {len(tokens)} tokens, but at least 2 are needed"
+            )
+        rows = (len(tokens) - 1) // block_size
+        for first in range(0, rows, batch_size):
+            starts = np.arange(first, min(first + batch_size, rows)) * block_size  # (B,)
+            at = starts[:, None] + np.arange(block_size)  # (B, T)
+            yield tokens[at], tokens[at + 1]
+        rest = tokens[rows * block_size :]
+        if len(rest) > 1:
+            yield rest[None, :-1], rest[None, 1:]  # (1, less than T)
+
+
+def load_data(
+    spec: str, tokenizer: Tokenizer | Callable[[str], Tokenizer] | None = None
+) -> "TextData | synthetic.TaskData":
+    """A data set by name or path.
+
+    spec: a name of `minigpt data list`, such as "python-docs" or "reverse:10", or a file or folder.
+
+    tokenizer: as in TextData; a task has its own. Raises ValueError, FileNotFoundError.
+    """
+    if spec.partition(":")[0] in synthetic.TASKS:
+        return synthetic.load_task(spec)
+    if spec not in sources.SOURCES and not Path(spec).exists():
+        names = ", ".join([*sources.SOURCES, *synthetic.TASKS])
+        raise FileNotFoundError(
+            f"data {spec}: neither a name of `minigpt data list` ({names}) nor a file or folder"
+        )
+    return TextData(full_name(spec), sources.read_source(spec), tokenizer)
+
+
+def full_name(spec: str) -> str:
+    """A data set's name; of a file or folder, the whole path, so that a run can be resumed from
+    anywhere.
+    """
+    is_name = spec in sources.SOURCES or spec.partition(":")[0] in synthetic.TASKS
+    return spec if is_name else str(Path(spec).resolve())

@@ -1,0 +1,407 @@
+"""Byte-level BPE as GPT-2 has it: 256 bytes, and tokens that are made by joining two earlier ones.
+
+    encode: cut the text into pieces (split.py); in each, join the neighbours whose merge has the lowest rank, until none is left
+    decode: the bytes of all tokens, one after the other, read as UTF-8
+
+Sources: Sennrich et al. 2016, section 3.2; Radford et al. 2019, section 2.2; encoder.py of
+openai/gpt-2. No text is unknown to it: what has no token of its own is written as its bytes. A lone
+surrogate, which is no text, becomes three bytes, and they come back as three U+FFFD.
+
+>>> tokenizer = train_bpe("low low lower lowest", 260)
+>>> [tokenizer.symbol(i) for i in tokenizer.encode("a slow law")]
+["'a'", "' '", "'s'", "'low'", "' '", "'l'", "'a'", "'w'"]
+
+Left out: Hugging Face's tokenizer.json; added tokens beyond the two files.
+"""
+
+import heapq
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from minigpt.files import (
+    DIGESTS,
+    check_digests,
+    read_text,
+    read_value,
+    record_digests,
+    write_text,
+)
+from minigpt.text.tokenizer.bpe_train import Pair, merges_of_text
+from minigpt.text.tokenizer.split import split
+
+# Hugging Face's names, OpenAI's
+FILES = (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe"))
+END_OF_TEXT = "<|endoftext|>"
+CACHED = 100_000  # pieces whose tokens are remembered
+
+
+@cache
+def bytes_to_unicode() -> dict[int, str]:
+    """How GPT-2's files write a byte: the 188 that are printable in Latin-1 as themselves, the
+    other 68 as U+0100 and on.
+
+    So a space is U+0120 and a line end U+010A. The order is that of GPT-2's ids: the printable ones
+    first.
+    """
+    printable = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAC + 1), *range(0xAE, 0xFF + 1)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {byte: chr(byte) for byte in printable} | {
+        byte: chr(256 + n) for n, byte in enumerate(others)
+    }
+
+
+class Step(NamedTuple):
+    """A step of encoding a piece: a merge's rank, the two parts that it joins, and all parts after
+    it.
+    """
+
+    rank: int
+    pair: Pair
+    parts: list[bytes]
+
+
+class BPETokenizer:
+    """Text to ids and back.
+
+    merges: pairs of tokens in the order of their ranks; special_tokens: what no text turns into.
+    """
+
+    kind, unit = "bpe", "tokens"
+
+    def __init__(
+        self,
+        merges: Iterable[Pair],
+        special_tokens: Sequence[str] = (END_OF_TEXT,),
+        vocab: dict[str, int] | None = None,
+    ):
+        """vocab: the id of each token as GPT-2's files write it; without, in their order: bytes,
+        merges, special tokens.
+
+        Raises ValueError if the three do not fit together.
+        """
+        self.merges = [(bytes(a), bytes(b)) for a, b in merges]
+        self.special_tokens = tuple(special_tokens)
+        self._ranks = {pair: rank for rank, pair in enumerate(self.merges)}
+        tokens = [bytes([byte]) for byte in bytes_to_unicode()] + [a + b for a, b in self.merges]
+        _expect_merges(self.merges, set(tokens[:256]))
+        written = {printable(token): token for token in tokens} | {
+            name: name.encode() for name in self.special_tokens
+        }
+        _expect_special(self.special_tokens, len(written) - len(set(tokens)))
+        self.vocab = (
+            {symbol: i for i, symbol in enumerate(written)} if vocab is None else dict(vocab)
+        )
+        _expect_vocab(self.vocab, written)
+        _expect_no_joins(self.special_tokens, set(written) - set(self.special_tokens))
+        self._tokens = [
+            written[symbol] for symbol in sorted(self.vocab, key=self.vocab.get)
+        ]  # id -> bytes
+        self._ids = {token: self.vocab[printable(token)] for token in tokens}  # bytes -> id
+        self._cache: dict[str, list[int]] = {}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BPETokenizer) and (self.vocab, self.merges) == (
+            other.vocab,
+            other.merges,
+        )
+
+    __hash__ = None
+
+    @property
+    def vocab_size(self) -> int:
+        return len(self._tokens)
+
+    def describe(self) -> str:
+        """In a few words, for a person."""
+        return f"{self.vocab_size:,} tokens of byte-level BPE"
+
+    def details(self) -> str:
+        """What the vocabulary holds, in a line of ASCII."""
+        first = ", ".join(self.symbol(self._ids[a + b]) for a, b in self.merges[:12])
+        return f"{self.vocab_size:,} different ones; the first merges: {first or 'none'}"
+
+    def knows(self, text: str) -> bool:
+        """Whether encode takes a text: any."""
+        return True
+
+    def encode(self, text: str, allowed_special: Iterable[str] = ()) -> np.ndarray:
+        """(n,) int64 ids.
+
+        A special token's spelling in the text is ordinary text, unless it is in allowed_special.
+        """
+        # the longest first, where one is the beginning of another
+        allowed = sorted(allowed_special, key=len, reverse=True)
+        for name in allowed:
+            if name not in self.special_tokens:
+                raise ValueError(
+                    f"allowed_special has {name!r}, but the special tokens are {', '.join(self.special_tokens)}"
+                )
+        ids: list[int] = []
+        for n, part in enumerate(
+            re.split(f"({'|'.join(map(re.escape, allowed))})", text) if allowed else [text]
+        ):
+            if n % 2:  # what the parentheses took out
+                ids.append(self.vocab[part])
+            else:
+                for piece in split(part):
+                    ids.extend(self._encode_piece(piece))
+        return np.array(ids, dtype=np.int64)
+
+    def encode_prompt(self, text: str) -> np.ndarray:
+        """encode, without a single space at the end: tokens begin with their space, so the model
+        itself writes that one.
+        """
+        return self.encode(re.sub(r"(?<=\S) \Z", "", text))
+
+    def _encode_piece(self, piece: str) -> list[int]:
+        if piece not in self._cache:
+            if len(self._cache) >= CACHED:
+                self._cache.clear()
+            parts = merge_all(
+                [bytes([byte]) for byte in piece.encode("utf-8", "surrogatepass")], self._ranks
+            )
+            self._cache[piece] = [self._ids[part] for part in parts]
+        return self._cache[piece]
+
+    def steps(self, piece: str) -> Iterator[Step]:
+        """The merges that make the tokens of a piece, one after the other: the algorithm of the
+        module's docstring.
+        """
+        parts = [bytes([byte]) for byte in piece.encode("utf-8", "surrogatepass")]
+        while True:
+            known = [
+                (self._ranks[pair], i)
+                for i, pair in enumerate(pairwise(parts))
+                if pair in self._ranks
+            ]
+            if not known:
+                return
+            rank, i = min(known)  # of one pair's occurrences, the leftmost
+            pair = parts[i], parts[i + 1]
+            parts = [*parts[:i], pair[0] + pair[1], *parts[i + 2 :]]
+            yield Step(rank, pair, parts)
+
+    def decode(self, ids: np.ndarray | Sequence[int]) -> str:
+        """The text of ids; bytes that are no UTF-8 become U+FFFD. Raises IndexError for an id
+        outside the vocabulary.
+        """
+        return self.decode_bytes(ids).decode("utf-8", "replace")
+
+    def decode_bytes(self, ids: np.ndarray | Sequence[int]) -> bytes:
+        """The bytes of all ids, joined: a character may be spread over several tokens.
+
+        Raises IndexError.
+        """
+        return b"".join(self.token_bytes(i) for i in ids)
+
+    def token_bytes(self, i: int) -> bytes:
+        """What an id stands for. Raises IndexError."""
+        if not 0 <= i < self.vocab_size:
+            raise IndexError(
+                f"id {i} is not in 0 .. {self.vocab_size - 1}, the {self.vocab_size} tokens of this tokenizer"
+            )
+        return self._tokens[i]
+
+    def symbol(self, i: int) -> str:
+        """A token for a person, in ASCII: ' the', or b'\\xe4' where its bytes are no text by
+        themselves.
+
+        Long ones are cut.
+        """
+        token = self.token_bytes(i)
+        if len(token) > 20:
+            return f"{ascii(token[:16])[:-1]}..."
+        try:
+            return ascii(token.decode("utf-8"))
+        except UnicodeDecodeError:
+            return ascii(token)
+
+    def save(self, directory: str | Path) -> None:
+        """Write vocab.json and merges.txt, as Hugging Face's GPT-2 tokenizer reads them.
+
+        Each is there whole or not at all.
+        """
+        directory = Path(directory)
+        lines = ["#version: 0.2", *(f"{printable(a)} {printable(b)}" for a, b in self.merges)]
+        contents = json.dumps(self.vocab, ensure_ascii=False) + "\n", "\n".join(lines) + "\n"
+        for name, content in zip(FILES[0], contents, strict=True):
+            write_text(directory / name, content)
+        if (directory / DIGESTS).exists():
+            record_digests(directory, FILES[0])
+
+    @classmethod
+    def load(cls, directory: str | Path) -> "BPETokenizer":
+        """Read vocab.json and merges.txt, or OpenAI's encoder.json and vocab.bpe.
+
+        A token of the first that is neither a byte nor a merge is a special one. Raises
+        FileNotFoundError, ValueError.
+        """
+        found = [pair for pair in FILES if all((Path(directory) / name).is_file() for name in pair)]
+        if not found:
+            names = " nor ".join(f"{a} with {b}" for a, b in FILES)
+            raise FileNotFoundError(
+                f"{directory}: holds neither {names}, the files of a GPT-2 tokenizer"
+            )
+        vocab_path, merges_path = (Path(directory) / name for name in found[0])
+        vocab, merges = _read_vocab(vocab_path), _read_merges(merges_path)
+        ordinary = {*bytes_to_unicode().values(), *(printable(a + b) for a, b in merges)}
+        special = sorted((symbol for symbol in vocab if symbol not in ordinary), key=vocab.get)
+        try:
+            tokenizer = cls(merges, special, vocab)
+        except ValueError as error:
+            raise ValueError(f"{vocab_path} and {merges_path.name}: {error}") from None
+        check_digests(Path(directory), found[0])
+        return tokenizer
+
+
+def train_bpe(
+    text: str,
+    vocab_size: int,
+    special_tokens: Sequence[str] = (END_OF_TEXT,),
+    on_merge: Callable[[int, Pair, int], None] | None = None,
+) -> BPETokenizer:
+    """A tokenizer of vocab_size tokens: 256 bytes, the special ones, and for the rest the merges of
+    a text (bpe_train.py).
+
+    on_merge(rank, pair, count) is called at each. A special token's spelling in the text is
+    ordinary text. Raises ValueError if vocab_size is too small, or larger than the text has pairs
+    for.
+    """
+    least = 256 + len(special_tokens)
+    if vocab_size < least:
+        raise ValueError(
+            f"vocab_size is {vocab_size}, but must be at least {least}: 256 bytes and {len(special_tokens)} special tokens"
+        )
+    merges: list[Pair] = []
+    for merge in merges_of_text(text, vocab_size - least):
+        merges.append(merge.pair)
+        if on_merge is not None:
+            on_merge(*merge)
+    if len(merges) < vocab_size - least:
+        raise ValueError(
+            f"vocab_size is {vocab_size}, but this text gives at most {least + len(merges)}: no two tokens are left to join"
+        )
+    return BPETokenizer(merges, special_tokens)
+
+
+def merge_all(parts: list[bytes], ranks: dict[Pair, int]) -> list[bytes]:
+    """The parts after all merges, the lowest rank first, as BPETokenizer.steps finds them; n log n
+    steps for n parts.
+
+    A joined part stays in the left one's place, and the right one's becomes empty; before and after
+    lead to the neighbours.
+    """
+    parts, n = list(parts), len(parts)
+    before, after = list(range(-1, n - 1)), list(range(1, n + 1))
+    heap = [(ranks[pair], i, pair) for i, pair in enumerate(pairwise(parts)) if pair in ranks]
+    heapq.heapify(heap)
+    while heap:
+        _, i, pair = heapq.heappop(heap)
+        j = after[i]
+        if j == n or (parts[i], parts[j]) != pair:
+            continue  # one of the two was joined with another in the meantime
+        parts[i], parts[j] = parts[i] + parts[j], b""
+        after[i] = after[j]
+        if after[i] < n:
+            before[after[i]] = i
+        for left in (before[i], i):
+            if (
+                left >= 0
+                and after[left] < n
+                and (new := (parts[left], parts[after[left]])) in ranks
+            ):
+                heapq.heappush(heap, (ranks[new], left, new))
+    return [part for part in parts if part]
+
+
+def printable(token: bytes) -> str:
+    """A token as GPT-2's files write it."""
+    characters = bytes_to_unicode()
+    return "".join(characters[byte] for byte in token)
+
+
+def _expect_merges(merges: list[Pair], known: set[bytes]) -> None:
+    """Each merge joins tokens that are there by then, and is new: otherwise "lowest rank first" is
+    ambiguous.
+    """
+    for rank, pair in enumerate(merges):
+        for part in pair:
+            if part not in known:
+                raise ValueError(
+                    f"merge {rank} joins {pair[0]!a} and {pair[1]!a}, but no merge before it makes {part!a}"
+                )
+        if pair[0] + pair[1] in known:
+            raise ValueError(
+                f"merge {rank} joins {pair[0]!a} and {pair[1]!a}, but a token {pair[0] + pair[1]!a} is there already"
+            )
+        known.add(pair[0] + pair[1])
+
+
+def _expect_special(names: tuple[str, ...], new: int) -> None:
+    """new: how many symbols they add; fewer than there are names where two are equal, or one is
+    another token's.
+    """
+    if "" in names or new < len(names):
+        raise ValueError(
+            f"the special tokens are {names}, but must be different, not empty, and not spelled as another token"
+        )
+
+
+def _expect_no_joins(names: tuple[str, ...], ordinary: set[str]) -> None:
+    """No special token is spelled as two tokens joined. Else ValueError.
+
+    A file of merges that has lost lines would otherwise load: of the tokens whose merges are lost,
+    each would be taken for a special one. The first of them joins two tokens that are still known.
+    """
+    for name in names:
+        for i in range(1, len(name)):
+            if name[:i] in ordinary and name[i:] in ordinary:
+                raise ValueError(
+                    f"the special token {name!a} is {name[:i]!a} and {name[i:]!a} joined; "
+                    "either the merge of the two is missing, or it needs another name"
+                )
+
+
+def _expect_vocab(vocab: dict[str, int], written: dict[str, bytes]) -> None:
+    """The vocabulary numbers all tokens, and no others, from 0."""
+    for symbol in written:
+        if symbol not in vocab:
+            raise ValueError(
+                f"the vocabulary has no token {symbol!a}, which the bytes and the merges make"
+            )
+    if sorted(vocab.values()) != list(range(len(written))):
+        raise ValueError(f"the vocabulary's ids must be 0 .. {len(written) - 1}, each once")
+
+
+def _read_vocab(path: Path) -> dict[str, int]:
+    vocab = read_value(path)
+    if not isinstance(vocab, dict) or not all(type(i) is int for i in vocab.values()):
+        raise ValueError(f"{path}: must be a JSON object with an id for each token")
+    return vocab
+
+
+def _read_merges(path: Path) -> list[Pair]:
+    """A merge a line: two tokens and a space between. The first line may name a version."""
+    values = {character: byte for byte, character in bytes_to_unicode().items()}
+    merges = []
+    lines = read_text(path).split("\n")
+    try:
+        for number, line in enumerate(lines, start=1):
+            if not line or (number == 1 and line.startswith("#version")):
+                continue
+            a, b = (bytes(values[character] for character in token) for token in line.split(" "))
+            if not a or not b:
+                raise ValueError
+            merges.append((a, b))
+    except (ValueError, KeyError):
+        raise ValueError(
+            f"{path}, line {number}: {line[:60]!a} is not two tokens with a space between"
+        ) from None
+    return merges

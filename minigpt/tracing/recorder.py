@@ -1,0 +1,317 @@
+"""The recorder behind a trace: a copy of a model whose functions write down each call.
+
+A model calls ops.<name> for every number that it makes, so the recorder is one more module of
+functions: each does what the wrapped one does, and writes down what went in and came out. With each
+cache it hands out the forward that made it; that is how a backward knows which forward it belongs
+to.
+Left out: calls inside a kernel; the optimizer's step.
+"""
+
+import copy
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from types import ModuleType, SimpleNamespace
+from typing import NamedTuple
+
+import numpy as np
+
+from minigpt import layers
+from minigpt.contract import FUNCTIONS, is_forward, pair_of, stem
+from minigpt.model import GPT
+from minigpt.ops import composed, in_double
+
+SUMS = {
+    "forward": "x + f(x): the residual stream, and what this part adds to it",
+    "backward": "g + f'(g): a sum passes its gradient on to both sides, so both come together here",
+}
+
+
+SUMMANDS = {
+    "embed": ("tokens", "positions"),
+    "forward": ("x", "added"),
+    "backward": ("dout", "through"),
+}
+
+
+class Step(NamedTuple):
+    """One call: what went in, what came out, and what the backward pass will read."""
+
+    index: int
+    direction: str  # "forward" or "backward"
+    name: str  # where in the model: "h.0.attn.c_attn"
+    function: str  # of the contract: "linear_forward"; "add" for a residual sum
+    depth: int  # 0: called by the model; 1: called by a function of depth 0, and so on
+    inputs: dict[str, object]
+    outputs: dict[str, np.ndarray | None]
+    cache: dict[str, object]  # the fields of what the forward kept
+    focus: tuple[int, int]  # T, and the token whose row tables show: the last that has a target
+    ops: object  # whose functions a central difference calls: those that were traced
+
+    @property
+    def formulas(self) -> list:
+        """The formulas (minigpt.formulas.Formula) that the function claims to be; none for a
+        residual sum.
+        """
+        from minigpt.formulas import formulas_of
+
+        return (
+            []
+            if self.function == "add"
+            else formulas_of(self.function, self.inputs.get("approximate", "tanh"))
+        )
+
+    @property
+    def formula(self) -> str:
+        """What is computed, in ASCII."""
+        return "; ".join(formula.text for formula in self.formulas) or SUMS[self.direction]
+
+    @property
+    def out(self) -> np.ndarray:
+        """The first output."""
+        return next(iter(self.outputs.values()))
+
+    def difference(self, gradient: str, at: tuple[int, ...]) -> float:
+        """The number of a gradient by central differences: of sum(dout * forward), in float64, at
+        one index of one argument.
+
+        gradient: a name in outputs, such as "dx". Raises ValueError if this step is no backward
+        call, or draws random numbers.
+        """
+        from minigpt.tracing.differences import local_difference
+
+        return local_difference(self, gradient, at)
+
+    def largest(self, gradient: str) -> tuple[int, ...]:
+        """The index of a gradient's largest number."""
+        array = self.outputs[gradient]
+        return tuple(int(i) for i in np.unravel_index(np.abs(array).argmax(), array.shape))
+
+    def __str__(self) -> str:
+        from minigpt.tracing.show import step_text
+
+        return step_text(self)
+
+    def _repr_markdown_(self) -> str:
+        from minigpt.tracing.show import step_markdown
+
+        return step_markdown(self)
+
+    def plot(self):
+        """Heatmaps of what went in and what came out: a matplotlib figure."""
+        from minigpt.tracing.show import step_figure
+
+        return step_figure(self)
+
+
+class Kept(NamedTuple):
+    """A cache as the recorder hands it out: the backward that is given it then brings its forward
+    along.
+    """
+
+    forward: Step
+    cache: object
+
+
+class Recorder:
+    """A copy of a model whose functions write down each call in `steps`.
+
+    Nothing of the model is replaced but its `ops`.
+    """
+
+    def __init__(self, model: GPT, ops: ModuleType | SimpleNamespace, targets: np.ndarray):
+        self.steps: list[Step] = []
+        self.focus = len(targets), int(np.flatnonzero(targets != -1)[-1])
+        self.open: list[Step] = []  # the calls that we are in, the outermost first
+        self.last, self.direction = "", "forward"  # of the last call that the model made itself
+        self.double = in_double(ops)
+        self.model = copy.copy(model)  # of the model's own class
+        # as now: training changes them
+        self.model.params = {name: np.array(array) for name, array in model.params.items()}
+        self.model.ops = SimpleNamespace(
+            **composed({name: getattr(ops, name) for name in FUNCTIONS}, self.recorded),
+            own=FUNCTIONS,
+        )
+
+    def recorded(self, name: str, function: Callable) -> Callable:
+        """A function that does what `function` does, and writes it down."""
+        # the contract's names, whatever a learner calls them
+        signature = inspect.signature(getattr(layers, name))
+
+        @wraps(function)
+        def called(*args, **kwargs):
+            kept = next(
+                (value for value in (*args, *kwargs.values()) if isinstance(value, Kept)), None
+            )
+            args, kwargs = (
+                [_own(value) for value in args],
+                {key: _own(value) for key, value in kwargs.items()},
+            )
+            given = signature.bind(*args, **kwargs)
+            given.apply_defaults()
+            if _is_off(name, given.arguments, kept):
+                return function(*args, **kwargs)  # nothing to see
+            step = self._begin(name, dict(given.arguments), kept.forward if kept else None)
+            result = function(*args, **kwargs)
+            return self._end(step, result)
+
+        return called
+
+    def _begin(self, function: str, inputs: dict, forward: Step | None) -> Step:
+        """Write down that a call begins, before those that it makes in turn."""
+        if forward:
+            self.direction = "backward"  # from here on, a sum is one of gradients
+            del inputs["cache"]
+            inputs |= forward.inputs
+        name = forward.name if forward else self._place(function, inputs)
+        if not self.open:
+            self.last = name
+        if function == "add":
+            inputs = dict(
+                zip(
+                    SUMMANDS.get(name, SUMMANDS[self.direction]),
+                    map(_copy, inputs.values()),
+                    strict=True,
+                )
+            )
+        direction = self.direction if function == "add" else "backward" if forward else "forward"
+        cache = forward.cache if forward else {}
+        step = Step(
+            len(self.steps),
+            direction,
+            name,
+            function,
+            len(self.open),
+            inputs,
+            {},
+            cache,
+            self.focus,
+            self.double,
+        )
+        self.steps.append(step)
+        self.open.append(step)
+        return step
+
+    def _end(self, step: Step, result: object) -> object:
+        """Write down what came of a call. Returns it, a forward's cache with the forward."""
+        self.open.pop()
+        pair = pair_of(step.function)
+        if pair is None:
+            self.steps[step.index] = step._replace(
+                outputs={"dx" if step.direction == "backward" else "out": _copy(result)}
+            )
+            return result
+        if is_forward(step.function):
+            out, cache = result
+            step = step._replace(outputs={"out": _copy(out)}, cache=fields(cache))
+            self.steps[step.index] = step
+            return out, Kept(step, cache)
+        results = result if isinstance(result, tuple) else (result,)
+        outputs = {
+            f"d{name}": _copy(gradient)
+            for name, gradient in zip(pair.gradients, results, strict=True)
+        }
+        self.steps[step.index] = step._replace(outputs=outputs)
+        return result
+
+    # ---- where in the model a call is made
+
+    def _place(self, function: str, inputs: dict) -> str:
+        """By the parameter that goes in; or by the call that it is made in, or comes after."""
+        what = stem(function)
+        if self.open:
+            return f"{self.open[-1].name}.{self._weight_of_the_caller(inputs) or what}"
+        owner = self._owner(inputs)
+        if owner:
+            part = owner.rpartition(".")[0]
+            return (
+                "head"
+                if (what, part) == ("linear", "wte")
+                else part.rpartition(".")[0]
+                if what == "mlp"
+                else part
+            )
+        if what == "add":
+            return _sum_after(self.last)
+        part = self.last.removesuffix(".c_attn").removesuffix(".c_proj")
+        named = {
+            "cross_entropy": "loss",
+            "sinusoidal_positions": "wpe",
+            "multi_head_attention": f"{part}.heads",
+        }
+        return named.get(what, f"{part}.{what}")
+
+    def _weight_of_the_caller(self, inputs: dict) -> str:
+        """For a linear layer inside the MLP, which of the MLP's weights it is given: "c_fc"."""
+        weight = inputs.get("weight")
+        names = [
+            name
+            for name, value in self.open[-1].inputs.items()
+            if value is weight and weight is not None
+        ]
+        return f"c_{names[0].removesuffix('_weight')}" if names else ""
+
+    def _owner(self, inputs: dict) -> str | None:
+        """The name of the first parameter among the inputs; the head's is a transposed view of one."""
+        for name, array in self.model.params.items():
+            if any(
+                value is array or getattr(value, "base", None) is array for value in inputs.values()
+            ):
+                return name
+        return None
+
+
+SUM_AFTER = {
+    "attn": "sum_1",
+    "ln_1": "sum_1",
+    "sum_1": "sum_1",
+    "mlp": "sum_2",
+    "ln_2": "sum_2",
+    "sum_2": "sum_2",
+}
+
+
+def _sum_after(last: str) -> str:
+    """The name of a sum, by what was computed last: "h.0.sum_1" after "h.0.attn.c_proj", "embed"
+    after "wpe".
+    """
+    block, _, rest = last.partition(".")[2].partition(".")
+    which = SUM_AFTER.get(rest.partition(".")[0])
+    return f"h.{block}.{which}" if which else "embed"
+
+
+def _is_off(function: str, arguments: dict, kept: Kept | None) -> bool:
+    """Dropout with p = 0 hands its argument on.
+
+    Its backward is then given a cache that nothing was recorded of.
+    """
+    return (function == "dropout_forward" and not arguments["p"]) or (
+        function == "dropout_backward" and kept is None
+    )
+
+
+def _own(value: object) -> object:
+    """What the function itself is given: its cache without our note."""
+    return value.cache if isinstance(value, Kept) else value
+
+
+def fields(cache: object) -> dict[str, object]:
+    """The arrays in a cache, those of inner caches under "inner.field"."""
+    if isinstance(cache, np.ndarray) or np.isscalar(cache):
+        return {"kept": cache}
+    if not isinstance(cache, tuple):
+        return {}
+    names = getattr(cache, "_fields", [str(i) for i in range(len(cache))])
+    found: dict[str, object] = {}
+    for name, value in zip(names, cache, strict=True):
+        value = _own(value)
+        if isinstance(value, tuple):
+            found |= {f"{name}.{inner}": array for inner, array in fields(value).items()}
+        elif isinstance(value, np.ndarray):
+            found[name] = value
+    return found
+
+
+def _copy(value: object) -> np.ndarray | None:
+    """What came out, as it was then: the model adds to gradients in place."""
+    return None if value is None else np.array(value)

@@ -1,0 +1,1 @@
+"""Training: the loop, evaluation, the log, settings, checkpoints, and stopping on a signal."""

@@ -1,0 +1,252 @@
+"""Checkpoints of a training run: a directory for each, made under another name and renamed when it
+is whole.
+
+    runs/demo/step-000400/    config.json  model.safetensors      the model, in Hugging Face's layout (pretrained.py)
+                              optimizer.safetensors               AdamW's m and v
+                              training.json                       step, settings, data, ops, versions
+                              char_tokenizer.json, or vocab.json and merges.txt
+                              sha256.json                           a digest of each of these, written last
+
+A rename either happens or not, so a kill at any moment leaves the newest whole checkpoint or the
+one before. The random numbers and the place in the data need no file: they are functions of the
+seed and the step (randomness.py).
+"""
+
+import re
+import shutil
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from minigpt.config import GPTConfig
+from minigpt.files import (
+    OPTIMIZER,
+    TRAINING,
+    VERSION,
+    check_digests,
+    read_json,
+    read_tensors,
+    record_digests,
+    sync_directory,
+    write_json,
+    write_tensors,
+)
+from minigpt.model import GPT
+from minigpt.optim import AdamWState
+from minigpt.pretrained import expect_tensors, read_model, save_pretrained, shipped_model
+from minigpt.text.tokenizer import Tokenizer, load_tokenizer
+from minigpt.training.settings import TrainSettings
+
+WRITTEN = ("step", "data", "fingerprint", "ops")  # of Checkpoint, as training.json has them
+UNFINISHED = ".unfinished-"  # of directories that are being written or deleted
+
+
+class Checkpoint(NamedTuple):
+    """All that a run needs to go on."""
+
+    config: GPTConfig
+    params: dict[str, np.ndarray]
+    optimizer: AdamWState
+    step: int
+    settings: TrainSettings
+    data: str  # what --data said
+    fingerprint: str  # of the data, to notice when it has changed
+    tokenizer: Tokenizer
+    ops: str  # whose functions ran, as --ops said
+
+
+def save_checkpoint(out: Path, checkpoint: Checkpoint) -> Path:
+    """Write a checkpoint whole or not at all; the older ones stay, until drop_older.
+
+    Returns its directory.
+
+    A checkpoint of the same step is left as it is: the same run at the same step is the same, bit
+    for bit.
+    """
+    final = out / f"step-{checkpoint.step:06d}"
+    out.mkdir(parents=True, exist_ok=True)
+    _discard(out)
+    if not final.exists():
+        part = out / f"{UNFINISHED}{final.name}"
+        _write(part, checkpoint)
+        part.rename(final)
+        for directory in (final, out, out.parent):  # they hold the new names
+            sync_directory(directory)
+    return final
+
+
+def drop_older(out: Path, step: int) -> None:
+    """Delete the checkpoints of earlier steps, where there is one of this step."""
+    if (out / f"step-{step:06d}").exists():
+        for older in checkpoints(out):
+            if step_of(older) < step:
+                drop(older)
+
+
+def drop(directory: Path) -> None:
+    """Delete a checkpoint: first out of sight, for half a deletion must not look like a checkpoint."""
+    hidden = directory.rename(directory.parent / f"{UNFINISHED}{directory.name}")
+    shutil.rmtree(hidden)
+
+
+def _write(directory: Path, checkpoint: Checkpoint) -> None:
+    """Write all files of a checkpoint, each flushed to the disk.
+
+    A power cut after the rename must not leave an empty file.
+    """
+    save_pretrained(checkpoint, directory)
+    m, v = checkpoint.optimizer
+    moments = {f"m.{name}": array for name, array in m.items()} | {
+        f"v.{name}": array for name, array in v.items()
+    }
+    write_tensors(directory / OPTIMIZER, moments)
+    training = {name: getattr(checkpoint, name) for name in WRITTEN}
+    versions = {"minigpt": VERSION, "numpy": np.__version__}
+    write_json(
+        directory / TRAINING,
+        training | {"settings": asdict(checkpoint.settings), "versions": versions},
+    )
+    checkpoint.tokenizer.save(directory)
+    record_digests(directory, (OPTIMIZER, TRAINING))
+
+
+def load_checkpoint(out: str | Path) -> Checkpoint:
+    """Return the newest checkpoint of a run.
+
+    Raises FileNotFoundError, ValueError with the file and what is wrong with it.
+    """
+    directory = newest(out)
+    config, params = read_model(directory)
+    step, settings, data, fingerprint, ops = _read_training(directory)
+    state = _read_moments(directory / OPTIMIZER, params)
+    tokenizer = load_tokenizer(directory)
+    check_digests(directory)  # last: a file that is cut off has a better error of its own
+    return Checkpoint(config, params, state, step, settings, data, fingerprint, tokenizer, ops)
+
+
+def _read_training(directory: Path) -> tuple[int, TrainSettings, str, str, str]:
+    """Return step, settings, data, fingerprint and ops from training.json.
+
+    Raises ValueError with the first that is missing or wrong.
+    """
+    path = directory / TRAINING
+    content = read_json(path)
+    _expect_names(content, {*WRITTEN, "settings", "versions"}, path)
+    step, data, fingerprint, ops = (content[name] for name in WRITTEN)
+    if type(step) is not int or step < 0:
+        raise ValueError(f"{path}: step is {step!r}, but must be a whole number of at least 0")
+    if re.fullmatch(r"step-\d+", directory.name) and step != step_of(directory):
+        raise ValueError(f"{path}: step is {step}, but its directory is {directory.name}")
+    for name in ("data", "fingerprint", "ops"):
+        if not isinstance(content[name], str):
+            raise ValueError(f"{path}: {name} is {content[name]!r}, but must be a text")
+    return step, _settings(content["settings"], path), data, fingerprint, ops
+
+
+def _settings(content: object, path: Path) -> TrainSettings:
+    """Return the settings in training.json: every field, each of its type. Else ValueError."""
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: settings is {content!r}, but must be a JSON object")
+    _expect_names(content, {field.name for field in fields(TrainSettings)}, path, "settings.")
+    for field in fields(TrainSettings):
+        value = content[field.name]
+        if value is None:
+            raise ValueError(f"{path}: settings.{field.name} is null, but must have a value")
+        if field.type is float and type(value) not in (int, float):
+            raise ValueError(f"{path}: settings.{field.name} is {value!r}, but must be a number")
+    try:
+        return TrainSettings(**content)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _expect_names(content: dict, names: set[str], path: Path, prefix: str = "") -> None:
+    """An object of training.json has these keys and no others. Else ValueError."""
+    for name in sorted(names - content.keys()):
+        raise ValueError(f"{path}: has no {prefix}{name}; not what this version of minigpt writes")
+    for name in sorted(content.keys() - names):
+        key = f"{prefix}{name[:60]}"
+        raise ValueError(f"{path}: has {key}, which this version of minigpt does not write")
+
+
+def _read_moments(path: Path, params: dict[str, np.ndarray]) -> AdamWState:
+    """Return AdamW's m and v: float32, finite, v not negative. Else ValueError with the tensor."""
+    shapes = {f"{kind}.{name}": array.shape for kind in "mv" for name, array in params.items()}
+    moments = read_tensors(path)
+    expect_tensors(moments, shapes, path)
+    for name, array in moments.items():
+        if array.dtype != np.float32:  # the kernels read and write four bytes for each number
+            raise ValueError(f"{path}: {name} has dtype {array.dtype}, but must be float32")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{path}: {name} has a number that is infinite or NaN")
+        if name.startswith("v.") and (array < 0).any():
+            raise ValueError(f"{path}: {name} has a negative number in a mean of squares")
+    return AdamWState(*({name: moments[f"{kind}.{name}"] for name in params} for kind in "mv"))
+
+
+def checkpoints(out: str | Path) -> list[Path]:
+    """The whole checkpoints of a run, oldest first."""
+    out = Path(out)
+    found = (
+        [path for path in out.iterdir() if re.fullmatch(r"step-\d+", path.name)]
+        if out.is_dir()
+        else []
+    )
+    return sorted(found, key=step_of)
+
+
+def step_of(directory: Path) -> int:
+    """The step of a checkpoint's directory."""
+    return int(directory.name.removeprefix("step-"))
+
+
+def newest(out: str | Path) -> Path:
+    """A run's newest checkpoint; a directory that is a checkpoint itself is its own.
+
+    Raises FileNotFoundError.
+    """
+    out = Path(out)
+    if (out / "config.json").is_file():
+        return out
+    found = checkpoints(out)
+    if not found:
+        raise FileNotFoundError(
+            f"{out}: holds no checkpoint; a run of `minigpt train --out {out}` leaves one there"
+        )
+    return found[-1]
+
+
+def find_model(run: str | Path | None) -> Path:
+    """The directory of a trained model: a run, a checkpoint, or, for "prose" and None, the model
+    that ships here.
+
+    Raises FileNotFoundError.
+    """
+    return (
+        shipped_model()
+        if run is None or (str(run) == "prose" and not Path(run).exists())
+        else newest(run)
+    )
+
+
+def open_model(run: str | Path | None, ops: object = "numpy") -> tuple[Path, GPT, Tokenizer]:
+    """A trained model with its tokenizer, and the directory they are in.
+
+    Raises FileNotFoundError, ValueError.
+    """
+    directory = find_model(run)
+    model, tokenizer = GPT.from_pretrained(directory, ops=ops), load_tokenizer(directory)
+    if tokenizer.vocab_size != model.config.vocab_size:
+        raise ValueError(
+            f"{directory}: its tokenizer has {tokenizer.vocab_size} tokens, but its model {model.config.vocab_size}; "
+            "they are not of the same model"
+        )
+    return directory, model, tokenizer
+
+
+def _discard(out: Path) -> None:
+    """Delete what a kill left behind, or what is on its way out."""
+    for path in out.glob(f"{UNFINISHED}*"):
+        shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,92 @@
+"""Losses on the training and the validation split, and a sample of what the model writes."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from minigpt.generation.sampling import generate
+from minigpt.model import GPT
+from minigpt.text.data import TextData
+from minigpt.text.synthetic import TaskData
+from minigpt.training.randomness import generator
+from minigpt.training.run import Run, diverged
+
+
+def evaluation(run: Run) -> dict:
+    """Train and val loss, each on its own fixed batches, and a sample.
+
+    Returns the log's line. Raises FloatingPointError.
+    """
+    s = run.settings
+    line = {
+        "step": run.step,
+        "train_loss": estimate_loss(run, "train"),
+        "val_loss": estimate_loss(run, "val"),
+    }
+    if not math.isfinite(line["train_loss"] + line["val_loss"]):
+        raise diverged(run, f"the losses are {line['train_loss']} and {line['val_loss']}")
+    if s.sample_length:
+        line["sample"] = training_sample(run)
+    return line
+
+
+def estimate_loss(run: Run, split: str) -> float:
+    """The mean loss in nats on eval_batches batches, the same ones at every step."""
+    s = run.settings
+    rngs = (generator(s.seed, "evaluation", i) for i in range(s.eval_batches))
+    batches = (
+        run.data.batch(split, rng, s.batch_size, run.model.config.block_size) for rng in rngs
+    )
+    return mean_loss(run.model, batches)
+
+
+def whole_loss(model: GPT, data: TextData | TaskData, split: str, batch_size: int = 64) -> float:
+    """The mean loss in nats over a whole split, every counted target once, in contexts of
+    block_size that do not overlap.
+    """
+    return mean_loss(model, data.whole(split, batch_size, model.config.block_size))
+
+
+def mean_loss(model: GPT, batches: Iterator[tuple[np.ndarray, np.ndarray]]) -> float:
+    """The mean over all counted targets of some batches (not the mean of the batches' means: the
+    last may be shorter).
+    """
+    total, counted = 0.0, 0
+    for ids, targets in batches:
+        n = int((targets != -1).sum())
+        total += float(model.loss(ids, targets)[0]) * n
+        counted += n
+    return total / counted
+
+
+def perplexity(loss: float) -> float:
+    """Among how many equally likely tokens the model wavers: e^loss, the loss being in nats."""
+    return math.exp(loss) if loss < 700 else math.inf
+
+
+def byte_loss(loss: float, data: TextData | TaskData, split: str) -> float:
+    """A loss in nats per token as nats per byte, which does not depend on how long the tokens are."""
+    return loss / data.bytes_per_token(split)
+
+
+def training_sample(run: Run) -> str:
+    """What the model writes at this point, begun as the validation text begins, or a task's
+    example.
+    """
+    rng = generator(run.settings.seed, "sample", run.step)
+    seed = int(rng.integers(2**31))
+    if isinstance(run.data, TaskData):
+        prompt, answer = run.data.examples("val", rng, 1)
+        ids = generate(run.model, prompt, answer.shape[1])
+        right = (
+            "right"
+            if (ids[0, prompt.shape[1] :] == answer[0]).all()
+            else f"wrong: {run.data.tokenizer.decode(answer[0])}"
+        )
+        return f"{run.data.tokenizer.decode(ids[0])}  {right}"
+    prompt = run.data.tokens["val"][None, :1]
+    ids = generate(
+        run.model, prompt, run.settings.sample_length, do_sample=True, temperature=0.8, seed=seed
+    )
+    return run.data.tokenizer.decode(ids[0, 1:])

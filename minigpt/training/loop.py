@@ -1,0 +1,176 @@
+"""Training: batches in, gradients, a clipped step of AdamW, again; with evaluations, samples,
+checkpoints and a log on the way.
+
+    out/log.jsonl        one line per step: loss (nats), learning rate, gradient norm; one per evaluation: both losses, a sample
+    out/loss.png         both curves, with the line ln V of a model that knows nothing
+    out/step-000400/     the newest checkpoint (checkpoint.py)
+
+Left out: several machines, mixed precision, early stopping.
+"""
+
+import math
+import time
+
+import numpy as np
+
+from minigpt.ops import optimizer
+from minigpt.optim import clip_scale, learning_rate
+from minigpt.training.checkpoint import checkpoints, drop_older, step_of
+from minigpt.training.evaluation import evaluation
+from minigpt.training.lock import locked
+from minigpt.training.log import LOG, Log
+from minigpt.training.muon import muon_step
+from minigpt.training.randomness import generator
+from minigpt.training.run import Run, diverged, save
+from minigpt.training.stopping import Stop, Stopped, stops
+
+
+def train(run: Run, max_seconds: float | None = None, show: bool = True) -> bool:
+    """Train to the end, to max_seconds, or to Ctrl-C or SIGTERM; save in each case.
+
+    Returns whether the end was reached.
+
+    Raises FloatingPointError if the loss is no longer finite; the last checkpoint of before stays.
+    Raises ValueError if `out` holds a checkpoint of a later step, which is another run's;
+    BlockingIOError if another process trains there.
+    """
+    begun = time.monotonic()
+    # a loss that is not finite is an error of its own
+    quiet = np.errstate(over="ignore", invalid="ignore")
+    with locked(run.out), quiet, stops() as stop:
+        if any(step_of(path) > run.step for path in checkpoints(run.out)):
+            raise ValueError(
+                f"{run.out}: holds a checkpoint of a later step than {run.step}; resume it, or train in another directory"
+            )
+        with Log(run.out / LOG, run.step) as log, _progress(run, show) as bar:
+            while True:
+                late = max_seconds is not None and time.monotonic() - begun >= max_seconds
+                done = _evaluated(run, stop, log, bar) and run.step >= run.settings.max_iters
+                if done or late or stop.asked or run.step % run.settings.checkpoint_interval == 0:
+                    save(run)
+                if done or late or stop.asked:
+                    drop_older(run.out, run.step)
+                    return done
+                _stepped(run, stop, log, bar)
+
+
+def _evaluated(run: Run, stop: Stop, log: Log, bar: object) -> bool:
+    """Evaluate and log it, if it is time to.
+
+    Returns False if a stop came first: who resumes begins with this evaluation.
+    """
+    if run.step < run.settings.max_iters and run.step % run.settings.eval_interval:
+        return True
+    try:
+        with stop.interruptible():
+            line = evaluation(run)
+    except Stopped:
+        return False
+    log.write(line)
+    bar.write(_describe(line))
+    return True
+
+
+def _stepped(run: Run, stop: Stop, log: Log, bar: object) -> None:
+    """One step, logged. If a stop comes before the weights have changed, there was no step."""
+    before = time.monotonic()
+    try:
+        with stop.interruptible():
+            loss, grads = gradients(run)
+    except Stopped:
+        return
+    line = apply(run, loss, grads)
+    # only now: the weights of that checkpoint are known to give a finite loss
+    drop_older(run.out, run.step - 1)
+    log.write(line)
+    tokens = run.settings.batch_size * run.settings.grad_accumulation * run.model.config.block_size
+    speed = tokens / (time.monotonic() - before)
+    bar.set_postfix_str(f"loss {line['loss']:.3f}, {speed:,.0f} tokens/s", refresh=False)
+    bar.update()
+
+
+def train_step(run: Run) -> dict:
+    """One step of the optimizer.
+
+    Returns the log's line. Raises FloatingPointError if the loss is not finite.
+    """
+    return apply(run, *gradients(run))
+
+
+def gradients(run: Run) -> tuple[float, dict[str, np.ndarray]]:
+    """The loss and the gradients of a step, means over grad_accumulation batches.
+
+    Nothing of the run changes.
+    """
+    s = run.settings
+    losses, total = [], None
+    for micro in range(s.grad_accumulation):
+        n = run.step * s.grad_accumulation + micro  # the number of this batch in the whole run
+        ids, targets = run.data.batch(
+            "train", generator(s.seed, "batch", n), s.batch_size, run.model.config.block_size
+        )
+        loss, cache = run.model.loss(ids, targets, generator(s.seed, "dropout", n))
+        # the mean over batches, not their sum
+        grads = run.model.backward(cache, 1.0 / s.grad_accumulation)
+        total = grads if total is None else {name: total[name] + g for name, g in grads.items()}
+        losses.append(float(loss))
+    return sum(losses) / len(losses), total
+
+
+def apply(run: Run, loss: float, grads: dict[str, np.ndarray]) -> dict:
+    """Make the step that these gradients ask for.
+
+    Returns the log's line. Raises FloatingPointError if they are not finite.
+    """
+    s = run.settings
+    norm = optimizer(run.model.ops).grad_norm(grads)
+    if not (math.isfinite(loss) and math.isfinite(norm)):
+        raise diverged(run, f"the loss is {loss} and the gradient's norm {norm}")
+    lr = learning_rate(run.step, s.learning_rate, s.min_lr, s.warmup_iters, s.lr_decay_iters)
+    update(run, grads, lr, clip_scale(norm, s.grad_clip))
+    run.step += 1
+    return {"step": run.step - 1, "loss": loss, "lr": lr, "grad_norm": norm}
+
+
+def update(run: Run, grads: dict[str, np.ndarray], lr: float, scale: float) -> None:
+    """The optimizer's step. scale: of the gradients, where they are clipped."""
+    s, ops = run.settings, run.model.ops
+    usual = {
+        "beta1": s.beta1,
+        "beta2": s.beta2,
+        "eps": 1e-8,
+        "weight_decay": s.weight_decay,
+        "grad_scale": scale,
+    }
+    step = (run.model.params, grads, run.optimizer, run.step + 1, lr)
+    if s.optimizer == "muon":
+        muon_step(
+            *step, s.muon_learning_rate * lr / s.learning_rate, s.muon_momentum, **usual, ops=ops
+        )
+    else:
+        optimizer(ops).adamw_step(*step, **usual)
+
+
+def _progress(run: Run, show: bool):
+    """A bar with the time left; none where the output is no terminal, or show is False.
+
+    Its write() works all the same.
+    """
+    from tqdm import tqdm
+
+    off = None if show else True  # None: off where stderr is no terminal
+    return tqdm(
+        total=run.settings.max_iters,
+        initial=run.step,
+        unit=" step",
+        ascii=" #",
+        dynamic_ncols=True,
+        disable=off,
+    )
+
+
+def _describe(line: dict) -> str:
+    text = (
+        f"step {line['step']:5d}  train {line['train_loss']:.4f}  val {line['val_loss']:.4f} nats"
+    )
+    return text if "sample" not in line else f"{text}  | {ascii(line['sample'])[1:-1]}"
