@@ -78,7 +78,8 @@ def race(args: argparse.Namespace, runners: list[tuple[str, str, str]]) -> None:
         )
         steps = PRESETS[preset].train["max_iters"]
         print(
-            f"{name:20s} {steps:6d} {losses[name][-1][1]:9.4f} {sum(seconds[name]):8.1f} s   {reached}"
+            f"{name:20s} {steps:6d} {losses[name][-1][1]:9.4f} {sum(seconds[name]):8.1f} s   "
+            f"{reached}"
         )
 
 

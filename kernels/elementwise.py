@@ -123,7 +123,8 @@ def _activation_backward(function, dout, cache, kinds):
     x, kind = cache
     if kind not in kinds:
         raise TypeError(
-            f"{function}: cache is a cache of another activation, but must be what the kernels' {function}_forward returned"
+            f"{function}: cache is a cache of another activation, but must be what the kernels' "
+            f"{function}_forward returned"
         )
     expect_array(function, "cache.x", x, np.shape(x))
     expect.same_as_out(function, dout, x.shape, x.dtype)

@@ -17,7 +17,8 @@ def float32(function: str, **arrays: np.ndarray | None) -> None:
         if array is not None and array.dtype != FLOAT32:
             raise TypeError(
                 f"{function}: {name} has dtype {array.dtype}, but the kernels compute in float32: "
-                f"use {name}.astype(np.float32), or the reference (ops='numpy'), which takes any float dtype"
+                f"use {name}.astype(np.float32), or the reference (ops='numpy'), which takes any "
+                "float dtype"
             )
 
 
@@ -34,7 +35,8 @@ def expect_array(
         )
     if value.dtype != dtype:
         raise TypeError(
-            f"{function}: {name} has dtype {value.dtype}, but must have {dtype}: the kernels compute in float32"
+            f"{function}: {name} has dtype {value.dtype}, but must have {dtype}: the kernels "
+            "compute in float32"
         )
     if value.shape != shape:
         raise ValueError(f"{function}: {name} has shape {value.shape}, but must have {shape}")

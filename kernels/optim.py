@@ -142,7 +142,8 @@ def _expect_writable(params: dict, state: AdamWState) -> None:
         for name in params:
             if not arrays[name].flags.writeable:
                 raise ValueError(
-                    f"adamw_step: {of}[{name!r}] is read-only, but is to be changed in place: copy it"
+                    f"adamw_step: {of}[{name!r}] is read-only, but is to be changed in place: copy "
+                    "it"
                 )
 
 
@@ -157,7 +158,8 @@ def _expect_apart(addresses: np.ndarray, sizes: np.ndarray) -> None:
     begins, ends = addresses.reshape(-1)[order], (addresses + 4 * sizes).reshape(-1)[order]
     if (begins[1:] < ends[:-1]).any():
         raise ValueError(
-            "adamw_step: two of the arrays in params, state.m and state.v share memory: copy one of them"
+            "adamw_step: two of the arrays in params, state.m and state.v share memory: copy one "
+            "of them"
         )
 
 

@@ -194,7 +194,8 @@ def cross_entropy_backward(dloss, cache):
         expect_array("cross_entropy", f"cache.{name}", array, rows)
     if np.ndim(dloss) != 0:
         raise ValueError(
-            f"cross_entropy: dloss has shape {np.shape(dloss)}, but must be a scalar: the loss is one"
+            f"cross_entropy: dloss has shape {np.shape(dloss)}, but must be a scalar: the loss is "
+            "one"
         )
     dlogits, scale = empty(logits.shape), np.float32(float(dloss) / counted)
     _cross_entropy_slope(

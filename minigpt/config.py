@@ -107,11 +107,13 @@ class GPTConfig:
             return
         if not isinstance(self.windows, tuple | list):
             raise TypeError(
-                f"GPTConfig: windows is {self.windows!r}, but must be a tuple with an entry for each layer"
+                f"GPTConfig: windows is {self.windows!r}, but must be a tuple with an entry for "
+                "each layer"
             )
         if len(self.windows) != self.n_layer:
             raise ValueError(
-                f"GPTConfig: windows has {len(self.windows)} entries, but must have n_layer = {self.n_layer}"
+                f"GPTConfig: windows has {len(self.windows)} entries, but must have n_layer = "
+                f"{self.n_layer}"
             )
         windows = [
             None if w is None else expect.whole_number("GPTConfig", "windows", w)

@@ -24,21 +24,25 @@ def floats(function: str, **arrays: np.ndarray) -> None:
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray | np.floating):
             raise TypeError(
-                f"{function}: {name} is a {type(array).__name__}, but must be a NumPy array of floats"
+                f"{function}: {name} is a {type(array).__name__}, but must be a NumPy array of "
+                "floats"
             )
         if array.dtype.kind != "f":
             raise TypeError(
-                f"{function}: {name} has dtype {array.dtype}, but must be a float dtype such as float32"
+                f"{function}: {name} has dtype {array.dtype}, but must be a float dtype such as "
+                "float32"
             )
         if not array.dtype.isnative:
             raise TypeError(
-                f"{function}: {name} has dtype {array.dtype}, but must have this machine's byte order"
+                f"{function}: {name} has dtype {array.dtype}, but must have this machine's byte "
+                "order"
             )
     first, *others = arrays
     for name in others:
         if arrays[name].dtype != arrays[first].dtype:
             raise TypeError(
-                f"{function}: {name} has dtype {arrays[name].dtype}, but must have that of {first}: {arrays[first].dtype}"
+                f"{function}: {name} has dtype {arrays[name].dtype}, but must have that of "
+                f"{first}: {arrays[first].dtype}"
             )
 
 
@@ -68,10 +72,12 @@ def like(function: str, of: str, name: str, array: np.ndarray, theta: np.ndarray
     floats(function, **{f"{of}[{name!r}]": array})
     if array.shape != theta.shape:
         raise ValueError(
-            f"{function}: {of} has {name} of shape {array.shape}, but must have the parameter's: {theta.shape}"
+            f"{function}: {of} has {name} of shape {array.shape}, but must have the parameter's: "
+            f"{theta.shape}"
         )
     raise TypeError(
-        f"{function}: {of} has {name} of dtype {array.dtype}, but must have the parameter's: {theta.dtype}"
+        f"{function}: {of} has {name} of dtype {array.dtype}, but must have the parameter's: "
+        f"{theta.dtype}"
     )
 
 
@@ -80,11 +86,13 @@ def integers(function: str, **arrays: np.ndarray) -> None:
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray | np.integer):
             raise TypeError(
-                f"{function}: {name} is a {type(array).__name__}, but must be a NumPy array of integers"
+                f"{function}: {name} is a {type(array).__name__}, but must be a NumPy array of "
+                "integers"
             )
         if not np.issubdtype(array.dtype, np.integer):
             raise TypeError(
-                f"{function}: {name} has dtype {array.dtype}, but must be an integer dtype such as int64"
+                f"{function}: {name} has dtype {array.dtype}, but must be an integer dtype such as "
+                "int64"
             )
 
 
@@ -103,7 +111,8 @@ def rank(function: str, name: str, array: np.ndarray, letters: str) -> None:
     """The array has as many axes as there are letters, such as "B nh T hs". Else ValueError."""
     if array.ndim != len(letters.split()):
         raise ValueError(
-            f"{function}: {name} has {array.ndim} axes {array.shape}, but must have {len(letters.split())}: ({letters})"
+            f"{function}: {name} has {array.ndim} axes {array.shape}, but must have "
+            f"{len(letters.split())}: ({letters})"
         )
 
 
@@ -111,7 +120,8 @@ def last_axis(function: str, name: str, array: np.ndarray) -> None:
     """There is a last axis, and it is not empty. Else ValueError."""
     if array.ndim == 0 or array.shape[-1] == 0:
         raise ValueError(
-            f"{function}: {name} has shape {array.shape}, but must have a last axis of at least 1 element"
+            f"{function}: {name} has shape {array.shape}, but must have a last axis of at least 1 "
+            "element"
         )
 
 

@@ -141,7 +141,8 @@ class GPT:
         T = ids.shape[1]
         if not 1 <= T <= self.config.block_size:
             raise ValueError(
-                f"GPT: ids has T = {T} tokens, but must have 1 .. {self.config.block_size}, the block_size"
+                f"GPT: ids has T = {T} tokens, but must have 1 .. {self.config.block_size}, the "
+                "block_size"
             )
         tokens, tokens_cache = self.ops.embedding_forward(
             ids, self.params["wte.weight"]

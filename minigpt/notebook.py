@@ -90,14 +90,16 @@ def check(**functions: Callable) -> None:
     ]
     if not chosen:
         raise ValueError(
-            f"check: {', '.join(functions)}: no check asks for that; give functions by their names in the package"
+            f"check: {', '.join(functions)}: no check asks for that; give functions by their names "
+            "in the package"
         )
     for one in chosen:
         report = checks.perform(one, subject)
         failing = next((line for line in report.lines if line.problem), None)
         if failing and failing.problem.startswith("NotImplementedError"):
             return print(
-                f"not written yet: {failing.problem.removeprefix('NotImplementedError: ').partition(' (')[0]}"
+                "not written yet: "
+                f"{failing.problem.removeprefix('NotImplementedError: ').partition(' (')[0]}"
             )
         if failing:
             tensor = (
@@ -109,10 +111,12 @@ def check(**functions: Callable) -> None:
             for mistake in likely([report]):
                 print(f"    this is what you get when {mistake}")
             return print(
-                f"    more, with yours in a file of its own: minigpt check {one.name} --ops your_file.py"
+                f"    more, with yours in a file of its own: minigpt check {one.name} --ops "
+                "your_file.py"
             )
     print(
-        f"{', '.join(functions)}: {len(chosen)} checks passed, yours was called {sum(calls.values())} times"
+        f"{', '.join(functions)}: {len(chosen)} checks passed, yours was called "
+        f"{sum(calls.values())} times"
     )
 
 

@@ -189,7 +189,8 @@ def functions_at(path: Path) -> dict[str, Callable]:
     """The contract's functions in a file, or in all files of a folder."""
     if not path.exists():
         raise FileNotFoundError(
-            f"ops {path}: no such file or folder; it must be numpy, numba, by_hand, or the path of your own .py file"
+            f"ops {path}: no such file or folder; it must be numpy, numba, by_hand, or the path of "
+            "your own .py file"
         )
     files = sorted(path.glob("*.py")) if path.is_dir() else [path]
     own: dict[str, Callable] = {}
@@ -201,7 +202,8 @@ def functions_at(path: Path) -> dict[str, Callable]:
             if name in CONTRACT and getattr(layers, name) is not value:
                 if name in own:
                     raise ValueError(
-                        f"ops {path}: {name} is defined twice, in {where(own[name])} and in {where(value)}"
+                        f"ops {path}: {name} is defined twice, in {where(own[name])} and in "
+                        f"{where(value)}"
                     )
                 own[name] = value
         defined |= vars(module)

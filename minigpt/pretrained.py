@@ -110,7 +110,8 @@ def shipped_model() -> Path:
         if (place / CONFIG).is_file():
             return place
     raise FileNotFoundError(
-        f"the trained model is not in {places[0]}, {places[1]} or {places[2]}; install minigpt again, or train "
+        f"the trained model is not in {places[0]}, {places[1]} or {places[2]}; install minigpt "
+        "again, or train "
         "the model yourself (minigpt train --preset prose --out runs/prose) and name runs/prose"
     )
 
@@ -148,7 +149,8 @@ def config_from_json(content: dict, path: Path) -> GPTConfig:
     _expect_types(content, path)
     if content.get("n_inner") not in (None, 4 * content["n_embd"]):
         raise ValueError(
-            f"{path}: n_inner is {content['n_inner']}, but must be 4 * n_embd = {4 * content['n_embd']}"
+            f"{path}: n_inner is {content['n_inner']}, but must be 4 * n_embd = "
+            f"{4 * content['n_embd']}"
         )
     for name, wanted in UNSUPPORTED.items():
         if content.get(name, wanted) != wanted:
@@ -157,7 +159,8 @@ def config_from_json(content: dict, path: Path) -> GPTConfig:
     activation = content.get("activation_function", "gelu_new")
     if activation not in list(activations):
         raise ValueError(
-            f"{path}: activation_function is {activation!r}, but must be one of {', '.join(activations)}"
+            f"{path}: activation_function is {activation!r}, but must be one of "
+            f"{', '.join(activations)}"
         )
     ours = {name: content.get(name, default) for name, default in OUR_FIELDS.items()}
     try:
@@ -212,16 +215,19 @@ def expect_tensors(tensors: dict[str, np.ndarray], shapes: dict[str, tuple], pat
     for name, shape in shapes.items():
         if name not in tensors:
             raise ValueError(
-                f"{path}: has no tensor {name}, which {CONFIG} asks for; the two are of different models"
+                f"{path}: has no tensor {name}, which {CONFIG} asks for; the two are of different "
+                "models"
             )
         if tensors[name].shape != shape:
             raise ValueError(
-                f"{path}: {name} has shape {tensors[name].shape}, but {CONFIG} says {shape}; they are of different models"
+                f"{path}: {name} has shape {tensors[name].shape}, but {CONFIG} says {shape}; they "
+                "are of different models"
             )
         if not np.issubdtype(tensors[name].dtype, np.floating):
             raise ValueError(f"{path}: {name} has dtype {tensors[name].dtype}, but must be floats")
     extra = tensors.keys() - shapes.keys()
     if extra:
         raise ValueError(
-            f"{path}: has a tensor {sorted(extra)[0]}, which {CONFIG} knows nothing of; they are of different models"
+            f"{path}: has a tensor {sorted(extra)[0]}, which {CONFIG} knows nothing of; they are "
+            "of different models"
         )

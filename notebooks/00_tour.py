@@ -129,7 +129,8 @@ surprise = -np.log(p[np.arange(5), targets[0]])  # (T,)
 for read, right, nats in zip("trans", "ransf", surprise, strict=True):
     print(f"after {read}: {right} surprised it by {nats:.2f} nats")
 print(
-    f"the mean, {surprise.mean():.3f}, is the loss: {trace.loss:.3f}; knowing nothing: {np.log(9):.3f}"
+    f"the mean, {surprise.mean():.3f}, is the loss: {trace.loss:.3f}; knowing nothing: "
+    f"{np.log(9):.3f}"
 )
 
 # %% [markdown]

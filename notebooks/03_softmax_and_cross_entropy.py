@@ -205,7 +205,8 @@ formula("cross_entropy.forward")
 # %%
 print("surprises in nats:", -np.log(right))
 print(
-    f"their mean {-np.log(right).mean():.6f}; the loss of the trace {trace.loss:.6f}; of the loops ",
+    f"their mean {-np.log(right).mean():.6f}; the loss of the trace {trace.loss:.6f}; of the "
+    "loops ",
     end="",
 )
 print(f"{by_hand.cross_entropy_forward(z, y)[0]:.6f}")
@@ -222,7 +223,8 @@ p_u = np.linspace(0.01, 0.99, 99)  # what the model says
 surprise = -0.9 * np.log(p_u) - 0.1 * np.log(1 - p_u)  # 90 times u, 10 times another letter
 linear = 0.9 * (1 - p_u) + 0.1 * p_u
 print(
-    f"mean surprise is lowest at p = {p_u[surprise.argmin()]:.2f}; the price 1 - p at p = {p_u[linear.argmin()]:.2f}"
+    f"mean surprise is lowest at p = {p_u[surprise.argmin()]:.2f}; the price 1 - p at p = "
+    f"{p_u[linear.argmin()]:.2f}"
 )
 print(f"the lowest mean surprise: {surprise.min():.3f} nats")
 
@@ -253,7 +255,8 @@ formula("cross_entropy.uniform")
 
 # %%
 print(
-    f"{trace.loss:.3f} nats = {trace.loss / math.log(2):.3f} bits; perplexity {math.exp(trace.loss):.2f}, of {len(letters)} letters"
+    f"{trace.loss:.3f} nats = {trace.loss / math.log(2):.3f} bits; perplexity "
+    f"{math.exp(trace.loss):.2f}, of {len(letters)} letters"
 )
 
 # %%
@@ -267,7 +270,8 @@ formula("cross_entropy.perplexity")
 # %%
 for name, nats, size in (("letters", 1.3, 1), ("tokens of 4 bytes", 2.77, 4)):
     print(
-        f"{name:18s} {nats:.2f} nats a token, perplexity {math.exp(nats):5.2f}, {nats / math.log(2) / size:.3f} bits a byte"
+        f"{name:18s} {nats:.2f} nats a token, perplexity {math.exp(nats):5.2f}, "
+        f"{nats / math.log(2) / size:.3f} bits a byte"
     )
 
 # %%
@@ -308,7 +312,8 @@ some = y.copy()
 some[3] = -1  # after the n, whose surprise was 4.99
 loss, cache = layers.cross_entropy_forward(z, some)
 print(
-    f"all five: {trace.loss:.4f}; four of them: {loss:.4f} = ({5 * trace.loss:.4f} - {-np.log(right[3]):.4f}) / 4"
+    f"all five: {trace.loss:.4f}; four of them: {loss:.4f} = ({5 * trace.loss:.4f} - "
+    f"{-np.log(right[3]):.4f}) / 4"
 )
 print("largest gradient of that row:", np.abs(layers.cross_entropy_backward(1.0, cache)[3]).max())
 
@@ -440,7 +445,8 @@ show(figure)
 # %%
 after, _ = layers.cross_entropy_forward(z - dz, y)
 print(
-    f"loss {trace.loss:.4f} -> {after:.4f}: fell by {trace.loss - after:.4f}; sum of squares {np.square(dz).sum():.4f}"
+    f"loss {trace.loss:.4f} -> {after:.4f}: fell by {trace.loss - after:.4f}; sum of squares "
+    f"{np.square(dz).sum():.4f}"
 )
 
 # %% [markdown]
@@ -489,7 +495,8 @@ targets = rng.integers(0, 5000, size=64)
 )
 print(f"NumPy {loss:.4f}, kernel {loss_k:.4f}")
 print(
-    f"kept beside the scores: NumPy {kept.p.nbytes:,} bytes, kernel {kept_k.largest.nbytes + kept_k.log_total.nbytes:,} bytes"
+    f"kept beside the scores: NumPy {kept.p.nbytes:,} bytes, kernel "
+    f"{kept_k.largest.nbytes + kept_k.log_total.nbytes:,} bytes"
 )
 same(
     "dz",

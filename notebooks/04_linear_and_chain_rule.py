@@ -77,7 +77,8 @@ def loss_with(weight):
 measured = numerical_gradient(loss_with, model.params[name])  # (4, 4)
 numbers = sum(array.size for array in model.params.values())
 print(
-    f"{runs} runs for {measured.size} numbers; all {numbers} numbers of the tiny model: {2 * numbers}"
+    f"{runs} runs for {measured.size} numbers; all {numbers} numbers of the tiny model: "
+    f"{2 * numbers}"
 )
 print(f"GPT-2's smallest, 124,439,808 numbers: {2 * 124_439_808:,} runs for one step")
 
@@ -204,7 +205,8 @@ same("db", step.outputs["dbias"], g.sum(axis=0))
 forgotten = g @ W  # and not W.T
 print("shape", forgotten.shape, "as it must be", dx.shape)
 print(
-    f"largest difference {np.abs(forgotten - dx).max():.3f}, largest number of dx {np.abs(dx).max():.3f}"
+    f"largest difference {np.abs(forgotten - dx).max():.3f}, largest number of dx "
+    f"{np.abs(dx).max():.3f}"
 )
 
 # %% [markdown]

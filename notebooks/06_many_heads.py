@@ -233,7 +233,8 @@ T = P.shape[1]
 for h in range(4):
     before = P[h][np.arange(1, T), np.arange(T - 1)].mean()  # the first token has no choice
     print(
-        f"head {h}: weight on itself {np.diag(P[h])[1:].mean():.2f}, on the token before {before:.2f}"
+        f"head {h}: weight on itself {np.diag(P[h])[1:].mean():.2f}, on the token before "
+        f"{before:.2f}"
     )
 
 # %% [markdown]
@@ -253,8 +254,8 @@ answer(
     768 + 5 * 64,
     {
         5 * 64: "its first query channel; the keys come after all 768 queries",
-        5
-        * 192: "q, k, v of each head are taken to lie side by side; all queries come first, then all keys",
+        5 * 192: "q, k, v of each head are taken to lie side by side; all queries come first, then "
+        "all keys",
         2 * 768 + 5 * 64: "its first value channel",
         768 + 5 * 64 + 1: "it is counted from 1",
         768 + 5 * 12: "a head has 768 / 12 = 64 channels, not 12",

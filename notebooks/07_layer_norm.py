@@ -224,7 +224,8 @@ formula("layer_norm.backward_gain")
 dx = back.outputs["dx"][0]
 print(f"largest sum of a row of dx     {np.abs(dx.sum(axis=1)).max():.1e}")
 print(
-    f"largest sum of a row of dx * x {np.abs((dx * x).sum(axis=1)).max():.5f}, next to {np.abs(dx * x).max():.5f}, its largest number"
+    f"largest sum of a row of dx * x {np.abs((dx * x).sum(axis=1)).max():.5f}, next to "
+    f"{np.abs(dx * x).max():.5f}, its largest number"
 )
 
 # %% [markdown]

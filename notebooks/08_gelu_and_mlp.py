@@ -89,7 +89,8 @@ draws = np.random.default_rng(0).normal(size=200_000)
 for x in (-2.0, -0.5, 0.5, 2.0):
     kept = np.where(draws < x, x, 0.0).mean()
     print(
-        f"x = {x:4.1f}: kept when larger than the draw, {kept:6.3f} on average; GELU {by_hand.gelu(x, 'none'):6.3f}"
+        f"x = {x:4.1f}: kept when larger than the draw, {kept:6.3f} on average; GELU "
+        f"{by_hand.gelu(x, 'none'):6.3f}"
     )
 
 # %% [markdown]
@@ -326,7 +327,8 @@ u = step.inputs["x"][0]  # (T, F)
 slope = layers.gelu_backward(np.ones_like(u), layers.gelu_forward(u)[1])
 print(f"{(u < 0).sum()} of {u.size} wide numbers are negative: ReLU would give those no gradient")
 print(
-    f"GELU's slopes there: from {slope[u < 0].min():.3f} to {slope[u < 0].max():.3f}; exactly 0: {(slope == 0).sum()}"
+    f"GELU's slopes there: from {slope[u < 0].min():.3f} to {slope[u < 0].max():.3f}; exactly 0: "
+    f"{(slope == 0).sum()}"
 )
 
 # %% [markdown]
@@ -447,13 +449,15 @@ for name, array in arguments.items():
 # %%
 wrong = dv * layers.gelu_backward(np.ones_like(u), layers.gelu_forward(u, "none")[1])
 print(
-    f"gradient of u: largest error {np.abs(wrong - du).max():.1e}, next to its largest number {np.abs(du).max():.3f}"
+    f"gradient of u: largest error {np.abs(wrong - du).max():.1e}, next to its largest number "
+    f"{np.abs(du).max():.3f}"
 )
 ids, targets = tiny_batch()
 for activation in ("gelu", "gelu_erf", "relu"):
     config = replace(tiny_model().config, activation=activation)
     print(
-        f"loss with {activation:9s} {minigpt.GPT(config, params=tiny_model().params).loss(ids, targets)[0]:.5f}"
+        f"loss with {activation:9s} "
+        f"{minigpt.GPT(config, params=tiny_model().params).loss(ids, targets)[0]:.5f}"
     )
 
 # %% [markdown]

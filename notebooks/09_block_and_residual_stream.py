@@ -486,7 +486,8 @@ for n in (12, 48):
     for scaled in (False, True):
         found = variances(fresh(n=n, scaled=scaled))
         print(
-            f"{n} blocks, scaled {scaled!s:5s}: the embedding is 1/{found[-1] / found[0]:.0f} of the end"
+            f"{n} blocks, scaled {scaled!s:5s}: the embedding is 1/{found[-1] / found[0]:.0f} of "
+            "the end"
         )
 
 # %% [markdown]

@@ -480,7 +480,8 @@ print(f"N_W = {weights:,}; 6 N_W = {6 * weights / 1e6:.0f} million FLOPs for a t
 for T in (128, 1024, 8192):
     attention = 12 * 12 * 768 * T
     print(
-        f"T = {T:5d}: attention adds {attention / 1e6:5.0f} million, {attention / (6 * weights):.0%} more"
+        f"T = {T:5d}: attention adds {attention / 1e6:5.0f} million, "
+        f"{attention / (6 * weights):.0%} more"
     )
 
 # %% [markdown]

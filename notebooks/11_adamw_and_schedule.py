@@ -191,7 +191,8 @@ for beta2 in (0.99, 0.999):
     times = [(1 - 0.9**t) / math.sqrt(1 - beta2**t) for t in range(1, 3001)]
     worst = int(np.argmax(times)) + 1
     print(
-        f"beta2 = {beta2}: the first step is {times[0]:.2f} times as long, the {worst}th {times[worst - 1]:.2f},"
+        f"beta2 = {beta2}: the first step is {times[0]:.2f} times as long, the {worst}th "
+        f"{times[worst - 1]:.2f},"
         f" the 100th {times[99]:.2f}, the 1000th {times[999]:.2f}"
     )
 
@@ -395,7 +396,8 @@ print(f"norm {norm:.3f}, of the kernel {kernels.grad_norm(small):.3f}")
 for name, other in (("one factor", in_a_row(clipped)), ("one for each", in_a_row(each))):
     cosine = whole @ other / np.linalg.norm(whole) / np.linalg.norm(other)
     print(
-        f"{name:12s} norm {np.linalg.norm(other):.3f}, angle {math.degrees(math.acos(min(cosine, 1))):.1f} degrees"
+        f"{name:12s} norm {np.linalg.norm(other):.3f}, angle "
+        f"{math.degrees(math.acos(min(cosine, 1))):.1f} degrees"
     )
 
 # %% [markdown]
@@ -420,7 +422,8 @@ for name, max_norm in (("clipped to 1", 1.0), ("not clipped", 0.0)):
     sizes = steps_taken(max_norm)
     slow = int((sizes < 0.5).sum())
     print(
-        f"{name:12s} step 99: {sizes[98]:.3f}, 200: {sizes[199]:.3f}; less than half for {slow} steps"
+        f"{name:12s} step 99: {sizes[98]:.3f}, 200: {sizes[199]:.3f}; less than half for {slow} "
+        "steps"
     )
 
 # %% [markdown]
@@ -513,7 +516,8 @@ for name, step in (("corrected", adamw_step), ("not corrected", uncorrected_step
     runs = [losses_of(step, 0.003, 0, 200, 2, 0.999, seed) for seed in (0, 1)]
     ends = [f"{np.mean(losses[-10:]):.2f}" for losses in runs]
     print(
-        f"{name:13s} loss at the start {runs[0][0]:.2f}, after 200 steps, two seeds: {', '.join(ends)}"
+        f"{name:13s} loss at the start {runs[0][0]:.2f}, after 200 steps, two seeds: "
+        f"{', '.join(ends)}"
     )
 
 # %% [markdown]

@@ -446,7 +446,8 @@ for step in range(150):
     loss, cache = tiny.loss(*tiny_batch())
     adamw_step(tiny.params, tiny.backward(cache), state, step + 1, 0.03)
 print(
-    f"loss {loss:.1f}; it reads trans and says {tokenizer.decode(tiny.forward(ids)[0][0].argmax(-1))}"
+    f"loss {loss:.1f}; it reads trans and says "
+    f"{tokenizer.decode(tiny.forward(ids)[0][0].argmax(-1))}"
 )
 
 # %% [markdown]

@@ -300,7 +300,8 @@ print(
 # %% tags=["volatile"]
 seconds = table.times([lambda m=m: m.matmul(a, b) for m in rung.values()] + [lambda: a @ b])
 print(
-    f"{tile.threads()} thread(s), tile {tile.ROWS} x {tile.COLUMNS}\nrung        ms  GFLOP/s  moved M  intensity"
+    f"{tile.threads()} thread(s), tile {tile.ROWS} x {tile.COLUMNS}\nrung        ms  GFLOP/s  "
+    "moved M  intensity"
 )
 for (name, module), s in zip(rung.items(), seconds, strict=False):
     moved = sum(module.traffic(M, N, K))

@@ -49,7 +49,8 @@ np.set_printoptions(precision=4, suppress=True)
 # %%
 for T in (256, 1024, 4096, 8192):
     print(
-        f"T = {T:5d}: P has {4 * 12 * T * T / 1e6:8.1f} MB, the output {4 * 12 * T * 64 / 1e6:5.1f} MB"
+        f"T = {T:5d}: P has {4 * 12 * T * T / 1e6:8.1f} MB, the output "
+        f"{4 * 12 * T * 64 / 1e6:5.1f} MB"
     )
 
 # %% [markdown]
@@ -230,7 +231,8 @@ for topic in timing.topics("tiny")[1:]:
     differences = timing.check(topic, modules)
     assert max(differences) < timing.FAR_OFF
     print(
-        f"{topic.title}: {len(modules)} rungs, differ by less than {timing.FAR_OFF} of the largest number"
+        f"{topic.title}: {len(modules)} rungs, differ by less than {timing.FAR_OFF} of the largest "
+        "number"
     )
 
 # %% [markdown]

@@ -78,7 +78,8 @@ def surprise(model, ids):
 
 spent = surprise(model, ids)
 print(
-    f"{len(ids)} tokens, loss {spent.mean():.3f}; knowing nothing costs ln {config.vocab_size} = {np.log(config.vocab_size):.3f}"
+    f"{len(ids)} tokens, loss {spent.mean():.3f}; knowing nothing costs ln {config.vocab_size} = "
+    f"{np.log(config.vocab_size):.3f}"
 )
 
 # %%
@@ -324,7 +325,8 @@ print("after        loss   median rank  right on top")
 for name, logits, q in zip(LAYERS, z, p, strict=True):
     rank = 1 + (logits[:-1] > logits[true][:, None]).sum(axis=1)
     print(
-        f"{name:11s}  {-np.log(q[true]).mean():5.2f}  {np.median(rank):11.0f}  {(rank == 1).mean():12.2f}"
+        f"{name:11s}  {-np.log(q[true]).mean():5.2f}  {np.median(rank):11.0f}  "
+        f"{(rank == 1).mean():12.2f}"
     )
 
 # %% [markdown]
@@ -436,7 +438,8 @@ print(
 )
 seen = costs < 10
 print(
-    f"but for three tokens of {len(costs)}: loss {costs[seen].mean():.2f}, without h.1.mlp {rise[seen].mean():+.2f}"
+    f"but for three tokens of {len(costs)}: loss {costs[seen].mean():.2f}, without h.1.mlp "
+    f"{rise[seen].mean():+.2f}"
 )
 
 # %% [markdown]
@@ -572,7 +575,8 @@ for name, heads in (
     cut = without(*heads)
     one, two = halves(cut, texts)
     print(
-        f"{name:12s} {one:6.2f}  {two:6.2f}  {one - two:5.2f}  {induction_scores(cut, texts)[3, 3]:12.3f}"
+        f"{name:12s} {one:6.2f}  {two:6.2f}  {one - two:5.2f}  "
+        f"{induction_scores(cut, texts)[3, 3]:12.3f}"
     )
 
 # %% [markdown]

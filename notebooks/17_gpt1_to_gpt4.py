@@ -84,7 +84,10 @@ source(published, alternating)
 
 # %%
 for name, config in PUBLISHED.items():
-    shape = f"{config.n_layer:2d} x {config.n_embd:5d}, {config.n_head:2d} heads of {config.n_embd // config.n_head:3d}"
+    shape = (
+        f"{config.n_layer:2d} x {config.n_embd:5d}, {config.n_head:2d} heads of "
+        f"{config.n_embd // config.n_head:3d}"
+    )
     sizes = f"T {config.block_size:4d}, V {config.vocab_size:5d}"
     print(f"{name:12s} {shape}, {sizes}, {config.norm:4s}-LN {parameter_count(config):>15,}")
 

@@ -69,7 +69,10 @@ def masked_scores(q, k):
     return np.where(np.tril(np.ones((T, T), bool)), q @ k.swapaxes(-1, -2) / math.sqrt(hs), -np.inf)
 
 
-TEXT = "it was the best of times, it was the worst of times, it was the age of wisdom, it was the age of foolishness, "
+TEXT = (
+    "it was the best of times, it was the worst of times, it was the age of wisdom, it was the "
+    "age of foolishness, "
+)
 letters = sorted(set(TEXT))
 data = np.array([letters.index(letter) for letter in TEXT])
 config = GPTConfig(vocab_size=len(letters), block_size=16, n_layer=2, n_head=2, n_embd=16)
@@ -104,7 +107,8 @@ wrong = {
 runs = {name: train(ops) for name, ops in wrong.items()}
 for name, losses in runs.items():
     print(
-        f"{name:24s} loss of steps 1-20: {losses[:20].mean():.2f}, of 281-300: {losses[-20:].mean():.2f}"
+        f"{name:24s} loss of steps 1-20: {losses[:20].mean():.2f}, of 281-300: "
+        f"{losses[-20:].mean():.2f}"
     )
 
 # %% tags=["volatile"]
@@ -191,7 +195,8 @@ def two_keys(s, inverse):
 print("    s    1/(1+e^s)   as corrected   as printed")
 for s in (-2.0, 0.0, 1.0, 3.0):
     print(
-        f"{s:5.1f} {1 / (1 + math.exp(s)):12.4f} {two_keys(s, False):14.4f} {two_keys(s, True):12.4f}"
+        f"{s:5.1f} {1 / (1 + math.exp(s)):12.4f} {two_keys(s, False):14.4f} "
+        f"{two_keys(s, True):12.4f}"
     )
 
 # %% [markdown]
@@ -518,7 +523,8 @@ lr, wd = 0.1, 0.1
 for theta in (1.0, 0.001):
     g = wd * theta  # the decay as the only gradient
     print(
-        f"theta {theta:5}: decay apart moves it by {lr * wd * theta:.5f}, decay in the gradient by {lr * g / (abs(g) + 1e-8):.5f}"
+        f"theta {theta:5}: decay apart moves it by {lr * wd * theta:.5f}, decay in the gradient by "
+        f"{lr * g / (abs(g) + 1e-8):.5f}"
     )
 
 # %%
@@ -543,7 +549,8 @@ decoder = (
     2 * (4 * C * C + 4 * C) + (2 * C * F + F + C) + 3 * 2 * C
 )  # attention twice: to itself, and to the encoder
 print(
-    f"nn.Transformer(768, 12, 12): {12 * encoder + 6 * decoder + 2 * 2 * C:,} parameters, none of them an embedding"
+    f"nn.Transformer(768, 12, 12): {12 * encoder + 6 * decoder + 2 * 2 * C:,} parameters, none of "
+    "them an embedding"
 )
 print(f"the 12 blocks of GPT-2:       {12 * (12 * C * C + 13 * C):,}")
 
@@ -580,7 +587,8 @@ answer(
     claimed,
     2 ** math.log(1024),
     {
-        1024.0: "that is e^L, or 2^L with L in bits, which are right; the claim is 2^L with L in nats"
+        1024.0: "that is e^L, or 2^L with L in bits, which are right; the claim is 2^L with L in "
+        "nats"
     },
 )
 

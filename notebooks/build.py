@@ -49,7 +49,8 @@ def sources(words: list[str]) -> list[Path]:
     for word in words:
         if not any(script.stem.startswith(word) for script in scripts):
             raise SystemExit(
-                f"notebooks: there is none {word!r}; give one of {', '.join(script.stem[:2] for script in scripts)}"
+                f"notebooks: there is none {word!r}; give one of "
+                f"{', '.join(script.stem[:2] for script in scripts)}"
             )
     return [
         script

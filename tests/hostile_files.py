@@ -246,7 +246,8 @@ MESSAGES = [
     ),
     in_both(
         "answers twice",
-        "write_everywhere(message(plain(id=2, result=None, changed={'list': []}, drawn={'list': []})))",
+        "write_everywhere(message(plain(id=2, result=None, changed={'list': []}, drawn={'list': "
+        "[]})))",
         FAKE,
     ),
     replies("answers before it is asked", "plain(id=n, result=None)"),
@@ -321,7 +322,8 @@ PATCHES = [
     ),
     at_import(
         "every check passes",
-        "from minigpt import checks\nchecks.perform = lambda check, *rest: checks.Report(check, [])",
+        "from minigpt import checks\nchecks.perform = lambda check, *rest: checks.Report(check, "
+        "[])",
     ),
     at_import(
         "Report.passed is True", "from minigpt.checks.core import Report\nReport.passed = True"
@@ -447,7 +449,8 @@ MEMORY = [
     in_both("limits changed", "resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))"),
     in_both(
         "no file may be written",
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); resource.setrlimit(resource.RLIMIT_CPU, (1, 1))",
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); "
+        "resource.setrlimit(resource.RLIMIT_CPU, (1, 1))",
     ),
     in_both(
         "the command's limits changed",
@@ -724,6 +727,7 @@ if __name__ == "__main__":
             broken = ", ".join(problems(one, outcome))
             more = f"  BROKEN: {broken}" if broken else ""
             print(
-                f"{one.kind:52s} {outcome.status!s:>5s} {outcome.seconds:6.1f} s  {outcome.last[:110]}{more}",
+                f"{one.kind:52s} {outcome.status!s:>5s} {outcome.seconds:6.1f} s  "
+                f"{outcome.last[:110]}{more}",
                 flush=True,
             )

@@ -18,7 +18,10 @@ def trained(tmp_path_factory):
     """A run of a few steps on a short text."""
     folder = tmp_path_factory.mktemp("trained")
     (folder / "text.txt").write_text(TEXT, encoding="utf-8")
-    flags = "--n-layer 1 --n-head 2 --n-embd 16 --block-size 16 --batch-size 4 --max-iters 40 --learning-rate 0.01 --quiet"
+    flags = (
+        "--n-layer 1 --n-head 2 --n-embd 16 --block-size 16 --batch-size 4 --max-iters 40 "
+        "--learning-rate 0.01 --quiet"
+    )
     assert (
         main(
             [
@@ -235,8 +238,10 @@ def test_where_a_run_goes(preset, data, name):
 
 def test_check_on_a_right_and_a_wrong_file(tmp_path, capsys):
     right = tmp_path / "right.py"
-    right.write_text("import numpy as np\ndef relu_forward(x):\n    return np.maximum(x, 0), x > 0\n"
-                     "def relu_backward(dout, cache):\n    return dout * cache\n", encoding="utf-8")  # fmt: skip
+    right.write_text("import numpy as np\ndef relu_forward(x):\n    return np.maximum(x, 0), x > "
+"0\n"
+                     "def relu_backward(dout, cache):\n    return dout * "
+"cache\n", encoding="utf-8")  # fmt: skip
     printed = said(capsys, "check", "--ops", str(right))
     assert (
         "testing YOUR relu_forward" in printed
@@ -254,7 +259,8 @@ def test_check_on_a_right_and_a_wrong_file(tmp_path, capsys):
 def test_a_file_that_delegates_to_nothing_is_not_tested_in_silence(tmp_path, capsys):
     path = tmp_path / "mine.py"
     path.write_text(
-        "import numpy as np\ndef sinusoidal_positions(T, C):\n    raise NotImplementedError('to do')\n",
+        "import numpy as np\ndef sinusoidal_positions(T, C):\n    raise NotImplementedError('to "
+        "do')\n",
         encoding="utf-8",
     )
     assert "checks failed: sinusoidal_positions.golden" in refused(
@@ -329,7 +335,8 @@ def test_nan_weights_and_truncated_files(trained, capsys, tmp_path):
 def test_a_learners_error_names_its_file_and_line(trained, capfd, tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(
-        "def relu_forward(x):\n    return x, None\ndef softmax_forward(x):\n    raise ValueError('todo')\n",
+        "def relu_forward(x):\n    return x, None\ndef softmax_forward(x):\n    raise "
+        "ValueError('todo')\n",
         encoding="utf-8",
     )
     assert "todo (mine.py:4" in refused(capfd, "generate", str(trained), "--ops", str(path))

@@ -556,7 +556,10 @@ def test_without_a_place_for_the_cache(tmp_path):
     )
     (tmp_path / "kernels" / "__pycache__").write_text("a file where the directory would be")
     script = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
-    script += "from kernels.jit import cache_directory\nimport kernels, numpy as np\nprint(cache_directory())\n"
+    script += (
+        "from kernels.jit import cache_directory\nimport kernels, numpy as "
+        "np\nprint(cache_directory())\n"
+    )
     script += "print(kernels.softmax_forward(np.ones(4, np.float32))[0])"
     nowhere = str(tmp_path / "kernels" / "__pycache__" / "x")
     printed = python(script, XDG_CACHE_HOME=nowhere, HOME=nowhere, NUMBA_CACHE_DIR="")
@@ -638,7 +641,10 @@ def test_another_package_named_kernels(tmp_path):
 )
 def test_beside_transformers(order):
     pytest.importorskip("transformers")
-    script = f"import {order}\nfrom transformers import GPT2Config, GPT2LMHeadModel\nfrom minigpt.ops import load_ops\n"
+    script = (
+        f"import {order}\nfrom transformers import GPT2Config, GPT2LMHeadModel\nfrom "
+        "minigpt.ops import load_ops\n"
+    )
     assert "attention" in python(script + "print(load_ops('numba').attention_forward.__name__)")
 
 

@@ -313,13 +313,17 @@ def test_the_picture_has_a_table_with_headers(opened, tiny):
 )
 def test_the_sliders_agree_with_generate(opened, tiny, temperature, top_k, top_p):
     page = opened(tiny, "#step-17")
-    set_slider = "([id, value]) => { const s = $(id); s.value = value; s.dispatchEvent(new Event('input')); }"
+    set_slider = (
+        "([id, value]) => { const s = $(id); s.value = value; s.dispatchEvent(new "
+        "Event('input')); }"
+    )
     for name, value in (("temperature", temperature), ("top-k", top_k), ("top-p", top_p)):
         if value is not None:
             page.evaluate(set_slider, [name, value])
     shown = page.eval_on_selector_all(
         ".bars tbody tr",
-        "rows => rows.map(r => [Number(r.dataset.id), Number(r.dataset.p), r.children[1].textContent])",
+        "rows => rows.map(r => [Number(r.dataset.id), Number(r.dataset.p), "
+        "r.children[1].textContent])",
     )
     want = probabilities(tiny.logits[[4]], temperature, top_k, top_p)[0]
     assert [i for i, _, _ in shown] == np.argsort(-tiny.logits[4], kind="stable")[:20].tolist()
@@ -338,7 +342,8 @@ def test_no_sideways_scrolling(opened, width, scheme):
     )
     assert page.evaluate("document.documentElement.dataset.theme") == scheme
     over = page.evaluate(
-        "STEPS.map((s) => { go(s.index); return document.documentElement.scrollWidth - window.innerWidth; })"
+        "STEPS.map((s) => { go(s.index); return document.documentElement.scrollWidth - "
+        "window.innerWidth; })"
     )
     assert max(over) <= 0
     page.click("#theme")

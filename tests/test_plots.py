@@ -185,7 +185,10 @@ def test_show_is_an_image_of_the_same_bytes():
 
 
 def test_importing_the_pictures_needs_no_matplotlib():
-    script = "import sys; import minigpt.plots; sys.exit('matplotlib' in sys.modules or 'IPython' in sys.modules)"
+    script = (
+        "import sys; import minigpt.plots; sys.exit('matplotlib' in sys.modules or 'IPython' "
+        "in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", script]).returncode == 0
 
 

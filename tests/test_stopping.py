@@ -191,8 +191,8 @@ def test_an_exit_that_comes_after_the_command_is_finished_changes_nothing(tmp_pa
     mine = tmp_path / "mine.py"
     words = "import atexit, os\nimport numpy as np\natexit.register(os._exit, 3)\n"
     mine.write_text(
-        words
-        + "def relu_forward(x):\n    return np.maximum(x, 0), x > 0\ndef relu_backward(dout, cache):\n    return dout * cache\n"
+        words + "def relu_forward(x):\n    return np.maximum(x, 0), x > 0\ndef relu_backward(dout, "
+        "cache):\n    return dout * cache\n"
     )
     flags = [flag for flag in FLAGS if flag not in ("--ops", "numpy")] + [
         "--activation",

@@ -18,7 +18,8 @@ END = "<|endoftext|>"
 SAMPLES = (
     "the theme then there; he'll say I'LL don't  'tis\n\n  x\t\r\n",
     "caf\xe9 cafe\u0301 \u4f60\u597d\u4e16\u754c \u4e00\u4e8c\u4e09 \xb2\xbd\u2167 \u0663\u0664",
-    "\U0001f469\u200d\U0001f4bb\U0001f600 \U0001d7d8\U0001d7d9 \U0002a6d6 \x00\x1c\x1d\x1f\x7f\x85\xa0\u3000\u2028x",
+    "\U0001f469\u200d\U0001f4bb\U0001f600 \U0001d7d8\U0001d7d9 \U0002a6d6 "
+    "\x00\x1c\x1d\x1f\x7f\x85\xa0\u3000\u2028x",
     "aaaa aaa aaaaa abab ababa " + END + " <|end",
 )
 CORPUS = " ".join(SAMPLES) * 2 + "low low lower lowest the hen then"

@@ -319,7 +319,10 @@ def test_ten_thousand_random_texts_as_tiktoken(gpt2):
 
 # ---- the model that ships
 
-SENTENCE = "If the file does not exist, an error is raised. The function returns the number of items in the list."
+SENTENCE = (
+    "If the file does not exist, an error is raised. The function returns the number of "
+    "items in the list."
+)
 
 
 def test_the_shipped_model_is_small_and_knows_english():

@@ -124,7 +124,8 @@ def test_a_wrong_gradient_is_seen(tmp_path):
     """
     source = (
         "import numpy as np\n"
-        "def softmax_forward(x):\n    e = np.exp(x - x.max(-1, keepdims=True))\n    p = e / e.sum(-1, keepdims=True)\n"
+        "def softmax_forward(x):\n    e = np.exp(x - x.max(-1, keepdims=True))\n    p = e / "
+        "e.sum(-1, keepdims=True)\n"
         "    return p, (p,)\n"
         "def softmax_backward(dout, cache):\n    p, = cache\n"
         "    return 0.5 * p * (dout - (dout * p).sum(-1, keepdims=True))\n"
@@ -290,8 +291,10 @@ def test_the_first_nan_is_named(broken_model):
 def test_a_gradient_that_is_infinite_is_named(tmp_path):
     source = (
         "import numpy as np\nfrom minigpt import layers\n"
-        "def layer_norm_forward(x, weight, bias, eps):\n    return layers.layer_norm_forward(x, weight, bias, eps)\n"
-        "def layer_norm_backward(dout, cache):\n    dx, dweight, dbias = layers.layer_norm_backward(dout, cache)\n"
+        "def layer_norm_forward(x, weight, bias, eps):\n    return layers.layer_norm_forward(x, "
+        "weight, bias, eps)\n"
+        "def layer_norm_backward(dout, cache):\n    dx, dweight, dbias = "
+        "layers.layer_norm_backward(dout, cache)\n"
         "    return dx, dweight, dbias / 0\n"
     )
     (tmp_path / "mine.py").write_text(source, encoding="utf-8")

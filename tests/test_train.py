@@ -243,7 +243,10 @@ def test_every_setting_has_its_help():
 
 # ---- kills and Ctrl-C, on the real command
 
-FLAGS = "--n-layer 1 --n-head 2 --n-embd 16 --block-size 16 --dropout 0.1 --batch-size 4 --max-iters 300 --checkpoint-interval 2 "
+FLAGS = (
+    "--n-layer 1 --n-head 2 --n-embd 16 --block-size 16 --dropout 0.1 --batch-size 4 "
+    "--max-iters 300 --checkpoint-interval 2 "
+)
 FLAGS += "--eval-interval 100 --eval-batches 1 --sample-length 3 --quiet"
 
 

@@ -45,8 +45,8 @@ __all__ = [
 __all__ += [
     "asked_of_float32",
     "checks_of",
-    "in_float32",
     "everything",
+    "in_float32",
     "perform",
     "perform_float32",
     "select",
@@ -147,7 +147,8 @@ def select(words: Iterable[str]) -> list[Check]:
         if not any(_fits(check, word) for check in ALL_CHECKS):
             groups = sorted({check.name.partition(".")[0] for check in ALL_CHECKS})
             raise ValueError(
-                f"there is no check {word!r}; give one of {', '.join(groups)}, or a whole name such as gelu.gradient"
+                f"there is no check {word!r}; give one of {', '.join(groups)}, or a whole name "
+                "such as gelu.gradient"
             )
     return chosen
 

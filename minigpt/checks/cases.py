@@ -44,8 +44,8 @@ class Case(NamedTuple):
         wanted = pair_of(f"{function}_forward").gradients  # that of a bias which is None is None
         if len(gradients) != len(wanted):
             raise ValueError(
-                f"{function}_backward returned {len(gradients)} gradients, but must return {len(wanted)}: "
-                + ", ".join(f"d{name}" for name in wanted)
+                f"{function}_backward returned {len(gradients)} gradients, but must return "
+                f"{len(wanted)}: " + ", ".join(f"d{name}" for name in wanted)
             )
         return dict(zip(wanted, gradients, strict=True))
 

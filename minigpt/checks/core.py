@@ -100,7 +100,10 @@ def _story(error: Exception) -> str:
         )
     own, other, step = None, None, error.__traceback__
     while step:
-        place = f"{Path(step.tb_frame.f_code.co_filename).name}:{step.tb_lineno}, in {step.tb_frame.f_code.co_name}"
+        place = (
+            f"{Path(step.tb_frame.f_code.co_filename).name}:{step.tb_lineno}, in "
+            f"{step.tb_frame.f_code.co_name}"
+        )
         if step.tb_frame.f_globals.get("__name__", "").startswith("learner_"):
             own = place
         elif "minigpt/checks" not in Path(step.tb_frame.f_code.co_filename).as_posix():

@@ -187,7 +187,8 @@ def _task_lines(got) -> list[Line]:
 DATA = [
     Check(
         "data.text",
-        "text: the target is the next token; training and validation do not share a token; a whole split is covered once",
+        "text: the target is the next token; training and validation do not share a token; a whole "
+        "split is covered once",
         ("TextData",),
         inputs=lambda rng: {},
         call=_text,

@@ -173,7 +173,8 @@ EDGES = [
     ),
     Check(
         "attention.edges",
-        "attention: scores of 1e10; dropout of the right strength, its mask drawn for each head and sequence",
+        "attention: scores of 1e10; dropout of the right strength, its mask drawn for each head "
+        "and sequence",
         ("attention_forward",),
         inputs=lambda rng: {name: rng.standard_normal((10, 20, 5, 1)) for name in "qkv"},
         call=_attention_edges,

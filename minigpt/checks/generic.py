@@ -18,7 +18,10 @@ from minigpt.checks.spread import with_gaps
 
 FLOOR = 1e-3  # below this size, a gradient's error is absolute: some true gradients are 0
 Cases = list[Case]
-PROMOTED = "Is there an np.sqrt(2) or the like? It is a float64, and promotes float32: use math.sqrt, or float(...)"
+PROMOTED = (
+    "Is there an np.sqrt(2) or the like? It is a float64, and promotes float32: use "
+    "math.sqrt, or float(...)"
+)
 
 
 def generic_checks() -> list[Check]:

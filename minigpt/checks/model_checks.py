@@ -293,14 +293,18 @@ def model_checks() -> list[Check]:
     """All of this file."""
     checks = [_gradient_check(kind) for kind in GRADIENT_MODELS]
     for kind in ("pre_learned", "post_sinusoidal"):
-        about = f"GPT ({kind}): a token moves its own logits and later ones, no earlier ones, and no other sequence's"
+        about = (
+            f"GPT ({kind}): a token moves its own logits and later ones, no earlier ones, and "
+            "no other sequence's"
+        )
         checks.append(
             Check(f"model.causality_{kind}", about, ("GPT",), _inputs(kind), _reach, _reach_lines)
         )
     checks += [
         Check(
             "model.identity",
-            "GPT: where the projections into the residual stream are 0, a pre-LN block is the identity, forward and backward",
+            "GPT: where the projections into the residual stream are 0, a pre-LN block is the "
+            "identity, forward and backward",
             ("GPT",),
             _inputs("pre_learned"),
             _identity,
@@ -323,7 +327,8 @@ def model_checks() -> list[Check]:
         ),
         Check(
             "model.pure",
-            "GPT: parameters stay as they are; a cache serves twice; gradients in the parameters' order; float32 stays",
+            "GPT: parameters stay as they are; a cache serves twice; gradients in the parameters' "
+            "order; float32 stays",
             ("GPT",),
             _inputs("windows"),
             _unchanged,
@@ -369,7 +374,8 @@ def model_checks() -> list[Check]:
         ),
         Check(
             "model.start",
-            "GPT: begins at ln V, with std 0.02, residual projections at 0.02 / sqrt(2 n_layer), gains 1, biases 0",
+            "GPT: begins at ln V, with std 0.02, residual projections at 0.02 / sqrt(2 n_layer), "
+            "gains 1, biases 0",
             ("GPT", "initial_parameters"),
             lambda rng: {
                 "config": GPTConfig(vocab_size=65, block_size=64, n_layer=3, n_head=4, n_embd=64)

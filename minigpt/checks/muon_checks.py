@@ -115,7 +115,8 @@ def _written_out(name: str, theta: np.ndarray, grads: list[np.ndarray]) -> np.nd
 MUON = [
     Check(
         "muon.singular_values",
-        "Muon: orthogonalize does to each singular value what the quintic does to a number, and all come to about 1",
+        "Muon: orthogonalize does to each singular value what the quintic does to a number, and "
+        "all come to about 1",
         ("orthogonalize",),
         inputs=_arrays,
         call=_orthogonalize,
@@ -123,7 +124,8 @@ MUON = [
     ),
     Check(
         "muon.written_out",
-        "Muon: two steps with momentum, decay and scaled gradients; tables and vectors take AdamW's",
+        "Muon: two steps with momentum, decay and scaled gradients; tables and vectors take "
+        "AdamW's",
         ("muon_step",),
         inputs=_step_inputs,
         call=_steps,

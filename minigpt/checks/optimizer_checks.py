@@ -122,7 +122,8 @@ def _two_default_steps() -> float:
 OPTIMIZER = [
     Check(
         "adamw.golden",
-        "AdamW: one step worked out by hand; decay is lr * wd, on matrices alone; eps is added after the root and the correction",
+        "AdamW: one step worked out by hand; decay is lr * wd, on matrices alone; eps is added "
+        "after the root and the correction",
         ("adamw_init", "adamw_step"),
         inputs=lambda rng: {},
         call=_adamw_facts,
@@ -172,7 +173,8 @@ OPTIMIZER = [
     ),
     Check(
         "schedule.golden",
-        "schedule: above 0 at once, highest after the warm-up, half way down in the middle, min_lr from the end on",
+        "schedule: above 0 at once, highest after the warm-up, half way down in the middle, min_lr "
+        "from the end on",
         ("learning_rate",),
         inputs=lambda rng: {},
         call=_schedule,

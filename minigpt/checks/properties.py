@@ -247,7 +247,8 @@ LAYER_NORM = [
     ),
     Check(
         "layer_norm.extreme",
-        "layer_norm: a row of equal numbers gives the bias; a large offset costs little precision in float32",
+        "layer_norm: a row of equal numbers gives the bias; a large offset costs little precision "
+        "in float32",
         ("layer_norm_forward",),
         inputs=lambda rng: {
             "x": np.stack([np.arange(8.0), np.arange(8.0) + 4096.0, np.full(8, 3.0)]).astype(
@@ -333,7 +334,8 @@ def _embedding_repeated(subject, ids, weight, dout):
 EMBEDDING = [
     Check(
         "embedding.repeated",
-        "embedding: a token that occurs twice gets both gradients, one that does not occur gets none",
+        "embedding: a token that occurs twice gets both gradients, one that does not occur gets "
+        "none",
         both("embedding"),
         inputs=lambda rng: {
             "ids": np.array([[2, 2, 0]]),
@@ -348,7 +350,8 @@ EMBEDDING = [
     ),
     Check(
         "sinusoidal_positions.properties",
-        "positions: length sqrt(C/2); a row does not depend on T; the product of two depends on their distance alone",
+        "positions: length sqrt(C/2); a row does not depend on T; the product of two depends on "
+        "their distance alone",
         ("sinusoidal_positions",),
         inputs=lambda rng: {},
         call=lambda subject: {

@@ -76,7 +76,8 @@ def _dropout_lines(got, x) -> list[Line]:
 DROPOUT = [
     Check(
         "dropout.properties",
-        "dropout: keeps 1 - p, scaled by 1/(1 - p); the gradient through the same mask; the seed fixes it; float32 stays",
+        "dropout: keeps 1 - p, scaled by 1/(1 - p); the gradient through the same mask; the seed "
+        "fixes it; float32 stays",
         both("dropout"),
         inputs=lambda rng: {"x": 1 + rng.random((100, 200))},
         call=_dropout_facts,
@@ -198,7 +199,8 @@ def _attention_ones(subject, q, k):
 ATTENTION = [
     Check(
         "attention.causality",
-        "attention: a query is moved by the keys it may see, each of them, and by no other; Tq < Tk is aligned lower right",
+        "attention: a query is moved by the keys it may see, each of them, and by no other; Tq < "
+        "Tk is aligned lower right",
         ("attention_forward",),
         inputs=_qkv,
         call=_causality,
@@ -251,7 +253,8 @@ ATTENTION = [
     ),
     Check(
         "attention.apart",
-        "attention: heads and sequences do not see each other; without a mask, the order of the tokens is not seen",
+        "attention: heads and sequences do not see each other; without a mask, the order of the "
+        "tokens is not seen",
         ("attention_forward",),
         inputs=_qkv,
         call=_attention_apart,
@@ -336,7 +339,8 @@ def _mlp_inputs(rng):
 COMPOSED = [
     Check(
         "multi_head_attention.heads",
-        "multi_head_attention: head h is attention on channels h*hs .. (h+1)*hs of q, k and v, and fills the same of the output",
+        "multi_head_attention: head h is attention on channels h*hs .. (h+1)*hs of q, k and v, and "
+        "fills the same of the output",
         ("multi_head_attention_forward", "attention_forward"),
         inputs=lambda rng: {"qkv": rng.standard_normal((B, T, 3 * C))},
         call=_heads_apart,

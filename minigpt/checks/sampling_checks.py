@@ -163,7 +163,8 @@ def _generation_lines(got) -> list[Line]:
 SAMPLING = [
     Check(
         "sampling.filters",
-        "sampling: temperature on logits, exactly k, the smallest set that reaches p, in this order",
+        "sampling: temperature on logits, exactly k, the smallest set that reaches p, in this "
+        "order",
         ("probabilities",),
         inputs=lambda rng: {},
         call=_filters,
@@ -182,7 +183,8 @@ SAMPLING = [
     ),
     Check(
         "sampling.generate",
-        "generation: goes on from the last position, sees block_size tokens at most, stops at eos, follows its seed",
+        "generation: goes on from the last position, sees block_size tokens at most, stops at eos, "
+        "follows its seed",
         ("generate",),
         inputs=lambda rng: {},
         call=_generation,

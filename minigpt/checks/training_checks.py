@@ -311,7 +311,8 @@ def _evaluation_lines(got) -> list[Line]:
 TRAINING = [
     Check(
         "train.steps",
-        "training: each batch is another one, fixed by seed and step, so that a resumed step is the same step",
+        "training: each batch is another one, fixed by seed and step, so that a resumed step is "
+        "the same step",
         ("new_run", "train_step", "TrainSettings", "load_task"),
         inputs=lambda rng: {},
         call=_steps,
@@ -319,7 +320,8 @@ TRAINING = [
     ),
     Check(
         "train.written_out",
-        "training: five steps, with dropout, accumulation, clipping, decay and schedule, equal the formulas written out",
+        "training: five steps, with dropout, accumulation, clipping, decay and schedule, equal the "
+        "formulas written out",
         (
             "new_run",
             "train_step",
@@ -335,7 +337,8 @@ TRAINING = [
     ),
     Check(
         "train.evaluation",
-        "evaluation: the same batches at every step, of the split that is asked for, none of them training's",
+        "evaluation: the same batches at every step, of the split that is asked for, none of them "
+        "training's",
         ("new_run", "estimate_loss", "evaluation", "whole_loss", "TrainSettings", "load_task"),
         inputs=lambda rng: {},
         call=_evaluations,

@@ -16,7 +16,8 @@ from minigpt.cli import supervised
 # command -> what `minigpt --help` says of it. Each is a file of this folder with
 # add_arguments(parser) and run(args).
 COMMANDS = {
-    "demo": "train a small GPT on text that is already here, about a minute; shows the loss falling and a sample",
+    "demo": "train a small GPT on text that is already here, about a minute; shows the loss "
+    "falling and a sample",
     "train": "train a GPT on a text or a task",
     "generate": "let a trained model write",
     "eval": "the loss of a trained model on a data set",
@@ -67,7 +68,8 @@ def _status(args: argparse.Namespace) -> int:
         return 1
     except SystemExit as error:  # of a learner's function: it is not for it to say that all is well
         print(
-            f"minigpt {args.command}: error: SystemExit({error.code!r}) was raised in the middle of the command",
+            f"minigpt {args.command}: error: SystemExit({error.code!r}) was raised in the middle "
+            "of the command",
             file=sys.stderr,
         )
         return 1
@@ -105,7 +107,10 @@ def describe(error: Exception) -> str:
     while traceback:
         frame = traceback.tb_frame
         if frame.f_globals.get("__name__", "").startswith("learner_"):
-            place = f" ({Path(frame.f_code.co_filename).name}:{traceback.tb_lineno}, in {frame.f_code.co_name})"
+            place = (
+                f" ({Path(frame.f_code.co_filename).name}:{traceback.tb_lineno}, in "
+                f"{frame.f_code.co_name})"
+            )
         traceback = traceback.tb_next
     return text + place
 

@@ -73,7 +73,8 @@ def add_ops(
         "--ops",
         default=default,
         metavar="WHICH",
-        help="whose functions run: numpy (the reference), numba (the kernels, fast), by_hand (loops, slow), or the path of your "
+        help="whose functions run: numpy (the reference), numba (the kernels, fast), by_hand "
+        "(loops, slow), or the path of your "
         f"own .py file (default: {said or default})",
     )
 

@@ -80,7 +80,8 @@ def beside() -> list[str]:
     lines.append(f"| the plain formula (NumPy) | {' | '.join(plain)} | not tried |")
     lines += ["", f"Cold compile of all that a training run needs: {limits.cold_compile():.1f} s."]
     lines.append(
-        f"`minigpt train` with a warm cache, start of the process to the end of step 1: {limits.first_step():.1f} s."
+        "`minigpt train` with a warm cache, start of the process to the end of step 1: "
+        f"{limits.first_step():.1f} s."
     )
     return lines
 

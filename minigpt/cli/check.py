@@ -130,7 +130,8 @@ def announce(
         pair = pair_of(name)
         if pair and name == pair.forward and pair.backward not in own:
             print(
-                f"        {pair.backward} is the reference's: your forward is checked by itself, the pair is not"
+                f"        {pair.backward} is the reference's: your forward is checked by itself, "
+                "the pair is not"
             )
     if not args.strict:
         chosen = [check for check in chosen if check not in checks.BAD_INPUT_CHECKS]
@@ -140,7 +141,8 @@ def announce(
 def expect_some(args: argparse.Namespace, chosen: list[checks.Check], own: Iterable[str]) -> None:
     if not chosen:
         raise ValueError(
-            f"no check of {' '.join(args.names)} fits: --ops {args.ops} holds {', '.join(own) or 'none of them'}"
+            f"no check of {' '.join(args.names)} fits: --ops {args.ops} holds "
+            f"{', '.join(own) or 'none of them'}"
         )
 
 

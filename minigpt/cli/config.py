@@ -56,10 +56,14 @@ def find(name: str) -> GPTConfig:
 
 def show_published() -> None:
     print(
-        f"{'name':12s} {'layers':>6s} {'heads':>6s} {'channels':>8s} {'block':>6s} {'vocab':>6s} {'norm':>5s} {'parameters':>16s}"
+        f"{'name':12s} {'layers':>6s} {'heads':>6s} {'channels':>8s} {'block':>6s} {'vocab':>6s} "
+        f"{'norm':>5s} {'parameters':>16s}"
     )
     for name, c in PUBLISHED.items():
-        shape = f"{c.n_layer:6d} {c.n_head:6d} {c.n_embd:8d} {c.block_size:6d} {c.vocab_size:6d} {c.norm:>5s}"
+        shape = (
+            f"{c.n_layer:6d} {c.n_head:6d} {c.n_embd:8d} {c.block_size:6d} {c.vocab_size:6d} "
+            f"{c.norm:>5s}"
+        )
         print(f"{name:12s} {shape} {parameter_count(c):16,d}")
 
 
@@ -72,7 +76,8 @@ def show_ledger(name: str, config: GPTConfig, B: int, tokens: int | None) -> Non
     print(f"{name}: {config}")
     print(f"one training step of {B} x {T} tokens, float32:")
     print(
-        f"{'part':14s} {'parameters':>14s} {'activations, bytes':>19s} {'forward, MFLOP':>15s} {'step, MFLOP':>13s}"
+        f"{'part':14s} {'parameters':>14s} {'activations, bytes':>19s} {'forward, MFLOP':>15s} "
+        f"{'step, MFLOP':>13s}"
     )
     for entry in ledger(config, B, T, training=True):
         flops = f"{entry.forward_flops / 1e6:15,.1f} {entry.step_flops / 1e6:13,.1f}"

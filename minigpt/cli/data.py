@@ -70,7 +70,8 @@ def show(args: argparse.Namespace) -> None:
         print("how it is cut: " + " ".join(tokenizer.symbol(i) for i in tokenizer.encode(text)))
     print(f"{len(train) + len(val):,} {tokenizer.unit}, {tokenizer.details()}")
     print(
-        f"{len(train):,} for training, {len(val):,} for validation; {data.bytes_per_token('train'):.2f} bytes each"
+        f"{len(train):,} for training, {len(val):,} for validation; "
+        f"{data.bytes_per_token('train'):.2f} bytes each"
     )
 
 

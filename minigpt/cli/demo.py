@@ -48,7 +48,8 @@ def clear(out: Path) -> None:
     there = [path for path in (*checkpoints(out), out / LOG, out / PICTURE) if path.exists()]
     if there and not (out == DEMO and (out / MADE_BY_DEMO).exists()):
         raise ValueError(
-            f"--out {out}: holds a run already ({there[0].name}), and only a demo in {DEMO} is replaced; give another --out"
+            f"--out {out}: holds a run already ({there[0].name}), and only a demo in {DEMO} is "
+            "replaced; give another --out"
         )
     for directory in checkpoints(out):
         drop(directory)

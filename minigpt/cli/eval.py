@@ -47,20 +47,23 @@ def run(args: argparse.Namespace) -> int:
     data = load_data(spec, tokenizer)
     if data.tokenizer != tokenizer:
         raise ValueError(
-            f"--data {spec}: is made of {data.tokenizer.describe()}, but the model knows {tokenizer.describe()}"
+            f"--data {spec}: is made of {data.tokenizer.describe()}, but the model knows "
+            f"{tokenizer.describe()}"
         )
     loss = whole_loss(model, data, args.split)
     print(f"{loss:.4f} nats per token: {args.split} split of {spec}, by {directory}")
     nothing = math.log(model.config.vocab_size)
     print(
-        f"{loss / math.log(2):.4f} bits per token, perplexity {perplexity(loss):.3f}; knowing nothing: {nothing:.4f} nats"
+        f"{loss / math.log(2):.4f} bits per token, perplexity {perplexity(loss):.3f}; knowing "
+        f"nothing: {nothing:.4f} nats"
     )
     if isinstance(data, TextData):
         per_byte = byte_loss(loss, data, args.split)
         print(f"{per_byte:.4f} nats per byte, {per_byte / math.log(2):.4f} bits per byte")
     if isinstance(data, TaskData):
         print(
-            f"{100 * exact(model, data, args.split):.1f} % of 1000 {'unseen ' if args.split == 'val' else ''}examples exactly right"
+            f"{100 * exact(model, data, args.split):.1f} % of 1000 "
+            f"{'unseen ' if args.split == 'val' else ''}examples exactly right"
         )
     for line in came_from(model.ops) if args.ops != "numba" else []:
         print(f"yours: {line}")

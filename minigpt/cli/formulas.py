@@ -44,7 +44,8 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"{len(failed)} of {len(chosen)} formulas failed: {', '.join(failed)}")
     if not args.ids:
         print(
-            f"{len(REFUTED)} that circulate and are wrong, each with the number that refutes it: minigpt formulas --refuted"
+            f"{len(REFUTED)} that circulate and are wrong, each with the number that refutes it: "
+            "minigpt formulas --refuted"
         )
     return 0
 
@@ -84,7 +85,10 @@ def line(formula: Formula, rows: list) -> str:
     kernel = f"{single[0]:7.1e}" if single else "      -"
     verdict = "ok  " if all(row.passed for row in rows) else "FAIL"
     ways = ", ".join(row.way for row in rows)
-    head = f"{verdict}  {formula.id:30s} largest difference {double:7.1e}, of the kernel {kernel}   ({ways})"
+    head = (
+        f"{verdict}  {formula.id:30s} largest difference {double:7.1e}, of the kernel {kernel}  "
+        f" ({ways})"
+    )
     return f"{head}\n      {formula.text}\n      {formula.source}"
 
 

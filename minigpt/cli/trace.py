@@ -51,7 +51,8 @@ def run(args: argparse.Namespace) -> int:
     if args.html:
         recorded.html(args.html)
         print(
-            f"{args.html}: {len(recorded)} steps, {args.html.stat().st_size / 1e6:.1f} MB; open it in a browser"
+            f"{args.html}: {len(recorded)} steps, {args.html.stat().st_size / 1e6:.1f} MB; open it "
+            "in a browser"
         )
         return 0
     if args.only:

@@ -106,7 +106,8 @@ def tokenizer_maker(
     kind = args.tokenizer or ("bpe" if size or args.bpe_size else "char")
     if kind == "char" and args.bpe_size:
         raise ValueError(
-            "--vocab-size: the characters of the text give the vocabulary; leave it out, or add --tokenizer bpe"
+            "--vocab-size: the characters of the text give the vocabulary; leave it out, or add "
+            "--tokenizer bpe"
         )
     return (
         partial(train_bpe, vocab_size=args.bpe_size or size or BPE_SIZE) if kind == "bpe" else None
@@ -149,13 +150,15 @@ def begun(args: argparse.Namespace) -> Run:
     """A new run; with --resume too, where a kill came before the first checkpoint."""
     if args.resume and not (args.data or args.preset):
         raise FileNotFoundError(
-            f"--resume: {args.out} holds no checkpoint to go on from; give --data to begin a run there"
+            f"--resume: {args.out} holds no checkpoint to go on from; give --data to begin a run "
+            "there"
         )
     if args.resume:
         print(f"no checkpoint in {args.out} yet: beginning at step 0")
     elif checkpoints(args.out):
         raise ValueError(
-            f"--out {args.out}: holds a run already; add --resume to go on with it, or give another --out"
+            f"--out {args.out}: holds a run already; add --resume to go on with it, or give "
+            "another --out"
         )
     else:
         expect_free(args.out)
@@ -185,7 +188,8 @@ def expect_free(out: Path) -> None:
     for name in (LOG, PICTURE):
         if (out / name).exists():
             raise ValueError(
-                f"--out {out}: holds a {name}, which a new run would write over; give another --out, or move it away"
+                f"--out {out}: holds a {name}, which a new run would write over; give another "
+                "--out, or move it away"
             )
 
 
@@ -216,7 +220,8 @@ def resumed(args: argparse.Namespace) -> Run:
         if was[name] != value:
             flag = "--" + name.replace("_", "-")
             raise ValueError(
-                f"--resume: the run in {args.out} has {name} = {was[name]}, not {value}; leave out {flag}"
+                f"--resume: the run in {args.out} has {name} = {was[name]}, not {value}; leave out "
+                f"{flag}"
             )
     return training
 
@@ -225,7 +230,10 @@ def announce(training: Run) -> None:
     config, data = training.model.config, training.data
     numbers = sum(array.size for array in training.model.params.values())
     print(f"data   {data.name}: {data.tokenizer.describe()}")
-    shape = f"{config.n_layer} layers, {config.n_head} heads, {config.n_embd} channels, block {config.block_size}"
+    shape = (
+        f"{config.n_layer} layers, {config.n_head} heads, {config.n_embd} channels, block "
+        f"{config.block_size}"
+    )
     print(f"model  {shape}: {numbers:,} parameters")
     print(f"run    {training.out}, step {training.step} of {training.settings.max_iters}")
     if training.ops_name == "numba":
@@ -235,7 +243,8 @@ def announce(training: Run) -> None:
             print(f"yours  {line}")
     for name in half_pairs(training.model.ops):
         print(
-            f"note   {name}_backward is the reference's: your {name}_forward must return the reference's cache"
+            f"note   {name}_backward is the reference's: your {name}_forward must return the "
+            "reference's cache"
         )
     sys.stdout.flush()
 
@@ -255,22 +264,26 @@ def report(training: Run, done: bool, seconds: float) -> None:
     if done:
         loss = whole_loss(training.model, training.data, "val")
         print(
-            f"validation loss {loss:.4f} nats per token on the whole split, perplexity {perplexity(loss):.2f}"
+            f"validation loss {loss:.4f} nats per token on the whole split, perplexity "
+            f"{perplexity(loss):.2f}"
         )
         if training.data.tokenizer.kind == "bpe":
             print(
-                f"the same    {byte_loss(loss, training.data, 'val'):.4f} nats per byte, to compare with other tokenizers"
+                f"the same    {byte_loss(loss, training.data, 'val'):.4f} nats per byte, to "
+                "compare with other tokenizers"
             )
     else:
         print(
-            f"stopped at step {training.step} of {training.settings.max_iters}, saved in {checkpoints(out)[-1]}"
+            f"stopped at step {training.step} of {training.settings.max_iters}, saved in "
+            f"{checkpoints(out)[-1]}"
         )
         print(f"go on with: minigpt train --out {out} --resume")
     print(f"checkpoint  {checkpoints(out)[-1]}")
     print(f"log         {out / LOG}")
     draw(training)
     print(
-        f"let it write: minigpt generate {out} --prompt {shlex.quote(example_prompt(training.data))}"
+        f"let it write: minigpt generate {out} --prompt "
+        f"{shlex.quote(example_prompt(training.data))}"
     )
 
 

@@ -19,7 +19,8 @@ def run(args: argparse.Namespace) -> int:
     seconds = warm_up(everything=True, show=not args.quiet)
     slowest = max(seconds, key=seconds.get)
     print(
-        f"{len(seconds)} kernels ready in {time.perf_counter() - begun:.1f} s (the longest: {slowest}, {seconds[slowest]:.1f} s)"
+        f"{len(seconds)} kernels ready in {time.perf_counter() - begun:.1f} s (the longest: "
+        f"{slowest}, {seconds[slowest]:.1f} s)"
     )
     print(f"kept in {cache_directory()}")
     return 0

@@ -191,7 +191,8 @@ FORMULAS = [
     of_library(
         "attention.variance",
         "the variance of q.k is hs: why the scores are divided by sqrt(hs)",
-        r"\mathrm{Var}(q \cdot k) = hs \quad \text{for independent components of mean 0 and variance 1}",
+        r"\mathrm{Var}(q \cdot k) = hs \quad \text{for independent components of mean 0 and "
+        r"variance 1}",
         "Var(q . k) = hs",
         "Vaswani et al. 2017, section 3.2.1, footnote 4",
         "variance / hs of 200,000 random pairs, hs = 16, 64, 256, to one digit",
@@ -239,7 +240,8 @@ FORMULAS = [
     of_contract(
         "positions.sinusoidal",
         "sinusoidal positions",
-        r"PE_{pos,2i} = \sin\frac{pos}{10000^{2i/C}}, \quad PE_{pos,2i+1} = \cos\frac{pos}{10000^{2i/C}}",
+        r"PE_{pos,2i} = \sin\frac{pos}{10000^{2i/C}}, \quad PE_{pos,2i+1} = "
+        r"\cos\frac{pos}{10000^{2i/C}}",
         "PE(pos, 2i) = sin(pos / 10000^(2i/C)), PE(pos, 2i+1) = cos of the same",
         "Vaswani et al. 2017, section 3.5",
         "sinusoidal_positions",
@@ -302,7 +304,8 @@ FORMULAS = [
         "o' = exp(m - m') o + exp(s - m') v, at the end O = o / l",
         "Dao 2023 (FlashAttention-2), algorithm 1, without the inverse that it prints",
         "attention_forward",
-        "q = [0.41, -0.49], k = [[0.36, 1.51], [-1.79, 1.69], [-0.05, -0.8]], v = [[-1.4, -1.2], [-1.3, -0.62], [1.45, -1.6]]",
+        "q = [0.41, -0.49], k = [[0.36, 1.51], [-1.79, 1.69], [-0.05, -0.8]], v = [[-1.4, -1.2], "
+        "[-1.3, -0.62], [1.45, -1.6]]",
         lambda ops: out(ops.attention_forward, Q, K, V)[0, 0, -1],
         literal=online_attention,
     ),

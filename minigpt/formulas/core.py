@@ -120,14 +120,16 @@ class Formula(NamedTuple):
             f"    example: {self.example}",
         ]
         lines = [
-            f"    {row.way:20s} {short(row.value):56s} max error {row.error:7.1e}  {'ok' if row.passed else 'FAIL'}"
+            f"    {row.way:20s} {short(row.value):56s} max error {row.error:7.1e}  "
+            f"{'ok' if row.passed else 'FAIL'}"
             for row in self.rows(ops)
         ]
         return "\n".join(head + lines)
 
     def _repr_markdown_(self) -> str:
         rows = [
-            f"| {row.way} | `{row.where}` | {short(row.value)} | {row.error:.1e} | {'pass' if row.passed else '**FAIL**'} |"
+            f"| {row.way} | `{row.where}` | {short(row.value)} | {row.error:.1e} | "
+            f"{'pass' if row.passed else '**FAIL**'} |"
             for row in self.rows()
         ]
         table = ["| | function | value | max error | |", "|---|---|---|---|---|", *rows]
@@ -174,8 +176,10 @@ class Refuted(NamedTuple):
     def __str__(self) -> str:
         claimed, right = self.evidence()
         return (
-            f"{self.id}: {self.claim}\n    in {self.where}\n    {self.shows}: {claimed:.6g}, but must be {right:.6g}  "
-            f"{'refuted' if self.holds() else 'NOT AS PRINTED'}\n    right: {self.right} ({self.source})"
+            f"{self.id}: {self.claim}\n    in {self.where}\n    {self.shows}: {claimed:.6g}, but "
+            f"must be {right:.6g}  "
+            f"{'refuted' if self.holds() else 'NOT AS PRINTED'}\n    right: {self.right} "
+            f"({self.source})"
         )
 
     def _repr_markdown_(self) -> str:

@@ -147,7 +147,8 @@ FORMULAS = [
     of_contract(
         "layer_norm.forward",
         "layer norm: each token to mean 0 and variance 1, then stretched and moved",
-        r"y = \gamma \odot \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta, \quad \sigma^2 = \frac{1}{C} \sum_c (x_c - \mu)^2",
+        r"y = \gamma \odot \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta, \quad \sigma^2 = "
+        r"\frac{1}{C} \sum_c (x_c - \mu)^2",
         "y = gamma * (x - mean) / sqrt(var + eps) + beta, var divided by C",
         "Ba, Kiros and Hinton 2016, equations 3 and 4; eps inside the root as in GPT-2's code",
         "layer_norm_forward",
@@ -172,7 +173,8 @@ FORMULAS = [
     of_contract(
         "layer_norm.backward_gain",
         "layer norm, backward to gamma and beta",
-        r"\frac{\partial L}{\partial \gamma} = \sum_{B,T} g \odot \hat x, \quad \frac{\partial L}{\partial \beta} = \sum_{B,T} g",
+        r"\frac{\partial L}{\partial \gamma} = \sum_{B,T} g \odot \hat x, \quad \frac{\partial "
+        r"L}{\partial \beta} = \sum_{B,T} g",
         "dgamma = sum g * xhat, dbeta = sum g, over all tokens",
         "derived in notebook 07",
         "layer_norm_backward layer_norm_forward",
@@ -199,7 +201,8 @@ FORMULAS = [
         "embedding: a row of the table for each token",
         r"x_t = E[\mathrm{id}_t]",
         "x_t = E[id_t]",
-        "Radford et al. 2018 (GPT-1), equation 2; no factor sqrt(C), which Vaswani et al. have in section 3.4",
+        "Radford et al. 2018 (GPT-1), equation 2; no factor sqrt(C), which Vaswani et al. have in "
+        "section 3.4",
         "embedding_forward",
         "ids [2, 0, 2], a table (4, 3)",
         lambda ops: out(ops.embedding_forward, IDS, TABLE),

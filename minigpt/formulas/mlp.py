@@ -115,7 +115,8 @@ FORMULAS = [
     of_contract(
         "mlp.backward",
         "the MLP, backward: linear, GELU and linear in reverse",
-        r"\frac{\partial L}{\partial x} = \big((g W_2^\top) \odot \mathrm{GELU}'(x W_1 + b_1)\big) W_1^\top",
+        r"\frac{\partial L}{\partial x} = \big((g W_2^\top) \odot \mathrm{GELU}'(x W_1 + b_1)\big) "
+        r"W_1^\top",
         "dx = ((g W2^T) * GELU'(x W1 + b1)) W1^T",
         "the chain rule; derived in notebook 08",
         "mlp_backward mlp_forward",

@@ -103,7 +103,8 @@ FORMULAS = [
     of_contract(
         "block.pre_norm",
         "a block of GPT-2: the sum goes round both parts",
-        r"x \leftarrow x + \mathrm{MHA}(\mathrm{LN}_1(x)), \quad x \leftarrow x + \mathrm{MLP}(\mathrm{LN}_2(x))",
+        r"x \leftarrow x + \mathrm{MHA}(\mathrm{LN}_1(x)), \quad x \leftarrow x + "
+        r"\mathrm{MLP}(\mathrm{LN}_2(x))",
         "x = x + MHA(LN1(x)); x = x + MLP(LN2(x))",
         "Radford et al. 2019 (GPT-2), section 2.3; Xiong et al. 2020",
         "layer_norm_forward multi_head_attention_forward linear_forward mlp_forward",
@@ -114,7 +115,8 @@ FORMULAS = [
     of_contract(
         "block.post_norm",
         "a block of GPT-1: layer norm after each sum",
-        r"x \leftarrow \mathrm{LN}_1(x + \mathrm{MHA}(x)), \quad x \leftarrow \mathrm{LN}_2(x + \mathrm{MLP}(x))",
+        r"x \leftarrow \mathrm{LN}_1(x + \mathrm{MHA}(x)), \quad x \leftarrow \mathrm{LN}_2(x + "
+        r"\mathrm{MLP}(x))",
         "x = LN1(x + MHA(x)); x = LN2(x + MLP(x))",
         "Vaswani et al. 2017, section 3.1; Radford et al. 2018 (GPT-1)",
         "layer_norm_forward multi_head_attention_forward linear_forward mlp_forward",
@@ -137,10 +139,13 @@ FORMULAS = [
     of_contract(
         "gpt.logits",
         "the whole model: embeddings, blocks, layer norm, and the head tied to the table",
-        r"h_0 = E[\mathrm{ids}] + W_p, \quad h_l = \mathrm{block}(h_{l-1}), \quad \mathrm{logits} = \mathrm{LN}(h_n) E^\top",
+        r"h_0 = E[\mathrm{ids}] + W_p, \quad h_l = \mathrm{block}(h_{l-1}), \quad \mathrm{logits} "
+        r"= \mathrm{LN}(h_n) E^\top",
         "h0 = E[ids] + Wp; h_l = block(h_l-1); logits = LN(h_n) E^T",
-        "Radford et al. 2018 (GPT-1), equation 2; Radford et al. 2019 (GPT-2), section 2.3 for the last LN",
-        "embedding_forward linear_forward layer_norm_forward multi_head_attention_forward mlp_forward",
+        "Radford et al. 2018 (GPT-1), equation 2; Radford et al. 2019 (GPT-2), section 2.3 for the "
+        "last LN",
+        "embedding_forward linear_forward layer_norm_forward multi_head_attention_forward "
+        "mlp_forward",
         "ids [1, 3, 1], V = 5, C = 4, one block",
         lambda ops: gpt(CONFIG, ops).forward(IDS)[0],
         literal=whole_model,
@@ -148,7 +153,8 @@ FORMULAS = [
     of_contract(
         "gpt.tied_gradient",
         "the table is used at both ends: its gradient is the sum of both",
-        r"\frac{\partial L}{\partial E} = \mathrm{scatter}(g_{h_0}) + (\partial L / \partial \mathrm{logits})^\top h",
+        r"\frac{\partial L}{\partial E} = \mathrm{scatter}(g_{h_0}) + (\partial L / \partial "
+        r"\mathrm{logits})^\top h",
         "dE = scatter(dh0) + dlogits^T h",
         "Press and Wolf 2017, section 3; derived in notebook 10",
         "embedding_backward linear_backward cross_entropy_backward",
@@ -192,7 +198,8 @@ FORMULAS = [
         "multiplications and additions of a step: six for each weight and token, and attention's",
         r"6 N_{W} \cdot BT + 12\, n\, C\, T \cdot BT, \quad N_W = 12 C^2 n + V C",
         "6 N_W B T + 12 n C T B T, N_W the weights of all products",
-        "Kaplan et al. 2020, section 2.1 (without attention's part: their C = 6N); a product costs once forward, twice backward",
+        "Kaplan et al. 2020, section 2.1 (without attention's part: their C = 6N); a product costs "
+        "once forward, twice backward",
         "GPT-2, B = 1, T = 1024",
         {
             "written out": (

@@ -45,7 +45,8 @@ REFUTED = [
         "GELU(x) = x sigmoid(1 + x tanh x)",
         r"\mathrm{GELU}(x) \ne x\,\sigma(1 + x \tanh x)",
         ARTICLES,
-        "x Phi(x). x tanh x is even, so the claim is an odd function: it keeps large negative numbers",
+        "x Phi(x). x tanh x is even, so the claim is an odd function: it keeps large negative "
+        "numbers",
         "Hendrycks and Gimpel 2016, section 2",
         "GELU(-3)",
         lambda: (odd_gelu(-3.0), gelu(-3.0)),
@@ -56,9 +57,11 @@ REFUTED = [
         "LayerNorm(x + gH) = x + g H / sqrt(d) * sigmoid(W H + b)",
         r"\mathrm{LN}(x + gH) \ne x + \frac{g H}{\sqrt d}\, \mathrm{sigmoid}(W H + b)",
         ARTICLES,
-        "gamma (x - mean) / sqrt(var + eps) + beta: no sigmoid and no matrix, and before gamma and beta its mean is 0",
+        "gamma (x - mean) / sqrt(var + eps) + beta: no sigmoid and no matrix, and before gamma and "
+        "beta its mean is 0",
         "Ba, Kiros and Hinton 2016, equations 3 and 4",
-        "the mean of the output for x = H = [1, 2, 3, 4], d = 4, and with g = 1, W = b = 0, gamma = 1, beta = 0",
+        "the mean of the output for x = H = [1, 2, 3, 4], d = 4, and with g = 1, W = b = 0, gamma "
+        "= 1, beta = 0",
         lambda: (
             np.mean(np.arange(1, 5) + np.arange(1, 5) / 2 * 0.5),
             layers.layer_norm_forward(np.arange(1.0, 5.0), np.ones(4))[0].mean(),
@@ -70,7 +73,8 @@ REFUTED = [
         "positions are normalised to [-1, 1] before the sine",
         r"PE_{pos} \ne \sin\Big(\frac{2\,pos}{T - 1} - 1\Big)",
         ARTICLES,
-        "the absolute position: else position 3 of a text of 8 is another vector than position 3 of a text of 16",
+        "the absolute position: else position 3 of a text of 8 is another vector than position 3 "
+        "of a text of 16",
         "Vaswani et al. 2017, section 3.5",
         "the first channel at position 3, for T = 8 less that for T = 16",
         lambda: (
@@ -84,7 +88,8 @@ REFUTED = [
         "PE(i, j) = sin(i / 10000^(2j/d)), for every channel j",
         r"PE_{ij} \ne \sin\big(i / 10000^{2j/d}\big)",
         ARTICLES,
-        "sines and cosines in pairs, which share a frequency: then the product of two rows depends on their distance alone",
+        "sines and cosines in pairs, which share a frequency: then the product of two rows depends "
+        "on their distance alone",
         "Vaswani et al. 2017, section 3.5",
         "how much the product of rows 5 apart varies over 100 places, d = 512",
         lambda: (
@@ -109,7 +114,8 @@ REFUTED = [
         "positional encoding is added to the result of self-attention",
         r"h \ne \mathrm{Attention}(x) + PE",
         ARTICLES,
-        "to the embeddings, before the first block: attention without a mask does not see the order of its tokens",
+        "to the embeddings, before the first block: attention without a mask does not see the "
+        "order of its tokens",
         "Radford et al. 2018 (GPT-1), equation 2",
         "how much attention's output moves when two tokens change places, apart from the exchange",
         lambda: (attention_sees_order(False), attention_sees_order(True)),
@@ -162,11 +168,14 @@ REFUTED = [
     Refuted(
         "layer_norm.gamma_outside",
         "dx = gamma * rstd * (g - mean(g) - xhat * mean(g * xhat))",
-        r"\frac{\partial L}{\partial x} \ne \gamma \odot \frac{1}{\sigma}\big(g - \bar g - \hat x\, \overline{g \odot \hat x}\big)",
+        r"\frac{\partial L}{\partial x} \ne \gamma \odot \frac{1}{\sigma}\big(g - \bar g - \hat "
+        r"x\, \overline{g \odot \hat x}\big)",
         "a public NumPy transformer",
-        "gamma goes into both means: h = g * gamma. With gamma = 1, as at the start of training, both are equal",
+        "gamma goes into both means: h = g * gamma. With gamma = 1, as at the start of training, "
+        "both are equal",
         "derived in notebook 07",
-        "dx[0] for x = [1, 2, 3, 4], gamma = [-0.8, -1.32, -0.25, 0.42], g = [0, 0.3, -0.27, -0.89]",
+        "dx[0] for x = [1, 2, 3, 4], gamma = [-0.8, -1.32, -0.25, 0.42], g = [0, 0.3, -0.27, "
+        "-0.89]",
         lambda: (slope_of_layer_norm(True), slope_of_layer_norm(False)),
         (0.193908, 0.0687729),
     ),
@@ -216,7 +225,8 @@ REFUTED = [
         "dE[ids] += g",
         r"\texttt{dE[ids] += g}",
         MISTAKES,
-        "np.add.at, or sort and add: with an index that occurs twice, NumPy's += keeps one of the two",
+        "np.add.at, or sort and add: with an index that occurs twice, NumPy's += keeps one of the "
+        "two",
         "NumPy's documentation, indexing: assigning values to indexed arrays",
         "the gradient of a token that occurs twice, g = 1",
         fancy_embedding,
@@ -241,8 +251,10 @@ REFUTED = [
         "o = diag(exp(m - m'))^-1 o + P V",
         r"o' \ne \mathrm{diag}(e^{m - m'})^{-1} o + \tilde P V",
         "FlashAttention-2's paper, algorithm 1",
-        "without the inverse, as in its code: what is there was too large by exp(m' - m), and must shrink",
-        "flash-attention issue 991; 1303 on the next paper, which repeats it: an author says so, and that the code is right",
+        "without the inverse, as in its code: what is there was too large by exp(m' - m), and must "
+        "shrink",
+        "flash-attention issue 991; 1303 on the next paper, which repeats it: an author says so, "
+        "and that the code is right",
         "the first channel of the last of 3 queries",
         lambda: (flash_as_printed(True)[0], out(layers.attention_forward, Q, K, V)[0, 0, -1, 0]),
         (-1.48363, 0.233171),
@@ -307,9 +319,11 @@ REFUTED = [
         "GPT is a generative autoencoder: it reconstructs its input",
         r"L \ne -\sum_t \log p(u_t \mid u_1 \ldots u_n)",
         ARTICLES,
-        "autoregressive: each token is predicted from those before it, and a later one changes nothing",
+        "autoregressive: each token is predicted from those before it, and a later one changes "
+        "nothing",
         "Radford et al. 2018 (GPT-1), equation 1",
-        "how much the logits at the first of 3 places move when the third token changes (the claim: no mask)",
+        "how much the logits at the first of 3 places move when the third token changes (the "
+        "claim: no mask)",
         lambda: (later_token(masked=False), later_token(masked=True)),
         (0.25315, 0.0),
     ),

@@ -90,9 +90,11 @@ FORMULAS = [
         "adamw.step",
         "AdamW: a step of the size of the learning rate, in the gradient's direction; decay apart",
         r"\hat m = \frac{m}{1 - \beta_1^t}, \; \hat v = \frac{v}{1 - \beta_2^t}, \quad"
-        r" \theta \leftarrow \theta - \eta \lambda \theta - \eta \frac{\hat m}{\sqrt{\hat v} + \epsilon}",
+        r" \theta \leftarrow \theta - \eta \lambda \theta - \eta \frac{\hat m}{\sqrt{\hat v} + "
+        r"\epsilon}",
         "theta = theta - lr wd theta - lr mhat / (sqrt(vhat) + eps), t from 1",
-        "Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2019, algorithm 2, the decay times lr as in PyTorch",
+        "Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2019, algorithm 2, the decay times "
+        "lr as in PyTorch",
         "theta = (1, 1), three steps, lr 1e-3, wd 0.01",
         adamw_ways(),
     ),
@@ -136,7 +138,8 @@ FORMULAS = [
     of_library(
         "schedule.cosine",
         "the learning rate: up in a line, down in half a cosine",
-        r"\eta_{min} + \tfrac12 (1 + \cos \pi r)(\eta_{max} - \eta_{min}), \quad r = \frac{t - w}{d - w}",
+        r"\eta_{min} + \tfrac12 (1 + \cos \pi r)(\eta_{max} - \eta_{min}), \quad r = \frac{t - "
+        r"w}{d - w}",
         "lr = min + (1 + cos(pi r))/2 (max - min), r = (step - warmup) / (decay - warmup)",
         "Radford et al. 2018 (GPT-1), section 4.1; Loshchilov and Hutter 2017, equation 5",
         "max 0.1, min 0.01, warm-up 10, decay until 100: steps 0, 5, 10, 55, 99, 200",

@@ -53,7 +53,8 @@ def generate(
     expect.whole_number("generate", "num_return_sequences", num_return_sequences)
     if num_return_sequences > 1 and not do_sample:
         raise ValueError(
-            f"generate: num_return_sequences is {num_return_sequences}, but greedy sequences are all the same"
+            f"generate: num_return_sequences is {num_return_sequences}, but greedy sequences are "
+            "all the same"
         )
     ids = np.repeat(_expect_prompt(ids), num_return_sequences, axis=0)  # (B * n, T)
     for new in stream(
@@ -112,7 +113,8 @@ def next_logits(model: GPT, ids: np.ndarray) -> np.ndarray:
     last = logits[:, -1]  # (B, V)
     if not np.isfinite(last).all():
         raise ValueError(
-            "generate: the model's logits contain NaN or infinity; its weights are broken, load another checkpoint"
+            "generate: the model's logits contain NaN or infinity; its weights are broken, load "
+            "another checkpoint"
         )
     return last
 
@@ -171,7 +173,8 @@ def _expect_prompt(ids: np.ndarray) -> np.ndarray:
 def _expect_options(temperature: float, top_k: int | None, top_p: float | None) -> None:
     if not (temperature > 0 and np.isfinite(temperature)):
         raise ValueError(
-            f"generate: temperature is {temperature}, but must be above 0 (for the most likely token, do not sample)"
+            f"generate: temperature is {temperature}, but must be above 0 (for the most likely "
+            "token, do not sample)"
         )
     if top_k is not None:
         expect.whole_number("generate", "top_k", top_k)

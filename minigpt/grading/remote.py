@@ -147,7 +147,8 @@ class Learner:
         if self.left <= 0:
             self._fail(
                 name,
-                f"was not called again: all calls took {self.total:g} s, the limit (--time-limit raises it)",
+                f"was not called again: all calls took {self.total:g} s, the limit (--time-limit "
+                "raises it)",
             )
 
     def _send(self, request: dict, seconds: float) -> None:

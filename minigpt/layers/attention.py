@@ -119,7 +119,8 @@ def expect_attention(q: np.ndarray, k: np.ndarray, v: np.ndarray, window: int | 
     expect.shape("attention", "v", v, k.shape, "one value for each key")
     if Tq > Tk:
         raise ValueError(
-            f"attention: q has Tq = {Tq} queries, but must have at most Tk = {Tk}, the number of keys in k"
+            f"attention: q has Tq = {Tq} queries, but must have at most Tk = {Tk}, the number of "
+            "keys in k"
         )
     if window is not None:
         expect.whole_number("attention", "window", window)

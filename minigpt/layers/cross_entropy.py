@@ -59,7 +59,8 @@ def cross_entropy_backward(dloss: float, cache: CrossEntropyCache) -> np.ndarray
     p, targets, counted = cache
     if np.ndim(dloss) != 0:
         raise ValueError(
-            f"cross_entropy: dloss has shape {np.shape(dloss)}, but must be a scalar: the loss is one"
+            f"cross_entropy: dloss has shape {np.shape(dloss)}, but must be a scalar: the loss is "
+            "one"
         )
 
     # loss = -mean(logits[y] - log(sum exp(logits))): the first term gives -1 at y, the second gives
@@ -88,5 +89,6 @@ def expect_cross_entropy(logits: np.ndarray, targets: np.ndarray, ignore_index: 
     )
     if not counted.any():
         raise ValueError(
-            f"cross_entropy: targets hold nothing but {ignore_index} (ignore_index), but at least one must count"
+            f"cross_entropy: targets hold nothing but {ignore_index} (ignore_index), but at least "
+            "one must count"
         )

@@ -65,7 +65,8 @@ def dropout_mask(
         return None
     if not isinstance(rng, np.random.Generator):
         raise TypeError(
-            f"dropout: rng is a {type(rng).__name__}, but must be a numpy.random.Generator where p > 0"
+            f"dropout: rng is a {type(rng).__name__}, but must be a numpy.random.Generator where p "
+            "> 0"
         )
     # float32 numbers for every dtype: the same seed then gives the same mask in float32 and in
     # float64

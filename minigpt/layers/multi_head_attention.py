@@ -74,7 +74,8 @@ def expect_multi_head_attention(qkv: np.ndarray, n_head: int) -> int:
     n_head = expect.whole_number("multi_head_attention", "n_head", n_head)
     if qkv.shape[-1] % (3 * n_head):
         raise ValueError(
-            f"multi_head_attention: qkv ends in {qkv.shape[-1]}, but must end in 3C with C divisible by n_head = {n_head}"
+            f"multi_head_attention: qkv ends in {qkv.shape[-1]}, but must end in 3C with C "
+            f"divisible by n_head = {n_head}"
         )
     return n_head
 

@@ -39,7 +39,8 @@ def attention_steps(
     )
     if not q.shape == k.shape == v.shape:
         raise ValueError(
-            f"attention_steps: q, k, v have shapes {q.shape}, {k.shape}, {v.shape}, but must have one: (T, hs)"
+            f"attention_steps: q, k, v have shapes {q.shape}, {k.shape}, {v.shape}, but must have "
+            "one: (T, hs)"
         )
     T, hs = q.shape
     tokens = canvas.names(
@@ -153,7 +154,8 @@ def score_growth(head_sizes: Sequence[int] = (16, 64, 256), rng: np.random.Gener
     sizes = canvas.whole_numbers("score_growth", "head_sizes", head_sizes)
     if len(sizes) > len(canvas.LINES):
         raise ValueError(
-            f"score_growth: head_sizes has {len(sizes)} numbers, but must have at most {len(canvas.LINES)}: the colours there are"
+            f"score_growth: head_sizes has {len(sizes)} numbers, but must have at most "
+            f"{len(canvas.LINES)}: the colours there are"
         )
     rng = np.random.default_rng(0) if rng is None else rng
     figure, [[plain, divided, largest]] = canvas.sheet(10, 3.4, 1, 3)
@@ -202,12 +204,14 @@ def _hidden(function: str, p: np.ndarray, causal: bool) -> np.ndarray:
     """
     if p.shape[-1] != p.shape[-2]:
         raise ValueError(
-            f"{function}: p has shape {p.shape}, but its last two must be equal: (T, T), queries and keys"
+            f"{function}: p has shape {p.shape}, but its last two must be equal: (T, T), queries "
+            "and keys"
         )
     hidden = ~attention_mask(p.shape[-2], p.shape[-1], causal)
     if (p[..., hidden] > 1e-6).any():
         raise ValueError(
-            f"{function}: p has weight on keys after the query, but must have none; give causal=False if it may"
+            f"{function}: p has weight on keys after the query, but must have none; give "
+            "causal=False if it may"
         )
     return hidden
 

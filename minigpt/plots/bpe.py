@@ -22,7 +22,8 @@ def merge_tree(steps: Sequence[Step]):
     steps = [(int(rank), tuple(pair), list(parts)) for rank, pair, parts in steps]
     if not steps:
         raise ValueError(
-            "merge_tree: steps is empty, but must have at least one merge; a word of one byte has no tree"
+            "merge_tree: steps is empty, but must have at least one merge; a word of one byte has "
+            "no tree"
         )
     word = b"".join(steps[0][2])
     places = [(float(n), 0) for n in range(len(word))]  # x and height of each part
@@ -60,7 +61,8 @@ def bytes_of(text: str):
         raise TypeError(f"bytes_of: text is a {type(text).__name__}, but must be a str")
     if not 1 <= len(text) <= 40:
         raise ValueError(
-            f"bytes_of: text has {len(text)} characters, but must have 1 .. 40: a picture has no room for more"
+            f"bytes_of: text has {len(text)} characters, but must have 1 .. 40: a picture has no "
+            "room for more"
         )
     encoded = [character.encode("utf-8", "surrogatepass") for character in text]
     count = sum(map(len, encoded))
@@ -89,7 +91,8 @@ def _joined(height: int, parts: list[bytes], pair: tuple[bytes, bytes], after: l
         ] == after:
             return at
     raise ValueError(
-        f"merge_tree: step {height} joins {pair[0]!r} and {pair[1]!r}, but that does not turn {parts} into {after}"
+        f"merge_tree: step {height} joins {pair[0]!r} and {pair[1]!r}, but that does not turn "
+        f"{parts} into {after}"
     )
 
 

@@ -56,7 +56,8 @@ def numbers(function: str, name: str, value: object, letters: str) -> np.ndarray
     array = np.asarray(value)
     if array.dtype.kind not in "buif":
         raise TypeError(
-            f"{function}: {name} is {type(value).__name__} of {array.dtype}, but must be an array of numbers"
+            f"{function}: {name} is {type(value).__name__} of {array.dtype}, but must be an array "
+            "of numbers"
         )
     if array.ndim != len(letters.split()) or array.size == 0:
         raise ValueError(
@@ -72,7 +73,8 @@ def probabilities(function: str, name: str, value: object, letters: str) -> np.n
     p = numbers(function, name, value, letters)
     if p.min() < -1e-6 or p.max() > 1 + 1e-6:
         raise ValueError(
-            f"{function}: {name} has numbers in {p.min():.4g} .. {p.max():.4g}, but must be in 0 .. 1"
+            f"{function}: {name} has numbers in {p.min():.4g} .. {p.max():.4g}, but must be in 0 "
+            ".. 1"
         )
     return p
 

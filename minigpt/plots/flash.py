@@ -30,7 +30,8 @@ def online_softmax(steps: Sequence[tuple[float, float, float, float]]):
     rows = canvas.numbers("online_softmax", "steps", steps, "steps 4")
     if rows.shape[1] != 4:
         raise ValueError(
-            f"online_softmax: steps has shape {rows.shape}, but must be (steps, 4): x, m, l, rescale in each row"
+            f"online_softmax: steps has shape {rows.shape}, but must be (steps, 4): x, m, l, "
+            "rescale in each row"
         )
     x, m, total, rescale = rows.T
     at = np.arange(1, len(rows) + 1)
@@ -113,7 +114,10 @@ def flash_tiles(
     inches = min(7.5 / Tk, 5.0 / Tq)  # of a score
     figure, [[axes]] = canvas.sheet(max(5.5, 1.2 + inches * Tk), 2.0 + max(1.0, inches * Tq))
     _draw_tiles(axes, states, visible, block_q, block_k)
-    title = f"{int(seen.sum())} of {seen.size} tiles\nnumbers read (hs = {hs}): naive {naive:,}, tiled {tiled:,}"
+    title = (
+        f"{int(seen.sum())} of {seen.size} tiles\nnumbers read (hs = {hs}): naive {naive:,}, "
+        f"tiled {tiled:,}"
+    )
     canvas.label(axes, title, "key", "query")
     figure.legend(
         handles=_legend(states, visible), loc="outside lower center", ncols=5, fontsize=canvas.SMALL
@@ -144,7 +148,8 @@ def _expect_current(current: tuple[int, int] | None, seen: np.ndarray) -> None:
     i, j = current
     if not (0 <= i < seen.shape[0] and 0 <= j < seen.shape[1]):
         raise IndexError(
-            f"flash_tiles: current is {current}, but there are {seen.shape[0]} x {seen.shape[1]} tiles"
+            f"flash_tiles: current is {current}, but there are {seen.shape[0]} x {seen.shape[1]} "
+            "tiles"
         )
     if not seen[i, j]:
         raise ValueError(

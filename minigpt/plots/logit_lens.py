@@ -32,7 +32,8 @@ def logit_lens(
     ranks = canvas.numbers("logit_lens", "ranks", ranks, "L T")
     if ranks.shape != p.shape or len(top_tokens) != L or any(len(row) != T for row in top_tokens):
         raise ValueError(
-            f"logit_lens: top_tokens and ranks must have probabilities' shape: {L} rows of {T}; ranks has {ranks.shape}"
+            f"logit_lens: top_tokens and ranks must have probabilities' shape: {L} rows of {T}; "
+            f"ranks has {ranks.shape}"
         )
     tokens = canvas.names("logit_lens", "tokens", tokens, T, "one for each position")
     layers = canvas.names("logit_lens", "layers", layers, L, "one for each layer")

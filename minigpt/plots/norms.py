@@ -87,7 +87,8 @@ def residual_stream(stream: Sequence[float], added: Mapping[str, Sequence[float]
     for name, values in parts.items():
         if len(values) != len(stream) - 1:
             raise ValueError(
-                f"residual_stream: {name} has {len(values)} numbers, but must have {len(stream) - 1}: stream's, less one"
+                f"residual_stream: {name} has {len(values)} numbers, but must have "
+                f"{len(stream) - 1}: stream's, less one"
             )
     figure, [[axes]] = canvas.sheet(8, 3.8)
     axes.plot(stream, "o-", color=canvas.BLUE, label="the stream")
@@ -128,7 +129,8 @@ def _sizes(function: str, name: str, values: object) -> np.ndarray:
         raise TypeError(f"{function}: {name} has dtype {array.dtype}, but must be numbers")
     if array.ndim != 1 or array.size == 0 or (array < 0).any():
         raise ValueError(
-            f"{function}: {name} has shape {array.shape}, but must be (n,), not empty, no number below 0"
+            f"{function}: {name} has shape {array.shape}, but must be (n,), not empty, no number "
+            "below 0"
         )
     return array.astype(np.float64)
 
@@ -140,7 +142,8 @@ def _expect_mapping(function: str, norms: Mapping) -> Mapping:
         )
     if not 1 <= len(norms) <= len(canvas.LINES):
         raise ValueError(
-            f"{function}: norms has {len(norms)} labels, but must have 1 .. {len(canvas.LINES)}: the colours there are"
+            f"{function}: norms has {len(norms)} labels, but must have 1 .. {len(canvas.LINES)}: "
+            "the colours there are"
         )
     return norms
 

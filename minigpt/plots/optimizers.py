@@ -47,7 +47,8 @@ def optimizer_paths(
     """
     if not 1 <= len(paths) <= len(canvas.LINES):
         raise ValueError(
-            f"optimizer_paths: paths has {len(paths)} labels, but must have 1 .. {len(canvas.LINES)}"
+            f"optimizer_paths: paths has {len(paths)} labels, but must have 1 .. "
+            f"{len(canvas.LINES)}"
         )
     points = {
         name: canvas.numbers("optimizer_paths", name, path, "steps 2")
@@ -56,7 +57,8 @@ def optimizer_paths(
     for name, path in points.items():
         if path.shape[1] != 2:
             raise ValueError(
-                f"optimizer_paths: {name} has shape {path.shape}, but must be (steps, 2): a point for each step"
+                f"optimizer_paths: {name} has shape {path.shape}, but must be (steps, 2): a point "
+                "for each step"
             )
     figure, [[surface, heights]] = canvas.sheet(10, 4.4, 1, 2, width_ratios=[1.2, 1])
     _contours(surface, np.concatenate(list(points.values())), f)

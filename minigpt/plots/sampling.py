@@ -93,7 +93,8 @@ def draws(p: np.ndarray, counts: np.ndarray, tokens: Sequence[object] | None = N
     counts = canvas.numbers("draws", "counts", counts, "V")
     if counts.shape != p.shape or counts.min() < 0 or counts.sum() == 0:
         raise ValueError(
-            f"draws: counts has shape {counts.shape}, sum {counts.sum():g}, but must be {p.shape}, as p, sum above 0"
+            f"draws: counts has shape {counts.shape}, sum {counts.sum():g}, but must be {p.shape}, "
+            "as p, sum above 0"
         )
     tokens = canvas.names("draws", "tokens", tokens, len(p), "one for each probability")
     n = counts.sum()

@@ -49,7 +49,8 @@ class TextData:
                 longest = min(map(len, self.tokens.values())) - 1
                 cure = f", or a block_size of at most {longest}" if longest >= 1 else ""
                 raise ValueError(
-                    f"data {self.name}: its {split} part has {len(tokens)} tokens, but block_size = {block_size} needs at least "
+                    f"data {self.name}: its {split} part has {len(tokens)} tokens, but block_size "
+                    f"= {block_size} needs at least "
                     f"{block_size + 1}: use a longer text{cure}"
                 )
 
@@ -83,7 +84,8 @@ class TextData:
         tokens = self.tokens[split]
         if len(tokens) < 2:
             raise ValueError(
-                f"data {self.name}: its {split} part has {len(tokens)} tokens, but at least 2 are needed"
+                f"data {self.name}: its {split} part has {len(tokens)} tokens, but at least 2 are "
+                "needed"
             )
         rows = (len(tokens) - 1) // block_size
         for first in range(0, rows, batch_size):

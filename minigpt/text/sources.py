@@ -63,13 +63,15 @@ def read_text(path: Path) -> str:
         raise ValueError(f"{path}: the file is empty; give a file with text in it")
     if b"\0" in content[:100_000]:
         raise ValueError(
-            f"{path}: this is a binary file{_kind(content)}, not text; give a plain text file in UTF-8"
+            f"{path}: this is a binary file{_kind(content)}, not text; give a plain text file in "
+            "UTF-8"
         )
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"{path}: not UTF-8 (byte {error.start} is 0x{content[error.start]:02x}); save it as UTF-8, "
+            f"{path}: not UTF-8 (byte {error.start} is 0x{content[error.start]:02x}); save it as "
+            "UTF-8, "
             f"for example: iconv -f latin1 -t utf-8 {path.name} > utf8.txt"
         ) from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
@@ -118,7 +120,8 @@ def _python_source() -> str:
     contents = [file.read_bytes() for file in sorted(folder.glob("*.py"))]
     if not contents:
         raise FileNotFoundError(
-            f"data python-source: {folder} holds no .py file; this Python came without its library's source"
+            f"data python-source: {folder} holds no .py file; this Python came without its "
+            "library's source"
         )
     return "\n\n".join(
         content.decode("ascii").replace("\r\n", "\n") for content in contents if content.isascii()
@@ -151,7 +154,8 @@ def get(name: str, tries: int = 3, pause: float = 1.0) -> Path:
     content = _fetch(name, download, path, tries, pause)
     if _sha256(content) != download.sha256:
         raise ValueError(
-            f"data {name}: {download.url} gave {len(content)} bytes with sha256 {_sha256(content)}, but must give {download.size} "
+            f"data {name}: {download.url} gave {len(content)} bytes with sha256 "
+            f"{_sha256(content)}, but must give {download.size} "
             f"bytes with {download.sha256}; nothing was kept"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -171,7 +175,8 @@ def _fetch(name: str, download: Download, path: Path, tries: int, pause: float) 
             if attempt + 1 < tries:
                 time.sleep(pause * 2**attempt)
     raise ConnectionError(
-        f"data {name}: {download.url} could not be fetched in {tries} tries ({problem}); without a network, put it at {path}, "
+        f"data {name}: {download.url} could not be fetched in {tries} tries ({problem}); without a "
+        f"network, put it at {path}, "
         "or train on python-docs, which needs none"
     )
 

@@ -59,7 +59,8 @@ TASKS = {
     "reverse": Task("digits backwards; reverse:12 for 12 of them", 8, _reverse),
     "sort": Task("digits in order; sort:12 for 12 of them", 8, _sort),
     "add": Task(
-        "two numbers of two digits and their sum, last digit first; add:6 for three digits, in 2500 steps",
+        "two numbers of two digits and their sum, last digit first; add:6 for three digits, in "
+        "2500 steps",
         4,
         _add,
     ),
@@ -84,7 +85,8 @@ class TaskData:
         """A whole example fits. Else ValueError."""
         if block_size < self.sequence_length - 1:
             raise ValueError(
-                f"data {self.name}: an example has {self.sequence_length} tokens, but block_size = {block_size} holds only "
+                f"data {self.name}: an example has {self.sequence_length} tokens, but block_size = "
+                f"{block_size} holds only "
                 f"{block_size + 1}: use a block_size of at least {self.sequence_length - 1}"
             )
 
@@ -134,7 +136,8 @@ def load_task(spec: str) -> TaskData:
     task = TASKS[name]
     if colon and not length.isdecimal():
         raise ValueError(
-            f"data {spec}: the length is {length!r}, but must be a whole number, as in {name}:{task.default_length}"
+            f"data {spec}: the length is {length!r}, but must be a whole number, as in "
+            f"{name}:{task.default_length}"
         )
     n = int(length) if colon else task.default_length
     if not 2 <= n <= 64 or (name == "add" and n % 2):

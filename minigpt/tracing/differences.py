@@ -24,7 +24,8 @@ def local_difference(step, gradient: str, at: tuple[int, ...]) -> float:
     """
     if step.direction != "backward" or gradient not in step.outputs:
         raise ValueError(
-            f"step {step.index} ({step.name}, {step.function}) has no gradient {gradient!r}: {', '.join(step.outputs)}"
+            f"step {step.index} ({step.name}, {step.function}) has no gradient {gradient!r}: "
+            f"{', '.join(step.outputs)}"
         )
     if step.function == "add":
         # d(a + b) = da + db: nothing to differ

@@ -125,7 +125,8 @@ def trace_text(trace: Trace) -> str:
         where = "  " * step.depth + step.name
         arrow = ">" if step.direction == "forward" else "<"
         lines.append(
-            f"{step.index:4d} {arrow} {where:36s} {step.function:30s} {shape(step.out):12s} {row(step.out, step.focus)}"
+            f"{step.index:4d} {arrow} {where:36s} {step.function:30s} {shape(step.out):12s} "
+            f"{row(step.out, step.focus)}"
         )
     if broken := trace.broken:
         lines.append(

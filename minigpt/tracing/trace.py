@@ -68,7 +68,8 @@ class Trace:
             ]
             if not steps:
                 raise KeyError(
-                    f"no step {which!r}; there are {', '.join(dict.fromkeys(step.name for step in self.steps))}"
+                    f"no step {which!r}; there are "
+                    f"{', '.join(dict.fromkeys(step.name for step in self.steps))}"
                 )
             return self._part(steps)
         return self._part(self.steps[which]) if isinstance(which, slice) else self.steps[which]
@@ -98,7 +99,8 @@ class Trace:
         """The next step. Raises IndexError after the last; rewind() starts again."""
         if self.at >= len(self.steps):
             raise IndexError(
-                f"the trace has {len(self.steps)} steps, and this was the last; trace.rewind() goes back to the first"
+                f"the trace has {len(self.steps)} steps, and this was the last; trace.rewind() "
+                "goes back to the first"
             )
         self.at += 1
         return self.steps[self.at - 1]
@@ -188,14 +190,16 @@ def trace(
     ids = _encoded("text", text, tokenizer)  # (T,)
     if not 2 <= len(ids) <= model.config.block_size:
         raise ValueError(
-            f"trace: the text has {len(ids)} tokens, but must have 2 .. {model.config.block_size}, the block_size"
+            f"trace: the text has {len(ids)} tokens, but must have 2 .. {model.config.block_size}, "
+            "the block_size"
         )
     following = (
         np.append(ids[1:], -1) if targets is None else _encoded("targets", targets, tokenizer)
     )  # (T,)
     if len(following) != len(ids):
         raise ValueError(
-            f"trace: the targets have {len(following)} tokens, but must have {len(ids)}, as the text"
+            f"trace: the targets have {len(following)} tokens, but must have {len(ids)}, as the "
+            "text"
         )
     recorder = Recorder(model, load_ops(ops) if ops is not None else model.ops, following)
     _, cache = recorder.model.loss(ids[None], following[None], rng)
@@ -218,12 +222,14 @@ def _encoded(name: str, text: str | np.ndarray, tokenizer: object) -> np.ndarray
     if isinstance(text, str):
         if tokenizer is None:
             raise ValueError(
-                f"trace: {name} is a string, but this model came without a tokenizer; give tokenizer=..., or ids"
+                f"trace: {name} is a string, but this model came without a tokenizer; give "
+                "tokenizer=..., or ids"
             )
         text = tokenizer.encode(text)
     ids = np.asarray(text)
     if ids.ndim != 1 or ids.dtype.kind not in "iu":
         raise TypeError(
-            f"trace: {name} is {ids.dtype} of shape {ids.shape}, but must be a string, or ids of shape (T,)"
+            f"trace: {name} is {ids.dtype} of shape {ids.shape}, but must be a string, or ids of "
+            "shape (T,)"
         )
     return ids

@@ -240,7 +240,8 @@ def open_model(run: str | Path | None, ops: object = "numpy") -> tuple[Path, GPT
     model, tokenizer = GPT.from_pretrained(directory, ops=ops), load_tokenizer(directory)
     if tokenizer.vocab_size != model.config.vocab_size:
         raise ValueError(
-            f"{directory}: its tokenizer has {tokenizer.vocab_size} tokens, but its model {model.config.vocab_size}; "
+            f"{directory}: its tokenizer has {tokenizer.vocab_size} tokens, but its model "
+            f"{model.config.vocab_size}; "
             "they are not of the same model"
         )
     return directory, model, tokenizer

@@ -26,7 +26,8 @@ def locked(directory: Path) -> Iterator[None]:
     with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "rb+", buffering=0) as stream:
         if not _take(stream):
             raise BlockingIOError(
-                f"{directory}: in use by {_holder(path)}; wait for it, stop it, or give another --out"
+                f"{directory}: in use by {_holder(path)}; wait for it, stop it, or give another "
+                "--out"
             )
         _sign(stream, path)
         yield

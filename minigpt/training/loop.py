@@ -40,7 +40,8 @@ def train(run: Run, max_seconds: float | None = None, show: bool = True) -> bool
     with locked(run.out), quiet, stops() as stop:
         if any(step_of(path) > run.step for path in checkpoints(run.out)):
             raise ValueError(
-                f"{run.out}: holds a checkpoint of a later step than {run.step}; resume it, or train in another directory"
+                f"{run.out}: holds a checkpoint of a later step than {run.step}; resume it, or "
+                "train in another directory"
             )
         with Log(run.out / LOG, run.step) as log, _progress(run, show) as bar:
             while True:

@@ -71,7 +71,8 @@ def resume_run(out: str | Path, ops: object = None) -> Run:
     saved = load_checkpoint(out)
     if ops is None and saved.ops not in NAMES:
         raise ValueError(
-            f"{out}: was trained with functions of {saved.ops}; name that file again (--ops), or another (numpy, numba)"
+            f"{out}: was trained with functions of {saved.ops}; name that file again (--ops), or "
+            "another (numpy, numba)"
         )
     ops = saved.ops if ops is None else ops
     try:
@@ -82,7 +83,8 @@ def resume_run(out: str | Path, ops: object = None) -> Run:
         ) from None
     if data.fingerprint != saved.fingerprint:
         raise ValueError(
-            f"data {saved.data}: has changed since {out} was begun; put it back, or begin a new run in another --out"
+            f"data {saved.data}: has changed since {out} was begun; put it back, or begin a new "
+            "run in another --out"
         )
     model = GPT(saved.config, ops=ops, params=saved.params)
     return Run(Path(out), model, data, saved.settings, saved.optimizer, saved.step, _ops_name(ops))
@@ -114,6 +116,7 @@ def diverged(run: Run, what: str) -> FloatingPointError:
     if len(saved) > 1 and step_of(saved[-1]) == run.step:
         drop(saved[-1])
     return FloatingPointError(
-        f"{what} at step {run.step}: training has diverged. Begin again with a lower --learning-rate than "
+        f"{what} at step {run.step}: training has diverged. Begin again with a lower "
+        "--learning-rate than "
         f"{run.settings.learning_rate}; the last good checkpoint is still in {run.out}"
     )

@@ -289,5 +289,6 @@ if __name__ == "__main__":
     for name, arrays in all_numbers().items():
         np.savez_compressed(folder / f"{name}.npz", **arrays)
         print(
-            f"{folder / name}.npz: {len(arrays)} arrays, {(folder / f'{name}.npz').stat().st_size:,} bytes"
+            f"{folder / name}.npz: {len(arrays)} arrays, "
+            f"{(folder / f'{name}.npz').stat().st_size:,} bytes"
         )

@@ -141,7 +141,8 @@ class BPETokenizer:
         for name in allowed:
             if name not in self.special_tokens:
                 raise ValueError(
-                    f"allowed_special has {name!r}, but the special tokens are {', '.join(self.special_tokens)}"
+                    f"allowed_special has {name!r}, but the special tokens are "
+                    f"{', '.join(self.special_tokens)}"
                 )
         ids: list[int] = []
         for n, part in enumerate(
@@ -205,7 +206,8 @@ class BPETokenizer:
         """What an id stands for. Raises IndexError."""
         if not 0 <= i < self.vocab_size:
             raise IndexError(
-                f"id {i} is not in 0 .. {self.vocab_size - 1}, the {self.vocab_size} tokens of this tokenizer"
+                f"id {i} is not in 0 .. {self.vocab_size - 1}, the {self.vocab_size} tokens of "
+                "this tokenizer"
             )
         return self._tokens[i]
 
@@ -277,7 +279,8 @@ def train_bpe(
     least = 256 + len(special_tokens)
     if vocab_size < least:
         raise ValueError(
-            f"vocab_size is {vocab_size}, but must be at least {least}: 256 bytes and {len(special_tokens)} special tokens"
+            f"vocab_size is {vocab_size}, but must be at least {least}: 256 bytes and "
+            f"{len(special_tokens)} special tokens"
         )
     merges: list[Pair] = []
     for merge in merges_of_text(text, vocab_size - least):
@@ -286,7 +289,8 @@ def train_bpe(
             on_merge(*merge)
     if len(merges) < vocab_size - least:
         raise ValueError(
-            f"vocab_size is {vocab_size}, but this text gives at most {least + len(merges)}: no two tokens are left to join"
+            f"vocab_size is {vocab_size}, but this text gives at most {least + len(merges)}: no "
+            "two tokens are left to join"
         )
     return BPETokenizer(merges, special_tokens)
 
@@ -335,11 +339,13 @@ def _expect_merges(merges: list[Pair], known: set[bytes]) -> None:
         for part in pair:
             if part not in known:
                 raise ValueError(
-                    f"merge {rank} joins {pair[0]!a} and {pair[1]!a}, but no merge before it makes {part!a}"
+                    f"merge {rank} joins {pair[0]!a} and {pair[1]!a}, but no merge before it makes "
+                    f"{part!a}"
                 )
         if pair[0] + pair[1] in known:
             raise ValueError(
-                f"merge {rank} joins {pair[0]!a} and {pair[1]!a}, but a token {pair[0] + pair[1]!a} is there already"
+                f"merge {rank} joins {pair[0]!a} and {pair[1]!a}, but a token "
+                f"{pair[0] + pair[1]!a} is there already"
             )
         known.add(pair[0] + pair[1])
 
@@ -350,7 +356,8 @@ def _expect_special(names: tuple[str, ...], new: int) -> None:
     """
     if "" in names or new < len(names):
         raise ValueError(
-            f"the special tokens are {names}, but must be different, not empty, and not spelled as another token"
+            f"the special tokens are {names}, but must be different, not empty, and not spelled as "
+            "another token"
         )
 
 

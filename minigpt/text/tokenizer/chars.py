@@ -68,7 +68,8 @@ class CharTokenizer:
         if unknown.size:
             at = int(unknown[0])
             raise ValueError(
-                f"character {text[at]!r} at position {at} is not one of the {self.vocab_size} that this model knows: "
+                f"character {text[at]!r} at position {at} is not one of the {self.vocab_size} that "
+                "this model knows: "
                 f"{self.symbols!a}"
             )
         return ids.astype(np.int64)
@@ -82,7 +83,8 @@ class CharTokenizer:
         for i in ids:
             if not 0 <= i < self.vocab_size:
                 raise IndexError(
-                    f"id {i} is not in 0 .. {self.vocab_size - 1}, the {self.vocab_size} characters of this tokenizer"
+                    f"id {i} is not in 0 .. {self.vocab_size - 1}, the {self.vocab_size} "
+                    "characters of this tokenizer"
                 )
         return "".join(self.symbols[i] for i in ids)
 

@@ -37,7 +37,8 @@ def write_page(trace, path: str | Path | None = None) -> str:
         -1
     ].direction != "backward":
         raise ValueError(
-            f"write_page: the trace is a part of {len(trace)} steps, but must be whole: the page walks there and back"
+            f"write_page: the trace is a part of {len(trace)} steps, but must be whole: the page "
+            "walks there and back"
         )
     pieces = {name: _text(f"page.{name}") for name in ("html", "css")}
     data = page_data(trace)

@@ -34,36 +34,58 @@ TITLES = {
 
 WHAT = {
     "embedding_forward": "Each id looks up its row of a table.",
-    "embedding_backward": "Each row of the table collects the gradients of every place that looked it up; all other rows get 0.",
-    "sinusoidal_positions": "Each position is a row of sines and cosines, of wavelengths from short to long. Nothing is learned.",
-    "layer_norm_forward": "Each token's row is moved to mean 0, scaled to variance 1, then stretched and moved as was learned.",
-    "layer_norm_backward": "Moving or stretching a whole row changes nothing in the output, so the gradient loses those two parts.",
-    "linear_forward": "Each token's row times a matrix: every output channel is a weighted sum of all input channels.",
-    "linear_backward": "The gradient goes back through the same matrix, turned; the matrix's own gradient sums over all tokens.",
-    "multi_head_attention_forward": "The heads share out the channels. Each attends by itself; the results stand side by side.",
-    "multi_head_attention_backward": "Each head's gradient goes back to its own queries, keys and values.",
-    "attention_forward": "Each query takes a weighted mean of the values it may see; its fit to the keys decides the weights.",
-    "attention_backward": "Values get gradient by weight; queries and keys get theirs through the softmax.",
-    "softmax_forward": "Each row of scores becomes weights between 0 and 1 that sum to 1. What is hidden weighs exactly 0.",
-    "softmax_backward": "Weights sum to 1, so one grows only if others shrink: a score's gradient is measured from the row's mean.",
+    "embedding_backward": "Each row of the table collects the gradients of every place that looked "
+    "it up; all other rows get 0.",
+    "sinusoidal_positions": "Each position is a row of sines and cosines, of wavelengths from "
+    "short to long. Nothing is learned.",
+    "layer_norm_forward": "Each token's row is moved to mean 0, scaled to variance 1, then "
+    "stretched and moved as was learned.",
+    "layer_norm_backward": "Moving or stretching a whole row changes nothing in the output, so the "
+    "gradient loses those two parts.",
+    "linear_forward": "Each token's row times a matrix: every output channel is a weighted sum of "
+    "all input channels.",
+    "linear_backward": "The gradient goes back through the same matrix, turned; the matrix's own "
+    "gradient sums over all tokens.",
+    "multi_head_attention_forward": "The heads share out the channels. Each attends by itself; the "
+    "results stand side by side.",
+    "multi_head_attention_backward": "Each head's gradient goes back to its own queries, keys and "
+    "values.",
+    "attention_forward": "Each query takes a weighted mean of the values it may see; its fit to "
+    "the keys decides the weights.",
+    "attention_backward": "Values get gradient by weight; queries and keys get theirs through the "
+    "softmax.",
+    "softmax_forward": "Each row of scores becomes weights between 0 and 1 that sum to 1. What is "
+    "hidden weighs exactly 0.",
+    "softmax_backward": "Weights sum to 1, so one grows only if others shrink: a score's gradient "
+    "is measured from the row's mean.",
     "mlp_forward": "Each token by itself: widen to four times the channels, bend, narrow again.",
-    "mlp_backward": "The gradient passes the narrow matrix, the bend's slope and the wide matrix, in reverse.",
+    "mlp_backward": "The gradient passes the narrow matrix, the bend's slope and the wide matrix, "
+    "in reverse.",
     "gelu_forward": "Large numbers pass, negative ones are held back, with a soft corner between.",
     "gelu_backward": "Each gradient times the curve's slope at that number.",
     "relu_forward": "Positive numbers pass, negative ones become 0.",
     "relu_backward": "The gradient passes where the number was positive, and nowhere else.",
-    "dropout_forward": "Some numbers are struck out by chance; the rest grow, so that the mean stays.",
-    "dropout_backward": "What was struck out passes nothing back; the rest passes back what it grew by.",
-    "cross_entropy_forward": "How surprised the model was by the token that really came next, in nats, as a mean over the tokens.",
-    "cross_entropy_backward": "Probability minus one at the right token, probability elsewhere: where the walk back begins.",
+    "dropout_forward": "Some numbers are struck out by chance; the rest grow, so that the mean "
+    "stays.",
+    "dropout_backward": "What was struck out passes nothing back; the rest passes back what it "
+    "grew by.",
+    "cross_entropy_forward": "How surprised the model was by the token that really came next, in "
+    "nats, as a mean over the tokens.",
+    "cross_entropy_backward": "Probability minus one at the right token, probability elsewhere: "
+    "where the walk back begins.",
 }
 HERE = {
-    "attn.c_attn": " The first third of the channels are the queries, the next the keys, the last the values.",
+    "attn.c_attn": " The first third of the channels are the queries, the next the keys, the last "
+    "the values.",
     "attn.c_proj": " So the heads' results, which stood side by side, are mixed.",
-    "head": " Here the matrix is the token embedding's table, turned: every token of the vocabulary gets a score, its logit.",
+    "head": " Here the matrix is the token embedding's table, turned: every token of the "
+    "vocabulary gets a score, its logit.",
 }
 SUM_FORWARD = "The residual stream goes straight on, and what this part computed is added to it."
-SUM_BACKWARD = "A sum hands its gradient to both sides: straight on along the stream, and through the part. Here the two meet again."
+SUM_BACKWARD = (
+    "A sum hands its gradient to both sides: straight on along the stream, and through "
+    "the part. Here the two meet again."
+)
 EMBED = "What the token is, plus where it stands: the residual stream begins here."
 
 FIELDS = {
