@@ -5,7 +5,9 @@ Every layer calls these first, so that a mistake is reported where it was made a
 later.
 """
 
+import difflib
 import operator
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -172,5 +174,12 @@ def one_of(function: str, name: str, value: object, choices: tuple) -> None:
     """The value is one of the choices. Else ValueError."""
     if value not in choices:
         raise ValueError(
-            f"{function}: {name} is {value!r}, but must be one of {', '.join(map(repr, choices))}"
+            f"{function}: {name} is {value!r}, but must be one of "
+            f"{', '.join(map(repr, choices))}{did_you_mean(value, choices)}"
         )
+
+
+def did_you_mean(word: object, names: Iterable[object]) -> str:
+    """ "; did you mean 'gelu'?" for a word that is nearly a name; else nothing."""
+    near = difflib.get_close_matches(str(word), [str(name) for name in names], n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -77,12 +77,44 @@ def test_every_flag_of_train_has_its_help():
     assert all(action.help for action in parser._actions)
 
 
-def test_no_command_and_an_unknown_one(capsys):
-    for argv in ([], ["tarin"]):
-        with pytest.raises(SystemExit) as exit_:
-            main(argv)
-        assert exit_.value.code == 2
-        assert capsys.readouterr().err.count("\n") == 1
+def test_bare_minigpt_greets_with_four_things_to_do(capsys):
+    printed = said(capsys)
+    for what in ("See inside", "Write", "Train", "Check yours"):
+        assert what in printed
+    assert max(map(len, printed.splitlines())) <= 80
+
+
+def test_help_lists_every_command_in_80_columns(capsys):
+    printed = said(capsys, "--help")
+    assert all(f"  {name} " in printed for name in COMMANDS)
+    assert max(map(len, printed.splitlines())) <= 80
+    assert said(capsys, "--version").startswith("minigpt ")
+
+
+@pytest.mark.parametrize(
+    "typed, meant",
+    [
+        (["tarin"], "train"),
+        (["train", "--preset", "char-cpo"], "char-cpu"),
+        (["train", "--n-lyer", "3"], "--n-layer"),
+        (["train", "--optimizer", "adam"], "adamw"),
+        (["train", "--data", "python-doc"], "python-docs"),
+        (["train", "--data", "revers"], "reverse"),
+        (["check", "sofmax"], "softmax"),
+        (["check", "gelu.gradent"], "gelu.gradient"),
+        (["check", "--variant", "layers.softmax/no_maxx"], "layers.softmax/no_max"),
+        (["contract", "atention"], "attention"),
+        (["formulas", "softmx"], "softmax"),
+        (["config", "gtp2"], "gpt2"),
+        (["trace", "trans", "--model", "tinny"], "tiny"),
+        (["trace", "trans", "--model", "tiny", "--only", "h.0.atn"], "h.0.attn"),
+        (["bench", "stepp"], "step"),
+        (["data", "get", "shakespear"], "shakespeare"),
+        (["eval", "prose", "--split", "vall"], "val"),
+    ],
+)
+def test_did_you_mean(capsys, typed, meant):
+    assert f"did you mean {meant!r}?" in refused(capsys, *typed)
 
 
 def test_train_says_where_everything_is(trained, capsys):
@@ -236,12 +268,17 @@ def test_where_a_run_goes(preset, data, name):
     assert default_out(Namespace(preset=preset, data=data)) == Path("runs", name)
 
 
+RELU = """import numpy as np
+def relu_forward(x):
+    return np.maximum(x, 0), x > 0
+def relu_backward(dout, cache):
+    return dout * cache
+"""
+
+
 def test_check_on_a_right_and_a_wrong_file(tmp_path, capsys):
     right = tmp_path / "right.py"
-    right.write_text("import numpy as np\ndef relu_forward(x):\n    return np.maximum(x, 0), x > "
-"0\n"
-                     "def relu_backward(dout, cache):\n    return dout * "
-"cache\n", encoding="utf-8")  # fmt: skip
+    right.write_text(RELU, encoding="utf-8")
     printed = said(capsys, "check", "--ops", str(right))
     assert (
         "testing YOUR relu_forward" in printed
@@ -253,7 +290,42 @@ def test_check_on_a_right_and_a_wrong_file(tmp_path, capsys):
     assert "relu.zero" in refused(capsys, "check", "--ops", str(wrong))
     assert "bad_input" in refused(capsys, "check", "--strict", "--ops", str(right))
     main(["check", "--ops", str(wrong), "--seed", "3"])
-    assert "this is what you get when the gradient at 0 is 1\n" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "this is what you get when the gradient at 0 is 1" in printed
+    assert len(printed.splitlines()) < 20
+    assert "first failure: relu.zero" in printed and "relu dx[1] is " in printed
+    assert f"minigpt check relu.zero --ops {wrong} --seed 3 --verbose" in printed
+
+
+def test_check_says_less_or_more(capsys):
+    assert len(said(capsys, "check", "relu").splitlines()) <= 5
+    assert "relu.zero: relu: 0 at 0" in said(capsys, "check", "relu", "--verbose")
+    assert "relu.zero" in said(capsys, "check", "relu", "--list")
+
+
+def test_check_shows_a_variant(capsys):
+    printed = said(capsys, "check", "--variant", "softmax/no_max")
+    assert "the maximum is not subtracted" in printed and "+    e = np.exp(x)" in printed
+    assert "killed by softmax.extreme" in printed and "contains NaN" in printed
+    assert "kernels.flash/" in said(capsys, "check", "--variant", "all")
+
+
+def test_a_stub_is_not_written_yet(tmp_path, capsys):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        RELU.replace("return dout * cache", "raise NotImplementedError('relu_backward')")
+    )
+    assert "not written yet: relu_backward" in refused(capsys, "check", "--ops", str(path))
+
+
+def test_contract_shows_no_solution(capsys):
+    from minigpt.contract import FUNCTIONS
+
+    assert all(line in said(capsys, "contract") for line in ("softmax", "gradients: dq, dk, dv"))
+    for name in FUNCTIONS:
+        printed = said(capsys, "contract", name)
+        assert f"{name}(" in printed and "an example" in printed and " = " in printed
+        assert "return" not in printed and "np.exp(" not in printed and "import" not in printed
 
 
 def test_a_file_that_delegates_to_nothing_is_not_tested_in_silence(tmp_path, capsys):

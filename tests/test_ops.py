@@ -129,7 +129,7 @@ import sys
 class OnlyNumPy:
     def find_spec(self, name, path=None, target=None):
         root = name.partition(".")[0]
-        if root in ("safetensors", "tqdm", "matplotlib", "numba", "torch", "hypothesis", "IPython", "jupyter"):
+        if root in ("safetensors", "rich", "rich_argparse", "matplotlib", "numba", "torch", "hypothesis", "IPython", "jupyter"):
             raise ImportError(f"{root} is not there")
 sys.meta_path.insert(0, OnlyNumPy())
 import minigpt

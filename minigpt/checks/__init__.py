@@ -31,6 +31,7 @@ from minigpt.checks.properties import property_checks
 from minigpt.checks.sampling_checks import SAMPLING
 from minigpt.checks.sharing import sharing_checks
 from minigpt.checks.training_checks import TRAINING
+from minigpt.expect import did_you_mean
 
 __all__ = [
     "ALL_CHECKS",
@@ -146,9 +147,10 @@ def select(words: Iterable[str]) -> list[Check]:
     for word in words:
         if not any(_fits(check, word) for check in ALL_CHECKS):
             groups = sorted({check.name.partition(".")[0] for check in ALL_CHECKS})
+            near = did_you_mean(word, [*groups, *(check.name for check in ALL_CHECKS)])
             raise ValueError(
-                f"there is no check {word!r}; give one of {', '.join(groups)}, or a whole name "
-                "such as gelu.gradient"
+                f"there is no check {word!r}"
+                f"{near or '; give one of ' + ', '.join(groups) + ', or a whole name'}"
             )
     return chosen
 

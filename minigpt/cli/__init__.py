@@ -6,29 +6,53 @@ Errors end in one line on stderr and a status that is not 0.
 import argparse
 import importlib
 import os
+import re
 import sys
 import warnings
 from pathlib import Path
+from types import ModuleType
 from typing import NoReturn
 
 from minigpt.cli import supervised
+from minigpt.cli.console import formatter
+from minigpt.expect import did_you_mean
 
-# command -> what `minigpt --help` says of it. Each is a file of this folder with
-# add_arguments(parser) and run(args).
-COMMANDS = {
-    "demo": "train a small GPT on text that is already here, about a minute; shows the loss "
-    "falling and a sample",
-    "train": "train a GPT on a text or a task",
-    "generate": "let a trained model write",
-    "eval": "the loss of a trained model on a data set",
-    "warmup": "compile the kernels (--ops numba) now, so that nothing waits for it later",
-    "bench": "measure the kernels beside NumPy and PyTorch",
-    "check": "test the layers, or your own: values, gradients, properties",
-    "trace": "step through a model: every call, forward and backward, with formula and numbers",
-    "formulas": "every formula with its source and its largest error, and the ones that are wrong",
-    "data": "list, get and show data sets",
-    "config": "the published models, and what a model costs: parameters, bytes, FLOPs",
+# What `minigpt --help` shows: groups in the order in which people need them, each a list of
+# commands. A command is a file of this folder with add_arguments(parser) and run(args).
+GROUPS = {
+    "See inside": {
+        "trace": "step through a model: every call, forward and backward",
+        "formulas": "every formula with its source and error, and the wrong ones",
+        "contract": "what each function takes and returns, with an example",
+    },
+    "Write": {"generate": "let a trained model write"},
+    "Train": {
+        "demo": "train a small GPT in a minute, and let it write",
+        "train": "train a GPT on a text or a task",
+        "eval": "the loss of a trained model on a data set",
+        "data": "list, get and show data sets",
+        "config": "the published models, and what a model costs",
+    },
+    "Check": {
+        "check": "test the layers, or your own; show what a mistake looks like",
+    },
+    "Run fast": {
+        "warmup": "compile the kernels now, so that nothing waits for it later",
+        "bench": "measure the kernels beside NumPy and PyTorch",
+    },
 }
+COMMANDS = {name: about for commands in GROUPS.values() for name, about in commands.items()}
+ABOUT = "minigpt: a GPT in NumPy that you can read, step through, check and run fast."
+
+GREETING = f"""{ABOUT}
+
+  See inside   minigpt trace "The best way"      every call, forward and backward
+  Write        minigpt generate                  a small trained model writes
+  Train        minigpt demo                      a GPT learns to spell, in a minute
+  Check yours  minigpt contract softmax          what a function must do,
+               minigpt check --ops my_layers.py  and whether yours does it
+
+All commands: minigpt --help"""
 
 USUAL = warnings.formatwarning
 
@@ -41,19 +65,67 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command. Returns the exit status: 0 where it did what was asked."""
+    """Run one command. Returns the exit status: 0 if it did what was asked."""
     # a console that cannot show a character gets its escape, not a crash
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     warnings.formatwarning = one_line
     argv = sys.argv[1:] if argv is None else argv
-    args = _parser(argv).parse_args(argv)
+    if not argv or argv[0] in ("-h", "--help", "--version"):
+        print(_front(argv))
+        return 0
+    args = _parsed(argv)
     if supervised.is_needed(args.command, getattr(args, "ops", None)):
         return supervised.run(argv, args.command, args.ops)
     status = _status(args)
     supervised.say_ending(status)
     return status
+
+
+def _front(argv: list[str]) -> str:
+    """What stands before any command: the greeting, the list of commands, the version."""
+    from minigpt.files import VERSION
+
+    if not argv:
+        return GREETING
+    if argv[0] == "--version":
+        return f"minigpt {VERSION}"
+    lines = [ABOUT, "", "usage: minigpt COMMAND ..., and minigpt COMMAND --help with examples"]
+    for group, commands in GROUPS.items():
+        lines += ["", group, *(f"  {name:10s} {about}" for name, about in commands.items())]
+    return "\n".join([*lines, "", "  --version  print the version"])
+
+
+def _parsed(argv: list[str]) -> argparse.Namespace:
+    """The arguments of a command. A wrong one ends the program with one line on stderr."""
+    name = argv[0]
+    if name not in COMMANDS:
+        near = did_you_mean(name, COMMANDS)
+        sys.stderr.write(
+            f"minigpt: error: there is no command {name!r}{near} (see minigpt --help)\n"
+        )
+        raise SystemExit(2)
+    command = importlib.import_module(f"minigpt.cli.{name}")
+    parser = _parser(name, command)
+    args, unknown = parser.parse_known_args(argv[1:])
+    if unknown:
+        flags = re.findall(r"--[a-z][\w-]*", parser.format_usage())
+        near = did_you_mean(unknown[0], flags)
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{near}")
+    args.command, args.run = name, command.run
+    return args
+
+
+def _parser(name: str, command: ModuleType) -> Parser:
+    parser = Parser(
+        prog=f"minigpt {name}",
+        description=command.__doc__,
+        formatter_class=formatter,
+        allow_abbrev=False,
+    )
+    command.add_arguments(parser)
+    return parser
 
 
 def _status(args: argparse.Namespace) -> int:
@@ -113,33 +185,3 @@ def describe(error: Exception) -> str:
             )
         traceback = traceback.tb_next
     return text + place
-
-
-def _parser(argv: list[str]) -> Parser:
-    from minigpt.files import VERSION
-
-    parser = Parser(
-        prog="minigpt",
-        description="A GPT in NumPy that you can read, step through, check and run.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action="version", version=f"minigpt {VERSION}")
-    subparsers = parser.add_subparsers(
-        dest="command", metavar="COMMAND", required=True, parser_class=Parser
-    )
-    asked = next((word for word in argv if not word.startswith("-")), None)
-    for name, about in COMMANDS.items():
-        if name != asked:  # only the command that runs is imported: --help stays fast
-            subparsers.add_parser(name, help=about)
-            continue
-        command = importlib.import_module(f"minigpt.cli.{name}")
-        subparser = subparsers.add_parser(
-            name,
-            help=about,
-            description=command.__doc__,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-        )
-        command.add_arguments(subparser)
-        subparser.set_defaults(run=command.run)
-    return parser

@@ -6,10 +6,12 @@ import argparse
 import math
 import tempfile
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import Field, fields
 from pathlib import Path
 from typing import get_args, get_type_hints
+
+from minigpt.expect import did_you_mean
 
 
 def whole(least: int) -> Callable[[str], int]:
@@ -25,6 +27,25 @@ def whole(least: int) -> Callable[[str], int]:
         return value
 
     return parse
+
+
+def choice(names: Iterable[str]) -> Callable[[str], str]:
+    """The type of one of some words. A wrong one is answered with the nearest."""
+    names = tuple(names)
+
+    def parse(text: str) -> str:
+        if text not in names:
+            near = did_you_mean(text, names) or f"; give one of {', '.join(names)}"
+            raise argparse.ArgumentTypeError(f"invalid choice: {text!r}{near}")
+        return text
+
+    return parse
+
+
+def one_of(names: Iterable[str]) -> dict:
+    """The keywords of add_argument for one of some words."""
+    names = tuple(names)
+    return {"type": choice(names), "metavar": "{" + ",".join(names) + "}"}
 
 
 def number(
@@ -99,7 +120,7 @@ def _add_field(group: argparse._ArgumentGroup, field: Field, kind: type) -> None
     if kind is bool:
         group.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=text)
     elif field.metadata["choices"]:
-        group.add_argument(flag, choices=field.metadata["choices"], help=text)
+        group.add_argument(flag, **one_of(field.metadata["choices"]), help=text)
     elif field.name == "windows":
         group.add_argument(flag, type=windows, metavar="N,N,...", help=text)
     else:

@@ -16,6 +16,7 @@ from minigpt.bench import limits, report
 from minigpt.bench.cases import GROUPS
 from minigpt.bench.run import available, measure
 from minigpt.cli.warmup import warm_up
+from minigpt.expect import did_you_mean
 from minigpt.files import expect_ours
 
 MORE = ("limits",)  # measured beside the groups: memory and compile times
@@ -36,9 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     for group in args.groups:
         if group not in (*GROUPS, *MORE):
-            raise ValueError(
-                f"there is no benchmark {group!r}; give some of {', '.join((*GROUPS, *MORE))}"
-            )
+            names = (*GROUPS, *MORE)
+            near = did_you_mean(group, names) or f"; give some of {', '.join(names)}"
+            raise ValueError(f"there is no benchmark {group!r}{near}")
     chosen = args.groups or [*GROUPS, *MORE]
     if args.out:
         expect_ours(args.out / "RESULTS.md", b"minigpt bench")

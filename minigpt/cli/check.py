@@ -1,15 +1,18 @@
-"""Test the layers, the model and the training, or a file of your own: one line a tensor.
+"""Test the layers, the model and the training, or a file of your own: one line per function.
 
-  minigpt check                              everything: golden numbers, loops, central differences, properties, bad input
-  minigpt check layer_norm                   all checks of one function
-  minigpt check gelu.gradient                one check
-  minigpt check --ops numba                  the kernels: the same checks, in float32
-  minigpt check --ops my_layers.py           your functions; what your file lacks comes from the reference
+  minigpt check                          everything
+  minigpt check layer_norm               all checks of one function
+  minigpt check gelu.gradient --verbose  one check, with a line for each array
+  minigpt check --ops numba              the kernels: the same checks, in float32
+  minigpt check --ops my_layers.py       your functions; the rest is the reference's
+  minigpt check --list                   the names of the checks
+  minigpt check --variant softmax/no_max  what a known mistake looks like
 
-Your file defines functions of the contract by name, such as gelu_forward and gelu_backward (see
-minigpt/layers/). Where your numbers are those of a mistake that is known, it is named. Your file
-runs in a process of its own. Each call has a time limit; all calls together may take 30 times that
-and a minute. What it prints is marked with a bar. The status is 0 if every check passed.
+Your file defines functions of the contract by name, such as gelu_forward and
+gelu_backward (see `minigpt contract`). If your numbers are those of a known
+mistake, it is named. Your file runs in a process of its own. Each call has a
+time limit; all calls together may take 30 times that and a minute. What your
+file prints is marked with a bar. The status is 0 if every check passed.
 """
 
 import argparse
@@ -18,32 +21,33 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from minigpt import checks
+from minigpt.cli import console, variant
 from minigpt.cli.arguments import add_ops, number, whole
 from minigpt.cli.warmup import warm_up
 from minigpt.contract import pair_of
 from minigpt.grading import beforehand
 from minigpt.grading.remote import SECONDS, Learner
-from minigpt.mistakes.diagnosis import likely
-from minigpt.ops import load_ops, overlay
+from minigpt.mistakes.feedback import feedback
+from minigpt.ops import NAMES, load_ops, overlay
+from minigpt.training.progress import progress
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help="a function or a check (default: all)"
     )
-    parser.add_argument(
-        "--seed", type=whole(0), default=0, metavar="N", help="of the random inputs (default: 0)"
-    )
+    parser.add_argument("--verbose", action="store_true", help="a line for each array")
+    parser.add_argument("--failures", action="store_true", help="a line for each array that fails")
+    parser.add_argument("--list", action="store_true", help="the names of the checks")
+    parser.add_argument("--variant", metavar="NAME", help="show a known mistake; all: list them")
     parser.add_argument(
         "--strict", action="store_true", help="your own functions must also reject bad input"
     )
     parser.add_argument(
-        "--list", action="store_true", help="print the names of the checks, and what each tests"
-    )
-    parser.add_argument(
-        "--failures", action="store_true", help="print only what fails, and the sum"
+        "--seed", type=whole(0), default=0, metavar="N", help="of the random inputs (default: 0)"
     )
     parser.add_argument(
         "--time-limit",
@@ -55,34 +59,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_ops(parser)
 
 
+class Subject(NamedTuple):
+    """What is checked: its functions, how a check is performed on them, and which checks fit."""
+
+    functions: object
+    perform: Callable[[checks.Check, object, int], checks.Report] = checks.perform
+    asked: Callable[[checks.Check], bool] = lambda check: True
+
+
+def ours(ops: str) -> Subject:
+    """One of minigpt's own implementations."""
+    if ops == "by_hand":
+        return Subject(load_ops("by_hand"), asked=checks.asked_of_by_hand)
+    if ops == "numpy":
+        return Subject(checks.everything())
+    warm_up(everything=True)
+    kernels = checks.everything(checks.in_float32(load_ops("numba")))
+    return Subject(kernels, checks.perform_float32, checks.asked_of_float32)
+
+
 def run(args: argparse.Namespace) -> int:
+    if args.variant:
+        return variant.show(args.variant)
     chosen = checks.select(args.names)
     if args.list:
-        for check in chosen:
-            print(f"{check.name:40s} {check.about}")
+        print("\n".join(f"{check.name:40s} {check.about}" for check in chosen))
         return 0
-    if args.ops not in ("by_hand", "numpy", "numba"):
+    if args.ops not in NAMES:
         beforehand.read_all()
         with terminated_like_interrupted(), Learner(args.ops, args.time_limit) as learner:
             return check_own(args, learner, chosen)
-    perform = checks.perform
-    if args.ops == "by_hand":
-        subject, chosen = (
-            load_ops("by_hand"),
-            [check for check in chosen if checks.asked_of_by_hand(check)],
-        )
-    elif args.ops == "numpy":
-        subject = checks.everything()
-    else:
-        warm_up(everything=True)
-        subject, perform = (
-            checks.everything(checks.in_float32(load_ops("numba"))),
-            checks.perform_float32,
-        )
-        chosen = [check for check in chosen if checks.asked_of_float32(check)]
+    subject = ours(args.ops)
+    chosen = [check for check in chosen if subject.asked(check)]
     expect_some(args, chosen, [])
     begun = time.perf_counter()
-    reports = [shown(perform(check, subject, args.seed), args.failures) for check in chosen]
+    reports = perform_all(args, subject, chosen)
+    tell(args, reports)
     return conclude(reports, [], time.perf_counter() - begun)
 
 
@@ -103,13 +115,15 @@ def check_own(args: argparse.Namespace, learner: Learner, chosen: list[checks.Ch
     """A learner's functions, in a process of their own, over the reference in this one."""
     chosen = announce(args, learner, chosen)
     expect_some(args, chosen, learner.places)
-    subject = checks.everything(overlay(learner.functions()))
-    begun, reports = time.perf_counter(), []
-    for check in chosen:
-        call = call_there(learner, check, args.seed) if check.looks_at_memory else None
-        reports.append(shown(checks.perform(check, subject, args.seed, call), args.failures))
-    for mistake in likely(reports, args.seed):
-        print(f"this is what you get when {mistake}")
+
+    def perform(check: checks.Check, subject: object, seed: int) -> checks.Report:
+        call = call_there(learner, check, seed) if check.looks_at_memory else None
+        return checks.perform(check, subject, seed, call)
+
+    begun = time.perf_counter()
+    subject = Subject(checks.everything(overlay(learner.functions())), perform)
+    reports = perform_all(args, subject, chosen)
+    tell(args, reports)
     asked = {function for check in chosen for function in check.functions}
     uncalled = [name for name in learner.places if learner.calls[name] == 0 and name in asked]
     return conclude(reports, uncalled, time.perf_counter() - begun)
@@ -129,10 +143,8 @@ def announce(
         print(f"testing YOUR {name} ({place})")
         pair = pair_of(name)
         if pair and name == pair.forward and pair.backward not in own:
-            print(
-                f"        {pair.backward} is the reference's: your forward is checked by itself, "
-                "the pair is not"
-            )
+            about = f"{pair.backward} is the reference's: your forward is checked by itself"
+            console.verdict("note", about)
     if not args.strict:
         chosen = [check for check in chosen if check not in checks.BAD_INPUT_CHECKS]
     return checks.checks_of(own, chosen)
@@ -146,36 +158,83 @@ def expect_some(args: argparse.Namespace, chosen: list[checks.Check], own: Itera
         )
 
 
-def shown(report: checks.Report, failures_only: bool) -> checks.Report:
-    """The report, printed."""
-    if not (failures_only and report.passed):
-        print(f"{report.check.name}: {report.check.about}")
-    for line in report.lines:
-        if line.problem or not failures_only:
-            print(f"  {line}")
-    return report
+def perform_all(
+    args: argparse.Namespace, subject: Subject, chosen: list[checks.Check]
+) -> list[checks.Report]:
+    """Run the checks, function by function, and print a line for each function."""
+    groups: dict[str, list[checks.Check]] = {}
+    for check in chosen:
+        groups.setdefault(check.name.partition(".")[0], []).append(check)
+    every = []
+    with progress("checking", len(chosen), after=2.0) as advance:
+        for name, group in groups.items():
+            reports = []
+            for check in group:
+                reports.append(subject.perform(check, subject.functions, args.seed))
+                advance(check.name)
+            print_group(args, name, reports)
+            every += reports
+    return every
+
+
+def print_group(args: argparse.Namespace, name: str, reports: list[checks.Report]) -> None:
+    """One line for a function; with --verbose or --failures one for each array too."""
+    failed = sum(not report.passed for report in reports)
+    arrays = sum(len(report.lines) for report in reports)
+    if failed:
+        console.verdict("FAIL", f"{name:22s} {failed} of {len(reports)} checks failed")
+    else:
+        console.verdict("ok", f"{name:22s} {len(reports):3d} checks, {arrays:5,d} arrays")
+    for report in reports:
+        if args.verbose or (args.failures and not report.passed):
+            print(f"{report.check.name}: {report.check.about}")
+            lines = [line for line in report.lines if args.verbose or line.problem]
+            print("\n".join(f"  {line}" for line in lines))
+
+
+def tell(args: argparse.Namespace, reports: list[checks.Report]) -> None:
+    """The mistake, if it is known; the first failure; the command that shows more."""
+    about = feedback(reports, args.seed)
+    if about.first is None:
+        return
+    print()
+    for mistake in about.mistakes:
+        console.box("most likely mistake", f"this is what you get when {mistake}")
+    print(console.wrapped(f"first failure: {about.first.check.name}, {about.first.check.about}"))
+    print(console.wrapped(about.problem, "  "))
+    flags = "" if args.ops == "numpy" else f" --ops {args.ops}"
+    seed = f" --seed {args.seed}" if args.seed else ""
+    print(f"more: minigpt check {about.first.check.name}{flags}{seed} --verbose\n")
 
 
 def conclude(reports: list[checks.Report], uncalled: list[str], seconds: float) -> int:
     """The sum. Raises ValueError if something failed, so that the status and stderr say so."""
+    print_gradients(reports)
     failed = [report.check.name for report in reports if not report.passed]
-    tensors = sum(len(report.lines) for report in reports)
-    gradients = [
-        line for report in reports for line in report.lines if ".gradient" in report.check.name
-    ]
-    if gradients and max(line.error for line in gradients) < float("inf"):
-        error, allowed = (
-            max(getattr(line, name) for line in gradients) for name in ("error", "tolerance")
-        )
-        worst = f"largest relative error {error:.1e} (at most {allowed:.0e})"
-        print(f"gradients: {len(gradients)} tensors by central differences, {worst}")
-    print(f"{len(reports)} checks, {tensors} tensors, {len(failed)} checks failed, {seconds:.1f} s")
+    arrays = sum(len(report.lines) for report in reports)
+    print(f"{len(reports)} checks, {arrays:,} arrays, {len(failed)} checks failed, {seconds:.1f} s")
     never = f"never called by a check: {', '.join(uncalled)}" if uncalled else ""
+    stubs = feedback([report for report in reports if not report.passed]).not_written
+    unwritten = f"; not written yet: {', '.join(stubs)}" if stubs else ""
     if failed:
+        names = ", ".join(failed[:5]) + (", ..." if len(failed) > 5 else "")
         more = f"; {never}" if never else ""
-        raise ValueError(
-            f"{len(failed)} of {len(reports)} checks failed: {', '.join(failed)}{more}"
-        )
+        raise ValueError(f"{len(failed)} of {len(reports)} checks failed: {names}{unwritten}{more}")
     if uncalled:
         raise ValueError(f"{never}: nothing of that was tested")
     return 0
+
+
+def print_gradients(reports: list[checks.Report]) -> None:
+    """How many gradients were compared with central differences, and the largest error."""
+    lines = [
+        line for report in reports for line in report.lines if ".gradient" in report.check.name
+    ]
+    if lines and max(line.error for line in lines) < float("inf"):
+        error, allowed = (
+            max(getattr(line, name) for line in lines) for name in ("error", "tolerance")
+        )
+        print(
+            f"gradients: {len(lines)} arrays by central differences, "
+            f"largest relative error {error:.1e}\n           (at most {allowed:.0e})"
+        )

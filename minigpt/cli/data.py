@@ -10,7 +10,7 @@ import argparse
 
 import numpy as np
 
-from minigpt.cli.arguments import whole
+from minigpt.cli.arguments import one_of, whole
 from minigpt.cli.train import add_tokenizer, tokenizer_maker
 from minigpt.text import sources
 from minigpt.text.data import load_data
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="verb", metavar="list|get|show", required=True)
     verbs.add_parser("list", help="what there is")
     getter = verbs.add_parser("get", help="download a data set")
-    getter.add_argument("name", choices=tuple(sources.DOWNLOADS), help="which")
+    getter.add_argument("name", **one_of(sources.DOWNLOADS), help="which")
     shower = verbs.add_parser("show", help="how a data set begins")
     shower.add_argument(
         "name", metavar="NAME_OR_PATH", help="a name of the list, a file, or a folder"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minigpt.cli.arguments import add_ops
+from minigpt.cli.arguments import add_ops, one_of
 from minigpt.generation.sampling import generate
 from minigpt.model import GPT
 from minigpt.ops import came_from
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--split",
-        choices=SPLITS,
+        **one_of(SPLITS),
         default="val",
         help="the first 90 %% (train) or the last 10 %% (val, the default)",
     )

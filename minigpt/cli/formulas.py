@@ -11,6 +11,7 @@ The status is 0 where every formula holds and every refutation stands.
 
 import argparse
 
+from minigpt.expect import did_you_mean
 from minigpt.formulas import FORMULAS, REFUTED, Formula
 from minigpt.formulas.core import implementation
 from minigpt.ops import load_ops
@@ -65,9 +66,8 @@ def select(words: list[str], among: dict) -> list:
     for word in words:
         if not any(id.startswith(word) for id in among):
             groups = sorted({id.partition(".")[0] for id in among})
-            raise ValueError(
-                f"there is no formula {word!r}; give one of {', '.join(groups)}, or a whole id"
-            )
+            near = did_you_mean(word, [*groups, *among]) or f"; give one of {', '.join(groups)}"
+            raise ValueError(f"there is no formula {word!r}{near}")
     return [
         one for id, one in among.items() if not words or any(id.startswith(word) for word in words)
     ]

@@ -15,12 +15,13 @@ import sys
 from pathlib import Path
 
 from minigpt.cli.arguments import add_ops
+from minigpt.expect import did_you_mean
 from minigpt.files import expect_ours
 from minigpt.model import GPT
 from minigpt.ops import load_ops
 from minigpt.tracing.page import PAGE_MARK
 from minigpt.tracing.tiny import tiny_model, tiny_tokenizer
-from minigpt.tracing.trace import Trace, trace
+from minigpt.tracing.trace import Step, Trace, trace
 from minigpt.training.checkpoint import find_model
 
 
@@ -76,6 +77,10 @@ def traced(args: argparse.Namespace) -> Trace:
         if args.ops == "numba":
             model.params = {name: array.astype("float32") for name, array in model.params.items()}
         return trace(model, args.text, tokenizer, ops=ops)
+    if args.model and not Path(args.model).exists():
+        near = did_you_mean(args.model, ("tiny", "prose"))
+        if near:
+            raise FileNotFoundError(f"--model {args.model}: no such directory{near}")
     return trace(GPT.from_pretrained(find_model(args.model)), args.text, ops=ops)
 
 
@@ -83,7 +88,14 @@ def part(recorded: Trace, name: str) -> Trace:
     try:
         return recorded[name]
     except KeyError as error:
-        raise ValueError(f"--only {name}: {error.args[0]}") from None
+        near = did_you_mean(name, dict.fromkeys(part for step in recorded for part in _parts(step)))
+        raise ValueError(f"--only {name}: {error.args[0]}{near}") from None
+
+
+def _parts(step: Step) -> list[str]:
+    """The names that stand for a step: "h.0.attn.heads", "h.0.attn", "h.0" and "h"."""
+    names = step.name.split(".")
+    return [".".join(names[:n]) for n in range(len(names), 0, -1)]
 
 
 def walk(recorded: Trace) -> None:

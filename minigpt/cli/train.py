@@ -21,7 +21,15 @@ from pathlib import Path
 
 import numpy as np
 
-from minigpt.cli.arguments import add_fields, add_ops, expect_writable, given, number, whole
+from minigpt.cli.arguments import (
+    add_fields,
+    add_ops,
+    expect_writable,
+    given,
+    number,
+    one_of,
+    whole,
+)
 from minigpt.cli.generate import default_prompt
 from minigpt.cli.warmup import warm_up
 from minigpt.config import GPTConfig
@@ -45,7 +53,7 @@ MADE_BY_DEMO = "demo.txt"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     about = "; ".join(f"{name}: {preset.about}" for name, preset in PRESETS.items())
     parser.add_argument(
-        "--preset", choices=PRESETS, help=f"{about} (default: task for a task, demo for a text)"
+        "--preset", **one_of(PRESETS), help=f"{about} (default: task for a task, demo for a text)"
     )
     parser.add_argument(
         "--data",
@@ -85,7 +93,7 @@ def add_tokenizer(parser: argparse.ArgumentParser, said: str) -> None:
     about = (
         "what a token is: char, a character; bpe, byte-level BPE trained on the text's first 90 %%"
     )
-    parser.add_argument("--tokenizer", choices=("char", "bpe"), help=f"{about} (default: {said})")
+    parser.add_argument("--tokenizer", **one_of(("char", "bpe")), help=f"{about} (default: {said})")
     parser.add_argument(
         "--vocab-size",
         dest="bpe_size",  # vocab_size is a field of the model, which every tokenizer gives

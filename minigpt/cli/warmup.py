@@ -8,6 +8,7 @@ import argparse
 import time
 
 from minigpt.ops import load_kernels
+from minigpt.training.progress import progress
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,24 +32,16 @@ def warm_up(everything: bool = False, show: bool = True) -> dict[str, float]:
 
     Seconds by name. A bar shows after 2 seconds.
     """
-    from tqdm import tqdm
-
     load_kernels()
     from kernels.warmup import compile_all, other_calls, training_calls
 
     calls = training_calls() | (other_calls() if everything else {})
     seconds = {}
-    with tqdm(
-        total=len(calls),
-        desc="compiling the kernels, once",
-        delay=2,
-        leave=False,
-        disable=not show,
-        ascii=True,
-    ) as bar:
+    about = "compiling the kernels, once"
+    with progress(about, len(calls), after=2.0, show=show) as advance:
         for name, took in compile_all(calls):
             seconds[name] = took
-            bar.update()
+            advance(name)
     return seconds
 
 

@@ -109,9 +109,10 @@ def load_data(
     if spec.partition(":")[0] in synthetic.TASKS:
         return synthetic.load_task(spec)
     if spec not in sources.SOURCES and not Path(spec).exists():
-        names = ", ".join([*sources.SOURCES, *synthetic.TASKS])
+        names = [*sources.SOURCES, *synthetic.TASKS]
         raise FileNotFoundError(
-            f"data {spec}: neither a name of `minigpt data list` ({names}) nor a file or folder"
+            f"data {spec}: neither a name of `minigpt data list` ({', '.join(names)}) nor a file "
+            f"or folder{expect.did_you_mean(spec.partition(':')[0], names)}"
         )
     return TextData(full_name(spec), sources.read_source(spec), tokenizer)
 

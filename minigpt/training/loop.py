@@ -10,6 +10,7 @@ Left out: several machines, mixed precision, early stopping.
 
 import math
 import time
+from contextlib import AbstractContextManager
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from minigpt.training.evaluation import evaluation
 from minigpt.training.lock import locked
 from minigpt.training.log import LOG, Log
 from minigpt.training.muon import muon_step
+from minigpt.training.progress import HEADER, Advance, evaluation_line, progress, width
 from minigpt.training.randomness import generator
 from minigpt.training.run import Run, diverged, save
 from minigpt.training.stopping import Stop, Stopped, stops
@@ -43,19 +45,20 @@ def train(run: Run, max_seconds: float | None = None, show: bool = True) -> bool
                 f"{run.out}: holds a checkpoint of a later step than {run.step}; resume it, or "
                 "train in another directory"
             )
-        with Log(run.out / LOG, run.step) as log, _progress(run, show) as bar:
+        with Log(run.out / LOG, run.step) as log, _bar(run, show) as advance:
+            print(HEADER)
             while True:
                 late = max_seconds is not None and time.monotonic() - begun >= max_seconds
-                done = _evaluated(run, stop, log, bar) and run.step >= run.settings.max_iters
+                done = _evaluated(run, stop, log) and run.step >= run.settings.max_iters
                 if done or late or stop.asked or run.step % run.settings.checkpoint_interval == 0:
                     save(run)
                 if done or late or stop.asked:
                     drop_older(run.out, run.step)
                     return done
-                _stepped(run, stop, log, bar)
+                _stepped(run, stop, log, advance)
 
 
-def _evaluated(run: Run, stop: Stop, log: Log, bar: object) -> bool:
+def _evaluated(run: Run, stop: Stop, log: Log) -> bool:
     """Evaluate and log it, if it is time to.
 
     Returns False if a stop came first: who resumes begins with this evaluation.
@@ -68,11 +71,11 @@ def _evaluated(run: Run, stop: Stop, log: Log, bar: object) -> bool:
     except Stopped:
         return False
     log.write(line)
-    bar.write(_describe(line))
+    print(evaluation_line(line, width()), flush=True)
     return True
 
 
-def _stepped(run: Run, stop: Stop, log: Log, bar: object) -> None:
+def _stepped(run: Run, stop: Stop, log: Log, advance: Advance) -> None:
     """One step, logged. If a stop comes before the weights have changed, there was no step."""
     before = time.monotonic()
     try:
@@ -86,8 +89,7 @@ def _stepped(run: Run, stop: Stop, log: Log, bar: object) -> None:
     log.write(line)
     tokens = run.settings.batch_size * run.settings.grad_accumulation * run.model.config.block_size
     speed = tokens / (time.monotonic() - before)
-    bar.set_postfix_str(f"loss {line['loss']:.3f}, {speed:,.0f} tokens/s", refresh=False)
-    bar.update()
+    advance(f"loss {line['loss']:.3f}  {speed:,.0f} tokens/s")
 
 
 def train_step(run: Run) -> dict:
@@ -152,26 +154,6 @@ def update(run: Run, grads: dict[str, np.ndarray], lr: float, scale: float) -> N
         optimizer(ops).adamw_step(*step, **usual)
 
 
-def _progress(run: Run, show: bool):
-    """A bar with the time left; none where the output is no terminal, or show is False.
-
-    Its write() works all the same.
-    """
-    from tqdm import tqdm
-
-    off = None if show else True  # None: off where stderr is no terminal
-    return tqdm(
-        total=run.settings.max_iters,
-        initial=run.step,
-        unit=" step",
-        ascii=" #",
-        dynamic_ncols=True,
-        disable=off,
-    )
-
-
-def _describe(line: dict) -> str:
-    text = (
-        f"step {line['step']:5d}  train {line['train_loss']:.4f}  val {line['val_loss']:.4f} nats"
-    )
-    return text if "sample" not in line else f"{text}  | {ascii(line['sample'])[1:-1]}"
+def _bar(run: Run, show: bool) -> AbstractContextManager[Advance]:
+    """A bar of the steps."""
+    return progress("training", run.settings.max_iters, run.step, show=show)
