@@ -39,11 +39,12 @@ def turn(work) -> float:
     """The median time of some calls, after one that is not counted."""
     time.sleep(SETTLE)
     work()
-    times = []
-    while sum(times) < TURN:
+    times, spent = [], 0.0
+    while spent < TURN:
         begun = time.perf_counter()
         work()
         times.append(time.perf_counter() - begun)
+        spent += times[-1]
     return sorted(times)[len(times) // 2]
 
 
