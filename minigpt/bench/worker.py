@@ -7,7 +7,6 @@ others.
 """
 
 import json
-import os
 import sys
 import time
 
@@ -19,7 +18,9 @@ def main(peer: str) -> None:
     if peer == "torch":
         import torch
 
-        torch.set_num_threads(os.cpu_count() or 1)
+        from minigpt.bench.machine import cores
+
+        torch.set_num_threads(cores())
     from minigpt.bench.peers import WORK
 
     work = None
