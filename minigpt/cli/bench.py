@@ -1,5 +1,6 @@
-"""Measure the kernels beside NumPy and, where it is installed, PyTorch: in turn, in one run, each
-in a process of its own.
+"""Measure the kernels beside NumPy and, if it is installed, PyTorch.
+
+The peers take turns in one run, each in a process of its own.
 
   minigpt bench                     everything, about ten minutes
   minigpt bench attention step      some of it
@@ -9,8 +10,9 @@ in a process of its own.
 NAME says which machine it is, e.g. amd-family-26-model-2-2-cores. Another
 machine's file is left as it is.
 
-A ratio is how many times as long as the kernels a peer takes: x1.50 means that the kernels are
-1.5 times as fast. The peers are started without OPENBLAS_CORETYPE, OMP_NUM_THREADS and the like.
+A ratio is how many times as long as the kernels a peer takes: x1.50 means that
+the kernels are 1.5 times as fast. PyTorch is eager, float32, on the CPU. The
+peers are started without OPENBLAS_CORETYPE, OMP_NUM_THREADS and the like.
 """
 
 import argparse
