@@ -440,8 +440,4 @@ def test_a_file_of_a_persons_is_not_written_over(tmp_path, capsys):
     assert "is a directory" in refused(
         capsys, "trace", "trans", "--model", "tiny", "--html", str(tmp_path)
     )
-    (tmp_path / "RESULTS.md").write_text("my results", encoding="utf-8")
-    assert "exists, and minigpt did not write it" in refused(
-        capsys, "bench", "--out", str(tmp_path)
-    )
     assert notes.read_text(encoding="utf-8") == "<!doctype html>my notes"

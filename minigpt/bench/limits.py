@@ -1,20 +1,33 @@
-"""What the machine can do, and what is no matter of speed: memory of attention, seconds of
-compiling.
+"""What the machine can do, the memory of attention, the seconds of compiling.
 
-Each in a fresh process.
+Each is measured in a process of its own, in the peers' environment.
 """
 
 import json
-import os
-import platform
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from minigpt.bench.environment import peer_environment
+
+MACHINE = """
+import json
+from minigpt.bench.machine import describe
+print(json.dumps(describe()))
+"""
+
 PEAK = """
+import json
+from minigpt.bench.peak import peak_gflops
+print(json.dumps(peak_gflops()))
+"""
+
+SGEMM = """
 import json, time, numpy as np
 a = np.random.default_rng(0).standard_normal((2048, 2048), np.float32)
 times = []
@@ -46,40 +59,55 @@ tracemalloc.stop()
 print(json.dumps(call(T)))
 """
 
-COLD = """
+COMPILE = """
 import json
 from minigpt.cli.warmup import warm_up
 print(json.dumps(sum(warm_up(show=False).values())))
 """
 
 
+class Limits(NamedTuple):
+    """What no kernel on this machine can exceed, and what OpenBLAS reaches."""
+
+    peak: float  # GFLOP/s of the register tile in the L1 cache
+    sgemm: float  # GFLOP/s of OpenBLAS
+    bandwidth: float  # GB/s read from memory
+
+    def __str__(self) -> str:
+        return (
+            f"peak {self.peak:.0f} GFLOP/s (register tile in the L1 cache, all threads); "
+            f"OpenBLAS sgemm 2048 x 2048 x 2048 {self.sgemm:.0f} GFLOP/s "
+            f"({self.sgemm / self.peak:.0%} of peak); memory read {self.bandwidth:.0f} GB/s"
+        )
+
+
 def run(script: str, *arguments: object, **environment: str) -> object:
     """What a script prints as JSON, in a process of its own.
 
-    Raises RuntimeError with its last words where it fails.
+    Raises RuntimeError with its last words if it fails.
     """
     command = [sys.executable, "-c", script, *map(str, arguments)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, env=os.environ | environment, check=False
-    )
+    clean = peer_environment(**environment)
+    done = subprocess.run(command, capture_output=True, text=True, env=clean, check=False)
     if done.returncode:
         raise RuntimeError(f"a measurement failed: {done.stderr.strip().splitlines()[-1]}")
     return json.loads(done.stdout)
 
 
-def peak_gflops() -> float:
-    """OpenBLAS's sgemm on large square matrices: what the machine is said to be able to do."""
-    return run(PEAK)
+def machine() -> dict[str, object]:
+    """What a reader must know of the machine, as a peer sees it."""
+    return run(MACHINE)
 
 
-def read_gigabytes() -> float:
-    """Gigabytes a second that all threads together read."""
-    return run(BANDWIDTH)
+def measure_limits() -> Limits:
+    """The machine's peak, OpenBLAS's sgemm, and the memory's speed."""
+    return Limits(run(PEAK), run(SGEMM), run(BANDWIDTH))
 
 
 def attention_memory(ops: str, T: int) -> float:
-    """MiB that forward and backward take at their peak, beyond their inputs, results included: B =
-    1, nh = 12, hs = 64.
+    """MiB that forward and backward need at most, results included, inputs not.
+
+    B = 1, nh = 12, hs = 64.
     """
     return run(MEMORY, ops, T)
 
@@ -87,90 +115,36 @@ def attention_memory(ops: str, T: int) -> float:
 def cold_compile() -> float:
     """Seconds to compile all that a training run needs, with an empty cache."""
     with tempfile.TemporaryDirectory() as empty:
-        return run(COLD, NUMBA_CACHE_DIR=empty)
+        return run(COMPILE, NUMBA_CACHE_DIR=empty)
+
+
+TRAIN = "--preset char-cpu --max-iters 1 --eval-batches 1 --sample-length 0 --ops numba --quiet"
 
 
 def first_step(words: int = 20000) -> float:
     """Seconds from the start of `minigpt train` (char-cpu's model, warm cache) until its first step
     is done.
     """
-    import time
-
+    numbers = np.random.default_rng(0).integers(0, 1000, words)
+    run(COMPILE)  # the cache of these settings: a removed one may have had another
     with tempfile.TemporaryDirectory() as directory:
-        text = Path(directory, "text.txt")
-        text.write_text(
-            " ".join(str(n) for n in np.random.default_rng(0).integers(0, 1000, words)),
-            encoding="utf-8",
-        )
-        out = Path(directory, "run")
-        command = [
-            sys.executable,
-            "-m",
-            "minigpt",
-            "train",
-            "--preset",
-            "char-cpu",
-            "--data",
-            str(text),
-            "--out",
-            str(out),
-        ]
-        command += [
-            "--max-iters",
-            "1",
-            "--eval-batches",
-            "1",
-            "--sample-length",
-            "0",
-            "--ops",
-            "numba",
-            "--quiet",
-        ]
-        with subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-        ) as process:
-            begun = time.perf_counter()
-            while process.poll() is None:
-                log = out / "log.jsonl"
-                if log.exists() and '"lr"' in log.read_text(encoding="utf-8"):
-                    break
-                time.sleep(0.005)
-            seconds = time.perf_counter() - begun
-            said = process.communicate()[1]
+        text, out = Path(directory, "text.txt"), Path(directory, "run")
+        text.write_text(" ".join(map(str, numbers)), encoding="utf-8")
+        flags = [*TRAIN.split(), "--data", str(text), "--out", str(out)]
+        command = [sys.executable, "-m", "minigpt", "train", *flags]
+        return _until_first_step(command, out / "log.jsonl")
+
+
+def _until_first_step(command: list[str], log: Path) -> float:
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=peer_environment(), **pipes) as process:
+        begun = time.perf_counter()
+        while process.poll() is None:
+            if log.exists() and '"lr"' in log.read_text(encoding="utf-8"):
+                break
+            time.sleep(0.005)
+        seconds = time.perf_counter() - begun
+        said = process.communicate()[1]
     if process.returncode:
         raise RuntimeError(f"minigpt train failed: {said.strip()}")
     return seconds
-
-
-def machine() -> dict[str, object]:
-    """What a reader must know of the machine and of the versions."""
-    from importlib import metadata
-
-    versions = {}
-    for name in ("numpy", "numba", "llvmlite", "torch"):
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            versions[name] = "not installed"
-    return {
-        "processor": processor(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        **versions,
-    }
-
-
-def processor() -> str:
-    """The processor's name, and the tile that is used on it."""
-    from kernels.tile import LANES, ROWS, VECTORS
-
-    name = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = [
-            line.partition(":")[2].strip()
-            for line in info.read_text().splitlines()
-            if line.startswith("model name")
-        ]
-        name = names[0] if names else name
-    return f"{name}, tile {LANES} lanes x {ROWS} rows x {VECTORS} vectors"

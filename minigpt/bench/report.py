@@ -1,11 +1,14 @@
-"""What is shown of the measurements: a line for each case as it comes, a summary of the bars,
-RESULTS.md, a plot.
+"""What is shown of the measurements: a line for each case as it comes, a summary, a results file
+for each machine, a plot.
 """
 
 import math
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
+from minigpt.bench.environment import removed_text
+from minigpt.bench.limits import Limits
 from minigpt.bench.run import Result
 
 PEERS = {"numba": "kernels", "numpy": "NumPy", "torch": "PyTorch", "numba1": "1 thread"}
@@ -27,11 +30,14 @@ TITLES = {
 
 
 def line(result: Result, peak: float = 0.0) -> str:
-    """A case: each peer's median, and how many times as long as ours it takes."""
+    """A case: each peer's median, and how many times as long as ours it takes.
+
+    peak: the machine's, in GFLOP/s; the line then has the share that the kernels reach.
+    """
     case, ours = result.case, result.case.peers[0]
     text = f"{case.label:40s} {PEERS[ours]} {milliseconds(result.median(ours))}"
     if peak:
-        text += f" {result.gflops(ours):5.0f} GFLOP/s {result.gflops(ours) / peak:4.0%}"
+        text += f" {result.gflops(ours):5.0f} GFLOP/s {result.gflops(ours) / peak:4.0%} of peak"
     for peer in result.seconds:
         if peer != ours:
             text += (
@@ -44,85 +50,93 @@ def milliseconds(seconds: float) -> str:
     return f"{1e3 * seconds:8.3f} ms" if seconds < 0.01 else f"{1e3 * seconds:8.1f} ms"
 
 
-def summary(results: Iterable[Result]) -> list[str]:
-    """A line for each group: the geometric mean of the ratios to the peer whom its bar is about,
-    and the least.
-    """
-    lines = []
-    results = list(results)
+class Summary(NamedTuple):
+    """The ratios of one group to the peer of AGAINST."""
+
+    title: str
+    mean: float  # geometric
+    least: float
+    count: int
+
+    def __str__(self) -> str:
+        of = f"geometric mean of {self.count}; least x{self.least:.2f}"
+        return f"{self.title:70s} x{self.mean:.2f} ({of})"
+
+
+def summary(results: Iterable[Result]) -> list[Summary]:
+    """The ratios of each group, in short."""
+    results, found = list(results), []
     for group, peer in AGAINST.items():
-        ratios = [
-            result.ratio(peer)
-            for result in results
-            if result.case.group == group and peer in result.seconds
-        ]
-        if ratios:
+        chosen = [r for r in results if r.case.group == group and peer in r.seconds]
+        if chosen:
+            ratios = [result.ratio(peer) for result in chosen]
             mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
-            lines.append(
-                f"{TITLES[group]:70s} x{mean:.2f} (geometric mean of {len(ratios)}; least x{min(ratios):.2f})"
-            )
-    return lines
+            found.append(Summary(TITLES[group], mean, min(ratios), len(ratios)))
+    return found
+
+
+def written_for(machine: str) -> str:
+    """What the first lines of a machine's results file say: by this it is recognized."""
+    return f"Written for the machine `{machine}` by `minigpt bench"
+
+
+HOW = """
+Do not edit: the next run on this machine replaces the file. Each peer runs in a process of its own,
+in turn, round after round, so that the idle threads of one do not slow another. The tables show the
+median over the rounds, and the median of each round's ratio. A ratio is how many times as long as
+the kernels the peer takes: above 1, the kernels are faster. PyTorch is eager, float32, on the CPU.
+"Of peak" is the share of the machine's own peak that the kernels reach, all threads together.
+The peers are started without the settings that choose a library's kernels or threads
+(OPENBLAS_CORETYPE, OMP_NUM_THREADS and the like; minigpt/bench/environment.py has the list).
+"""
 
 
 def markdown(
     results: list[Result],
-    machine: dict,
-    peak: float,
-    bandwidth: float,
+    machine: dict[str, object],
+    limits: Limits,
+    gone: dict[str, str],
     more: list[str],
     command: str,
 ) -> str:
-    """RESULTS.md."""
-    text = ["# Results", "", f"Command: `{command}`.", ""]
-    text += [
-        "Written by that command; do not edit. Each peer runs in a process of its own, in turn, round after round, so that no"
-    ]
-    text += [
-        "idle thread pool starves another's; what is shown is the median over the rounds, and the median of each round's ratio."
-    ]
-    text += [
-        "A ratio is how many times as long as the kernels the peer takes: above 1, the kernels are faster.",
-        "",
-    ]
+    """A machine's results file.
+
+    gone: the settings that the peers were started without. more: lines of a table of their own.
+    """
+    options = command.removeprefix("minigpt bench")
+    text = [f"# Results of {machine['machine']}", ""]
+    text += [f"{written_for(machine['machine'])}{options}`.", *HOW.splitlines(), ""]
     text += [f"* {name}: {value}" for name, value in machine.items()]
-    text += [
-        f"* OpenBLAS sgemm 2048 x 2048 x 2048: {peak:.0f} GFLOP/s; memory read by all threads: {bandwidth:.0f} GB/s",
-        "",
-    ]
+    text += [f"* settings removed: {removed_text(gone)}", f"* {limits}", ""]
     text += ["## In short", "", "| against | geometric mean | least |", "|---|---|---|"]
-    for summed in summary(results):
-        title, _, numbers = summed.partition(" x")
-        mean, _, rest = numbers.partition(" (")
-        text.append(f"| {title.strip()} | {mean} | {rest.rpartition('least x')[2].rstrip(')')} |")
+    text += [f"| {s.title} | {s.mean:.2f} | {s.least:.2f} |" for s in summary(results)]
     text += ["", *more, ""]
     for group, title in TITLES.items():
         chosen = [result for result in results if result.case.group == group]
         if chosen:
-            text += [f"## {title[0].upper()}{title[1:]}", "", *_table(chosen, peak), ""]
+            text += [f"## {title[0].upper()}{title[1:]}", "", *_table(chosen, limits.peak), ""]
     return "\n".join(text)
 
 
 def _table(results: list[Result], peak: float) -> list[str]:
+    ours = results[0].case.peers[0]
     peers = [peer for peer in PEERS if any(peer in result.seconds for result in results)]
-    others = [peer for peer in peers if peer != results[0].case.peers[0]]
-    head = [
-        "work",
-        *(f"{PEERS[peer]}, ms" for peer in peers),
-        "GFLOP/s",
-        "of sgemm",
-        *(f"{PEERS[peer]} / kernels" for peer in others),
-    ]
-    rows = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    others = [peer for peer in peers if peer != ours]
+    head = ["work", *(f"{PEERS[peer]}, ms" for peer in peers), "GFLOP/s", "of peak"]
+    head += [f"{PEERS[peer]} / kernels" for peer in others]
+    rows = [_row(head), "|" + "---|" * len(head)]
     for result in results:
-        ours = result.case.peers[0]
+        here = result.seconds
         cells = [result.case.label]
-        cells += [
-            f"{1e3 * result.median(peer):.3g}" if peer in result.seconds else "" for peer in peers
-        ]
+        cells += [f"{1e3 * result.median(peer):.3g}" if peer in here else "" for peer in peers]
         cells += [f"{result.gflops(ours):.0f}", f"{result.gflops(ours) / peak:.0%}"]
-        cells += [f"{result.ratio(peer):.2f}" if peer in result.seconds else "" for peer in others]
-        rows.append("| " + " | ".join(cells) + " |")
+        cells += [f"{result.ratio(peer):.2f}" if peer in here else "" for peer in others]
+        rows.append(_row(cells))
     return rows
+
+
+def _row(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 def draw(results: list[Result], path: Path) -> None:

@@ -4,7 +4,6 @@ each, and their ratios.
 
 import importlib.util
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from minigpt.bench.cases import Case
+from minigpt.bench.environment import peer_environment
 
 
 class Result(NamedTuple):
@@ -37,10 +37,11 @@ class Result(NamedTuple):
 
 
 class Worker:
-    """A peer's process."""
+    """A peer's process, in the peers' environment (environment.py)."""
 
     def __init__(self, peer: str):
-        environment = os.environ | ({"NUMBA_NUM_THREADS": "1"} if peer == "numba1" else {})
+        one_thread = {"NUMBA_NUM_THREADS": "1"} if peer == "numba1" else {}
+        environment = peer_environment(**one_thread)
         command = [sys.executable, "-m", "minigpt.bench.worker", peer]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment

@@ -7,7 +7,6 @@ others.
 """
 
 import json
-import os
 import sys
 import time
 
@@ -19,7 +18,9 @@ def main(peer: str) -> None:
     if peer == "torch":
         import torch
 
-        torch.set_num_threads(os.cpu_count() or 1)
+        from minigpt.bench.machine import cores
+
+        torch.set_num_threads(cores())
     from minigpt.bench.peers import WORK
 
     work = None
@@ -39,11 +40,12 @@ def turn(work) -> float:
     """The median time of some calls, after one that is not counted."""
     time.sleep(SETTLE)
     work()
-    times = []
-    while sum(times) < TURN:
+    times, spent = [], 0.0
+    while spent < TURN:
         begun = time.perf_counter()
         work()
         times.append(time.perf_counter() - begun)
+        spent += times[-1]
     return sorted(times)[len(times) // 2]
 
 

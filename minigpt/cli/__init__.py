@@ -46,9 +46,9 @@ ABOUT = "minigpt: a GPT in NumPy that you can read, step through, check and run 
 
 GREETING = f"""{ABOUT}
 
-  See inside   minigpt trace "The best way"      every call, forward and backward
+  See inside   minigpt trace "The best way"      every call, both passes
   Write        minigpt generate                  a small trained model writes
-  Train        minigpt demo                      a GPT learns to spell, in a minute
+  Train        minigpt demo                      a GPT learns, in a minute
   Check yours  minigpt contract softmax          what a function must do,
                minigpt check --ops my_layers.py  and whether yours does it
 
