@@ -3,8 +3,8 @@ idea a rung.
 
     matmul       m0 three loops -> m1 their order -> m2 threads -> m3 cache blocks -> m4 several rows at once
                  -> m5 sums in registers -> m6 kernels/matmul.py itself
-    attention    a0 the formula -> a1 online softmax -> a2 blocks -> a3 queries as lanes -> a5 kernels/attention.py itself
-    backward     a4 P computed again from lse -> a6 kernels/attention.py itself
+    attention    a0 the formula -> a1 online softmax -> a2 blocks -> a3 queries as lanes -> a4 kernels/attention.py itself
+    backward     b0 P recomputed from lse -> b1 kernels/attention.py itself
 
 Each rung is one file, says on top what it adds to the rung before and why that is faster, and gives
 the same numbers as that one. Read a file, then the next with the first beside it. What each step is
@@ -30,10 +30,10 @@ ATTENTION: tuple[tuple[str, str], ...] = (
     ("a1_online", "online softmax, no score stored"),
     ("a2_tiles", "blocks of queries and keys"),
     ("a3_lanes", "queries as lanes, register tiles"),
-    ("a5_kernel", "kernels/attention.py: heads in place"),
+    ("a4_kernel", "kernels/attention.py: heads in place"),
 )
 BACKWARD: tuple[tuple[str, str], ...] = (
-    ("a4_backward", "P again from lse, block by block"),
-    ("a6_kernel_backward", "kernels/attention.py: register tiles"),
+    ("b0_recompute", "P recomputed from lse, in blocks"),
+    ("b1_kernel", "kernels/attention.py: register tiles"),
 )
 RUNGS = MATMUL + ATTENTION + BACKWARD  # (module, what it adds)

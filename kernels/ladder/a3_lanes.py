@@ -10,7 +10,7 @@ tile reads for O^T = V^T P^T. The products are those of m5_tile.py: their sums s
 
 T is padded with zeros to whole blocks. No harm is done: a key that is not there lies beyond the
 diagonal, and a query that is not there is not written. lse = m + log l is kept: from it and q, k
-alone the backward pass (a4) makes P again.
+alone the backward pass (b0) makes P again.
 Source: Dao 2023, "FlashAttention-2" (lse); Goto and van de Geijn 2008 (panels).
 """
 

@@ -1,4 +1,4 @@
-"""Rung 4, the way back: dq, dk and dv, with P computed again from q, k and lse instead of being
+"""Rung 0 of the backward pass: dq, dk and dv, with P computed again from q, k and lse instead of being
 kept.
 
     P = e^(S - lse)         S = q k^T / sqrt(hs), again

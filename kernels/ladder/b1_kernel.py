@@ -1,6 +1,6 @@
 """The last rung backward: kernels/attention.py, what the model trains on.
 
-The steps are a4's. As in a3, queries are lanes, and all five products are register tiles, which is
+The steps are b0's. As in a3, queries are lanes, and all five products are register tiles, which is
 where the time was: S^T = K Q^T and dP^T = V dout^T with queries as columns. So P^T and dS^T come
 out as the rows that dV += P^T dout and dK += dS^T Q read, and as the panels of dQ^T += K^T dS^T.
 For this q and dout are copied both ways round, and K and V once a head.
