@@ -40,7 +40,8 @@ def markdown(size: str, peak: float, measured: list[tuple[str, list[Row]]]) -> s
     parts = [
         f"    python -m kernels.ladder.table --size {size} --readme",
         f"{processor()}, {os.cpu_count()} logical cores; {threads()} threads, register tile "
-        f"{ROWS} x {COLUMNS}.\nPeak: {peak:.0f} GFLOP/s. Times are medians.",
+        f"{ROWS} x {COLUMNS}.\nPeak: {peak:.0f} GFLOP/s, the best call in one second. The times "
+        "are medians.",
     ]
     for title, rows in measured:
         parts += [f"### {title[0].upper()}{title[1:]}", "\n".join(markdown_table(rows))]
