@@ -101,8 +101,9 @@ def check(topic: Topic, modules: list[ModuleType]) -> list[float]:
         results = getattr(module, topic.call)(*topic.inputs)
         results = results if isinstance(results, tuple) else (results,)
         last = [r[-1:, -1:] if r.ndim == 4 else r for r in results]
-        off = max(map(difference, last, topic.exact))
-        step = off if before is None else max(map(difference, results, before))
+        off = max(difference(*pair) for pair in zip(last, topic.exact, strict=True))
+        pairs = zip(results, before or results, strict=True)
+        step = max(difference(*pair) for pair in pairs) if before else off
         assert max(off, step) < FAR_OFF, (
             f"{module.__name__}: {off:.1e} from float64, {step:.1e} from the rung before"
         )
