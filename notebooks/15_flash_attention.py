@@ -239,7 +239,7 @@ for topic in timing.topics("tiny")[1:]:
 # **a1** is the row that you have seen, in Numba. Compare it line by line with `online_row` above.
 
 # %%
-from kernels.ladder import a1_online, a2_tiles, a3_lanes, a4_backward
+from kernels.ladder import a1_online, a2_tiles, a3_lanes, b0_recompute
 
 source(a1_online._head)
 
@@ -250,19 +250,20 @@ source(a1_online._head)
 source(a2_tiles._online_softmax)
 
 # %% [markdown]
-# **a3** turns the block round. A processor works on 4, 8 or 16 numbers at once, if they lie side by
-# side. Where the *queries* lie side by side, each of them has a maximum of its own, and no sum has
-# to be made across. And both products, $q k^\top$ and $P v$, are now the register tile of notebook
-# 14: that is where most of its time is won. Shown here is what lies between the two.
+# **a3** transposes the tile: neighbouring numbers now belong to different queries. A processor
+# works on 4, 8 or 16 neighbouring numbers at once. Each query has its lane of the vector, so a
+# maximum or a sum over keys never has to combine lanes. And both products, $q k^\top$ and $P v$,
+# are now the register tile of notebook 14, which saves most of the time. This is the code between
+# the two:
 
 # %%
 source(a3_lanes._online_softmax)
 
 # %% [markdown]
-# **a4** is the way back of the last section:
+# **b0** is the backward pass of the last section:
 
 # %%
-source(a4_backward._block)
+source(b0_recompute._block)
 
 # %% [markdown]
 # ## What is read and written
@@ -452,6 +453,7 @@ answer("the whole row", None if mine is None else np.asarray(mine), out[5], mist
 # * Tiles make it fast, and nothing grows with $T^2$ but the work (and a dropout mask, where there
 #   is one).
 #
-# **Where it is:** `kernels/ladder/` a0 to a6, `kernels/flash.py`, `kernels/attention.py`; `minigpt
-# check attention --ops numba` tests the kernel, `python -m kernels.ladder.table` times the rungs.
-# Before: 14, a fast matmul. Next: 16, inside a trained model.
+# **Where it is:** `kernels/ladder/` a0 to a4, b0 and b1, `kernels/flash.py`,
+# `kernels/attention.py`; `minigpt check attention --ops numba` tests the kernel, `python -m
+# kernels.ladder.table` times the rungs. Before: 14, a fast matmul. Next: 16, inside a trained
+# model.

@@ -1,7 +1,7 @@
-"""The ladder: every rung against float64, its reads and writes against a count, and the table.
+"""Tests the ladder: every rung against float64, its counts, the tables and README.
 
-Run as a script with NUMBA_DISABLE_JIT=1, this file counts what each rung reads and writes
-(test_without_compiler does so).
+Run as a script with NUMBA_DISABLE_JIT=1, this file counts what each rung reads and writes. That is
+what test_without_compiler does.
 """
 
 import importlib
@@ -15,7 +15,7 @@ import pytest
 
 pytest.importorskip("numba")
 
-from kernels.ladder import ATTENTION, BACKWARD, MATMUL, RUNGS, a3_lanes, common, table
+from kernels.ladder import ATTENTION, BACKWARD, MATMUL, RUNGS, a3_lanes, common, report, table
 from kernels.tile import COLUMNS, ROWS
 from minigpt import layers
 
@@ -25,7 +25,7 @@ def rung(name: str):
 
 
 def expect_exact(result: np.ndarray, numpy32: np.ndarray, exact: np.ndarray) -> None:
-    """The error rule: at most twice the error of NumPy in float32."""
+    """Check the error rule: at most twice the error of NumPy in float32."""
     assert result.dtype == np.float32 and result.shape == exact.shape
     tiny = 8 * np.finfo(np.float32).eps * (np.abs(exact).max() + 1.0)
     error, allowed = np.abs(result - exact).max(), 2 * np.abs(numpy32 - exact).max() + tiny
@@ -40,8 +40,8 @@ def test_matmul(name, M, N, K):
     a, b = table.normal(M, K), table.normal(K, N, seed=1)
     c = rung(name).matmul(a, b)
     expect_exact(c, a @ b, a.astype(np.float64) @ b.astype(np.float64))
-    c_turned = rung(name).matmul(b.T, a.T)  # not row by row in memory
-    np.testing.assert_allclose(c_turned, c.T, rtol=1e-5, atol=1e-5 * np.abs(c).max())
+    c_transposed = rung(name).matmul(b.T, a.T)  # not row by row in memory
+    np.testing.assert_allclose(c_transposed, c.T, rtol=1e-5, atol=1e-5 * np.abs(c).max())
 
 
 @pytest.mark.parametrize("hs", [8, 16, 40])
@@ -64,7 +64,7 @@ def test_attention(T, hs):
 
 
 def test_large_scores():
-    """Scores of some thousands: without the running maximum, e^score would be infinite."""
+    """Scores of thousands need the running maximum: e^score would be infinite."""
     q, k, v = (
         100 * table.normal(1, 1, 70, 8),
         table.normal(1, 1, 70, 8, seed=1),
@@ -91,10 +91,60 @@ def test_table(capsys, monkeypatch):
     table.main(["--size", "tiny"])
     printed = capsys.readouterr().out
     assert printed.isascii()
+    assert max(map(len, printed.splitlines())) <= 80
     for name, adds in RUNGS:
         assert any(line.startswith(name) and adds in line for line in printed.splitlines()), (
             f"no line for {name}"
         )
+
+
+def test_rungs_are_numbered_without_gaps():
+    for letter, rungs in (("m", MATMUL), ("a", ATTENTION), ("b", BACKWARD)):
+        numbers = [name.split("_")[0] for name, _ in rungs]
+        assert numbers == [f"{letter}{i}" for i in range(len(rungs))]
+
+
+def test_every_rung_is_a_file_and_every_file_is_listed():
+    folder = Path(table.__file__).parent
+    shared = {"__init__", "common", "peak", "report", "table"}
+    files = {file.stem for file in folder.glob("*.py")} - shared
+    assert files == {name for name, _ in RUNGS}
+
+
+def expect_rungs_in_order(text: str) -> None:
+    """Markdown tables hold one row per rung, with its file and what it adds, in order."""
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| [")]
+    assert [(row[0], row[-1]) for row in rows] == [
+        (f"[{name}]({name}.py)", adds) for name, adds in RUNGS
+    ]
+    assert all(len(row) == 5 for row in rows)
+
+
+def test_readme_has_every_rung():
+    text = report.README.read_text(encoding="utf-8")
+    assert text.count(report.BEGIN) == text.count(report.END) == 1
+    before, _, rest = text.partition(report.BEGIN)
+    measured, _, after = rest.partition(report.END)
+    expect_rungs_in_order(measured)
+    for name, _ in RUNGS:
+        assert f"- **{name[:2]}** " in before + after, f"no sentence on {name}"
+
+
+def test_markdown_and_readme(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(table, "ROUNDS", 2)
+    table.main(["--size", "tiny", "--markdown"])
+    text = capsys.readouterr().out
+    expect_rungs_in_order(text)
+    assert "table --size tiny --readme" in text and report.processor() in text
+    readme = tmp_path / "README.md"
+    with pytest.raises(ValueError, match="must contain the lines"):
+        readme.write_text("no markers", encoding="utf-8")
+        report.write_readme(text, readme)
+    readme.write_text(f"above\n{report.BEGIN}\nold\n{report.END}\nbelow\n", encoding="utf-8")
+    for _ in range(2):  # the second time changes nothing
+        report.write_readme(text.strip(), readme)
+        expected = f"above\n{report.BEGIN}\n\n{text.strip()}\n\n{report.END}\nbelow\n"
+        assert readme.read_text(encoding="utf-8") == expected
 
 
 def test_without_compiler():
@@ -135,17 +185,17 @@ class Counted(np.ndarray):
 
 
 def count_traffic() -> None:
-    """Each rung's `traffic` against what its loops do.
+    """Compare the `traffic` of each rung with what its loops do.
 
-    The rungs that are kernels are only run: theirs is an account of tiles.
+    The rungs that are kernels are only run, because their `traffic` counts whole tiles.
     """
 
     def counted(make):
         def counting(shape, dtype=float):
             array = make(shape, dtype)
-            few = array.size < 64 or array.shape[:1] == (5,)  # a few numbers a query
-            # or the tile's registers
-            return array if few or array.shape == (ROWS, COLUMNS) else array.view(Counted)
+            few = array.size < 64 or array.shape[:1] == (5,)  # the few numbers per query
+            registers = array.shape == (ROWS, COLUMNS)
+            return array if few or registers else array.view(Counted)
 
         return counting
 
@@ -155,10 +205,8 @@ def count_traffic() -> None:
     lse = a3_lanes.attention_and_lse(*(table.normal(1, 2, 40, 8) for _ in range(3)))[1]
     np.empty, np.zeros = counted(np.empty), counted(np.zeros)
     for name in [name for name, _ in RUNGS if "kernel" not in name]:
-        module, shape = (
-            rung(name),
-            (1, 2, 64 if name == "a3_lanes" else 40, 8),
-        )  # a3 in whole blocks
+        module = rung(name)
+        shape = (1, 2, 64 if name == "a3_lanes" else 40, 8)  # a3 needs whole blocks
         for seen in {"matrices", "heads"} & vars(module).keys():
             arguments = getattr(common, seen)
             setattr(

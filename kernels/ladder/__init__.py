@@ -1,27 +1,27 @@
-"""The ladder: from the three loops of a textbook to the kernels that this package trains with, one
-idea a rung.
+"""The ladder: from the three textbook loops to the kernels, one idea per rung.
 
-    matmul       m0 three loops -> m1 their order -> m2 threads -> m3 cache blocks -> m4 several rows at once
-                 -> m5 sums in registers -> m6 kernels/matmul.py itself
-    attention    a0 the formula -> a1 online softmax -> a2 blocks -> a3 queries as lanes -> a5 kernels/attention.py itself
-    backward     a4 P computed again from lse -> a6 kernels/attention.py itself
+    matmul       m0 three loops -> m1 their order -> m2 threads -> m3 cache blocks
+                 -> m4 several rows at once -> m5 sums in registers -> m6 kernels/matmul.py itself
+    attention    a0 the formula -> a1 online softmax -> a2 blocks -> a3 queries as lanes
+                 -> a4 kernels/attention.py itself
+    backward     b0 P recomputed from lse -> b1 kernels/attention.py itself
 
-Each rung is one file, says on top what it adds to the rung before and why that is faster, and gives
-the same numbers as that one. Read a file, then the next with the first beside it. What each step is
-worth on your machine:
+Each rung is one file. Its docstring says what it adds to the rung before and why that is faster.
+Its results agree with those of the rung before. Read a file, then the next with the first beside
+it. README.md has the measured tables. To time the rungs on your machine:
 
     python -m kernels.ladder.table
 
-Every module has `traffic(...)`: how many numbers its loops read from arrays and write to them
-(table.py says what is counted).
+Every module has `traffic(...)`, which returns how many numbers its loops read from arrays and write
+to them. table.py says what is counted.
 """
 
 MATMUL: tuple[tuple[str, str], ...] = (
     ("m0_plain", "the three loops i, j, k"),
-    ("m1_order", "loops i, k, j: along rows, in lanes"),
+    ("m1_order", "loops i, k, j: rows, in vector lanes"),
     ("m2_parallel", "rows shared among the threads"),
-    ("m3_blocks", "a piece of B that stays in the cache"),
-    ("m4_rows", "4 rows of A against 2 of B"),
+    ("m3_blocks", "a block of B that stays in the cache"),
+    ("m4_rows", "4 rows of A at once, 2 rows of B"),
     ("m5_tile", "sums in registers, B in panels"),
     ("m6_kernel", "kernels/matmul.py: blocks of panels"),
 )
@@ -30,10 +30,10 @@ ATTENTION: tuple[tuple[str, str], ...] = (
     ("a1_online", "online softmax, no score stored"),
     ("a2_tiles", "blocks of queries and keys"),
     ("a3_lanes", "queries as lanes, register tiles"),
-    ("a5_kernel", "kernels/attention.py: heads in place"),
+    ("a4_kernel", "kernels/attention.py: heads in place"),
 )
 BACKWARD: tuple[tuple[str, str], ...] = (
-    ("a4_backward", "P again from lse, block by block"),
-    ("a6_kernel_backward", "kernels/attention.py: register tiles"),
+    ("b0_recompute", "P recomputed from lse, in blocks"),
+    ("b1_kernel", "kernels/attention.py: register tiles"),
 )
 RUNGS = MATMUL + ATTENTION + BACKWARD  # (module, what it adds)

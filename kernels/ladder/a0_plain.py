@@ -1,13 +1,14 @@
-"""Rung 0: causal attention as its formula says, S = q k^T / sqrt(hs), P = softmax(S), out = P v,
-with all of S stored.
+"""Rung 0: causal attention as its formula says, with all scores stored.
 
-Each step goes over a T x T matrix: S is written, read for the maximum, read and written as P, read
-again for out. At T = 1024 that matrix is 4 MiB a head, more than the caches near a core hold, and
-half of it is scores of keys that a query may not see. The last product runs down the columns of v,
-as m0_plain.py does with B.
+    S = q k^T / sqrt(hs)     P = softmax(S)     out = P v
 
-Every rung of this ladder has one thread for each head (the ladder of matmul shows what threads are
-worth): what is won here is won by better loops. Source: Vaswani et al. 2017, equation 1.
+Each step passes over a T x T matrix. S is written, read for the maximum, read and written as P, and
+read again for out. At T = 1024 this matrix is 4 MiB per head, more than the caches of one core
+hold. Half of it is scores of keys that the query may not see. The last product runs down the
+columns of v, as m0_plain.py does with B.
+
+All rungs of this ladder use one thread per head. (The matmul ladder shows what threads gain.) So
+all gains here come from better loops. Source: Vaswani et al. 2017, equation 1.
 """
 
 import math
@@ -23,7 +24,10 @@ ZERO, MINUS_INFINITY = np.float32(0.0), np.float32(-np.inf)
 
 @inner
 def inner_product(a, b):
-    """sum_d a[d] b[d]: the compiler keeps a sum in each lane, and adds the lanes up at the end."""
+    """Return sum_d a[d] b[d].
+
+    The compiler keeps one sum per lane and adds up the lanes at the end.
+    """
     total = ZERO
     for d in range(a.size):
         total += a[d] * b[d]
@@ -62,7 +66,7 @@ def _heads(q, k, v, s, out):
 
 
 def attention(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Causal attention: out (B, nh, T, hs) of q, k, v (B, nh, T, hs), float32."""
+    """Return causal attention (B, nh, T, hs) of q, k, v, all float32."""
     shape, (q, k, v) = q.shape, heads(q=q, k=k, v=v)
     out = empty(q.shape)
     _heads(q, k, v, empty((q.shape[0], q.shape[1], q.shape[1])), out)  # S: (B nh, T, T)
@@ -70,10 +74,10 @@ def attention(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def traffic(B: int, nh: int, T: int, hs: int) -> tuple[int, int]:
-    """Reads: q and k for each score that is seen; S 3 times for its softmax; S and v for each
-    product.
+    """Count the numbers read and written.
 
-    Writes: S 3 times, out.
+    Reads: q and k per visible score; S 3 times for its softmax; S and v per product. Writes: S 3
+    times, out.
     """
     seen, all_ = T * (T + 1) // 2, T * T
     return B * nh * (2 * seen * hs + 3 * all_ + 2 * all_ * hs), B * nh * (3 * all_ + T * hs)

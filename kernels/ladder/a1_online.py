@@ -1,14 +1,15 @@
-"""Rung 1: online softmax. One key at a time, and no score is ever stored.
+"""Rung 1: online softmax. It takes one key at a time and stores no score.
 
-A softmax seems to need its whole row: first the maximum, then the sum. But with the largest score
-so far, m, and the sum so far, l = sum e^(s - m), a new score s needs only a correction of what is
-there:
+A softmax seems to need its whole row: first the maximum, then the sum. Instead, keep the largest
+score so far, m, and the sum so far, l = sum e^(s - m). A new score s then only corrects them:
 
-    m' = max(m, s)      l' = l e^(m - m') + e^(s - m')      out' = out e^(m - m') + e^(s - m') v       at the end out / l
+    m' = max(m, s)
+    l' = l e^(m - m') + e^(s - m')
+    out' = out e^(m - m') + e^(s - m') v        at the end: out / l
 
-So a query goes over its keys once, the T x T matrix is gone, and with it its way to the memory and
-back. The loop ends at the query's own key: what the mask would hide is not computed at all. And v
-is read row by row, in lanes.
+So each query passes over its keys once. The T x T matrix is gone, with all its reads and writes.
+The loop ends at the query's own key, so nothing is computed that the mask would hide. And v is read
+row by row, in vector lanes.
 Source: Milakov and Gimelshein 2018, "Online normalizer calculation for softmax", algorithm 3.
 """
 
@@ -34,7 +35,7 @@ def _head(q, k, v, out):
         for j in range(i + 1):
             s, value = inner_product(q[i], k[j]) * scale, v[j]
             m_next = max(m, s)
-            # the first time e^-inf = 0: there was nothing before
+            # at the first key m is -inf, so shrink is 0
             shrink, p = np.exp(m - m_next), np.exp(s - m_next)
             for d in range(hs):
                 mean[d] = mean[d] * shrink + p * value[d]
@@ -50,7 +51,7 @@ def _heads(q, k, v, out):
 
 
 def attention(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Causal attention: out (B, nh, T, hs) of q, k, v (B, nh, T, hs), float32."""
+    """Return causal attention (B, nh, T, hs) of q, k, v, all float32."""
     shape, (q, k, v) = q.shape, heads(q=q, k=k, v=v)
     out = empty(q.shape)
     _heads(q, k, v, out)
@@ -58,9 +59,10 @@ def attention(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def traffic(B: int, nh: int, T: int, hs: int) -> tuple[int, int]:
-    """For each key that is seen: q, k, v and out are read, out is written.
+    """Count the numbers read and written.
 
-    Then out / l, and the zeros before.
+    Per visible key, q, k, v and out are read and out is written. At the start zeros are written to
+    out, at the end out / l is read and written.
     """
     seen = T * (T + 1) // 2
     return B * nh * hs * (4 * seen + T), B * nh * hs * (seen + 2 * T)

@@ -1,11 +1,11 @@
-"""Rung 2: QUERIES queries against KEYS keys at a time, and the online softmax once a block.
+"""Rung 2: QUERIES queries with KEYS keys at a time; one softmax correction per block.
 
-a1 corrects `out` for every key: two exponentials and a pass over the row. Here a query's scores
-with a block of keys are made first; then it takes their maximum, corrects once, and needs one
-exponential a key. And since 64 numbers now wait for theirs side by side, the exponentials go in
-lanes (kernels/vector_math.py; np.exp is a call for each number). The block's keys and values (32
-KiB at hs = 64) serve 32 queries while they are in the L1 cache. Blocks beyond the diagonal are
-skipped; in those that it cuts, each query stops at its own key.
+a1 corrects `out` for every key: two exponentials and a pass over the row. Here the scores of a
+query with a whole block of keys come first. Then the query takes their maximum, corrects `out`
+once, and needs one exponential per key. These up to 64 exponentials are computed in vector lanes
+(kernels/vector_math.py), while np.exp is one call per number. The keys and values of a block (32
+KiB at hs = 64) stay in the L1 cache while 32 queries use them. Blocks beyond the diagonal are
+skipped. In blocks that the diagonal cuts, each query stops at its own key.
 Source: Dao et al. 2022, "FlashAttention", algorithm 1.
 """
 
@@ -26,9 +26,9 @@ ZERO, MINUS_INFINITY = np.float32(0.0), np.float32(-np.inf)
 
 @part
 def _online_softmax(row, m, total, mean):
-    """Scores become weights e^(s - m'); what was summed so far shrinks by e^(m - m').
+    """Turn scores into weights e^(s - m'); return m' and the new total.
 
-    Returns m' and the new total.
+    What was summed so far shrinks by e^(m - m').
     """
     m_next = m
     for j in range(row.size):
@@ -48,11 +48,8 @@ def _online_softmax(row, m, total, mean):
 def _head(q, k, v, out):
     T, hs = q.shape
     scale = np.float32(1.0 / math.sqrt(hs))
-    s, m, total = (
-        np.empty(KEYS, np.float32),
-        np.empty(QUERIES, np.float32),
-        np.empty(QUERIES, np.float32),
-    )
+    s = np.empty(KEYS, np.float32)
+    m, total = np.empty(QUERIES, np.float32), np.empty(QUERIES, np.float32)
     out[:, :] = ZERO
     for i0 in range(0, T, QUERIES):
         n = min(QUERIES, T - i0)
@@ -77,7 +74,7 @@ def _heads(q, k, v, out):
 
 
 def attention(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Causal attention: out (B, nh, T, hs) of q, k, v (B, nh, T, hs), float32."""
+    """Return causal attention (B, nh, T, hs) of q, k, v, all float32."""
     shape, (q, k, v) = q.shape, heads(q=q, k=k, v=v)
     out = empty(q.shape)
     _heads(q, k, v, out)
@@ -85,12 +82,12 @@ def attention(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def traffic(B: int, nh: int, T: int, hs: int) -> tuple[int, int]:
-    """For each score: q and k, itself 3 times, v and out read; itself twice and out written.
+    """Count the numbers read and written.
 
-    For each block, a query's out.
+    Reads per visible score: q, k, v, out, and the score 3 times. Writes: out, and the score twice.
+    Per query and block, out is read and written once more.
     """
     seen = T * (T + 1) // 2
-    corrected = hs * (sum(i // KEYS + 1 for i in range(T)) + T)  # once a block, and at the end
-    return B * nh * (seen * (3 + 4 * hs) + corrected), B * nh * (
-        seen * (2 + hs) + corrected + T * hs
-    )
+    corrected = hs * (sum(i // KEYS + 1 for i in range(T)) + T)  # once per block, and at the end
+    reads, writes = seen * (3 + 4 * hs) + corrected, seen * (2 + hs) + corrected + T * hs
+    return B * nh * reads, B * nh * writes

@@ -1,16 +1,17 @@
-"""Rung 3: each query is a lane of a vector, and both products are made by the register tile.
+"""Rung 3: each query is a vector lane, and the register tile computes both products.
 
-(kernels/flash.py, made small.)
+In a2 the scores of one query are neighbours in memory. Its maximum and its sum each run along a
+row, and at the end the lanes of a vector must be combined. a3 transposes the tile: neighbouring
+numbers now belong to different queries. It stores S^T (keys, queries), with COLUMNS queries side by
+side, each in its own lane. Maximum, exponential and sum are then one instruction for all these
+queries, and lanes are never combined. P^T is stored exactly as the panel that the tile reads for
+O^T = V^T P^T. As in m5_tile.py, the sums of both products stay in registers.
 
-In a2 a score, a query's maximum and its sum each run along a row, and at the end of each the lanes
-of a vector must be brought together. Here S is kept the other way round, as S^T (keys, queries):
-COLUMNS queries side by side, each in its own lane. Maximum, exponential and sum are one instruction
-for all of them, and no lane ever asks another. P^T, as it then lies, is already the panel that the
-tile reads for O^T = V^T P^T. The products are those of m5_tile.py: their sums stay in registers.
+T is padded with zeros to whole blocks. This changes no result: a padding key lies beyond the
+diagonal, and a padding query is not written. lse = m + log l is kept. From it and q, k alone the
+backward pass (b0) recomputes P.
 
-T is padded with zeros to whole blocks. No harm is done: a key that is not there lies beyond the
-diagonal, and a query that is not there is not written. lse = m + log l is kept: from it and q, k
-alone the backward pass (a4) makes P again.
+This is a short version of kernels/flash.py.
 Source: Dao 2023, "FlashAttention-2" (lse); Goto and van de Geijn 2008 (panels).
 """
 
@@ -22,15 +23,15 @@ from kernels.jit import part
 from kernels.ladder.common import all_threads, heads, prange
 from kernels.memory import empty
 from kernels.tile import COLUMNS, ROWS, tile_columns, tile_rows
-from kernels.vector_math import exp  # straight arithmetic, so that it runs in lanes
+from kernels.vector_math import exp  # plain arithmetic without branches, so it runs in lanes
 
-KEYS = math.lcm(ROWS, COLUMNS, 64)  # a block: whole tiles of keys, whole lanes of queries
+KEYS = math.lcm(ROWS, COLUMNS, 64)  # per block: whole tiles of keys and of queries
 ZERO, MINUS_INFINITY = np.float32(0.0), np.float32(-np.inf)
 
 
 @part
 def _padded(rows, length, width):
-    """(n, hs) with zeros to the right and below: (length, width)."""
+    """Return rows (n, hs), padded with zeros to (length, width)."""
     padded = np.zeros((length, width), np.float32)
     for i in range(rows.shape[0]):
         for d in range(rows.shape[1]):
@@ -39,8 +40,8 @@ def _padded(rows, length, width):
 
 
 @part
-def _turned(q, i0, scale, to):
-    """Queries i0 .. i0 + COLUMNS as lanes: to[d, i] = q[i0 + i, d] * scale."""
+def _transpose(q, i0, scale, to):
+    """Write queries i0 .. i0 + COLUMNS as lanes: to[d, i] = q[i0 + i, d] * scale."""
     for i in range(COLUMNS):
         for d in range(to.shape[0]):
             to[d, i] = q[i0 + i, d] * scale
@@ -48,7 +49,7 @@ def _turned(q, i0, scale, to):
 
 @part
 def _online_softmax(s, i0, j0, m, m_next, shrink, total, o):
-    """As in a2, lane by lane: S^T becomes P^T, and m, total and O^T are brought up to date."""
+    """Turn S^T into P^T, lane by lane; update m, total and O^T as a2 does."""
     for i in range(COLUMNS):
         m_next[i] = m[i]
     for j in range(KEYS):
@@ -72,61 +73,43 @@ def _online_softmax(s, i0, j0, m, m_next, shrink, total, o):
 
 
 @part
+def _scores(keys, j0, width, q, hs, zeros, s):
+    """Compute S^T = K Q^T for one block: (KEYS, hs) @ (hs, COLUMNS)."""
+    for j in range(0, KEYS, ROWS):
+        at = (j0 + j) * width
+        tile_rows(keys, at, width, q, 0, COLUMNS, zeros, 0, 0, s, j * COLUMNS, COLUMNS, hs)
+
+
+@part
+def _add_values(values, j0, width, p, o):
+    """Add V^T P^T of one block to O^T: (width, KEYS) @ (KEYS, COLUMNS)."""
+    for d in range(0, width, ROWS):
+        at = d * COLUMNS
+        first = j0 * width + d
+        tile_columns(values, first, width, p, 0, COLUMNS, o, at, COLUMNS, o, at, COLUMNS, KEYS)
+
+
+@part
 def _head(q, k, v, out, lse):
     T, hs = q.shape
+    scale = np.float32(1.0 / math.sqrt(hs))
     length, width = -(-T // KEYS) * KEYS, -(-hs // ROWS) * ROWS
-    q, keys, values = (
-        _padded(q, length, hs),
-        _padded(k, length, width).reshape(-1),
-        _padded(v, length, width).reshape(-1),
-    )
+    q, keys = _padded(q, length, hs), _padded(k, length, width).reshape(-1)
+    values = _padded(v, length, width).reshape(-1)
+    # each array twice: flat, because the tile counts in one dimension, and as a matrix
     flat_q, flat_s = np.empty(hs * COLUMNS, np.float32), np.empty(KEYS * COLUMNS, np.float32)
-    flat_o = np.empty(width * COLUMNS, np.float32)  # flat, for the tile counts in one dimension
-    q_turned, s, o = (
-        flat_q.reshape(hs, COLUMNS),
-        flat_s.reshape(KEYS, COLUMNS),
-        flat_o.reshape(width, COLUMNS),
-    )
+    flat_o = np.empty(width * COLUMNS, np.float32)
+    q_transposed, s = flat_q.reshape(hs, COLUMNS), flat_s.reshape(KEYS, COLUMNS)
+    o = flat_o.reshape(width, COLUMNS)
     lanes = np.zeros((5, COLUMNS), np.float32)
     m, m_next, shrink, total, zeros = lanes[0], lanes[1], lanes[2], lanes[3], lanes[4]
     for i0 in range(0, T, COLUMNS):
-        _turned(q, i0, np.float32(1.0 / math.sqrt(hs)), q_turned)
+        _transpose(q, i0, scale, q_transposed)
         m[:], total[:], o[:, :] = MINUS_INFINITY, ZERO, ZERO
         for j0 in range(0, i0 + COLUMNS, KEYS):
-            for j in range(0, KEYS, ROWS):  # S^T = K Q^T: (KEYS, hs) @ (hs, COLUMNS)
-                tile_rows(
-                    keys,
-                    (j0 + j) * width,
-                    width,
-                    flat_q,
-                    0,
-                    COLUMNS,
-                    zeros,
-                    0,
-                    0,
-                    flat_s,
-                    j * COLUMNS,
-                    COLUMNS,
-                    hs,
-                )
+            _scores(keys, j0, width, flat_q, hs, zeros, flat_s)
             _online_softmax(s, i0, j0, m, m_next, shrink, total, o)
-            for d in range(0, width, ROWS):  # O^T += V^T P^T: (width, KEYS) @ (KEYS, COLUMNS)
-                at = d * COLUMNS
-                tile_columns(
-                    values,
-                    j0 * width + d,
-                    width,
-                    flat_s,
-                    0,
-                    COLUMNS,
-                    flat_o,
-                    at,
-                    COLUMNS,
-                    flat_o,
-                    at,
-                    COLUMNS,
-                    KEYS,
-                )
+            _add_values(values, j0, width, flat_s, flat_o)
         for i in range(min(COLUMNS, T - i0)):
             lse[i0 + i] = m[i] + np.log(total[i])
             for d in range(hs):
@@ -140,7 +123,10 @@ def _heads(q, k, v, out, lse):
 
 
 def attention_and_lse(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """out (B, nh, T, hs), and lse (B, nh, T), the log of the sum of e^score over a query's keys."""
+    """Return out (B, nh, T, hs) and lse (B, nh, T).
+
+    lse is the log of the sum of e^score over the keys of a query.
+    """
     shape, (q, k, v) = q.shape, heads(q=q, k=k, v=v)
     out, lse = empty(q.shape), empty(q.shape[:2])
     _heads(q, k, v, out, lse)
@@ -148,13 +134,14 @@ def attention_and_lse(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> tuple[np.n
 
 
 def attention(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Causal attention: out (B, nh, T, hs) of q, k, v (B, nh, T, hs), float32."""
+    """Return causal attention (B, nh, T, hs) of q, k, v, all float32."""
     return attention_and_lse(q, k, v)[0]
 
 
 def traffic(B: int, nh: int, T: int, hs: int) -> tuple[int, int]:
-    """Reads and writes: copies of q, k, v; for each block its tiles, S for its softmax, O for its
-    correction; out.
+    """Count the numbers read and written.
+
+    Both: copies of q, k, v; per block its tiles, S for its softmax, O for its correction; out.
     """
     length, width = -(-T // KEYS) * KEYS, -(-hs // ROWS) * ROWS
     reads, writes = 3 * T * hs, length * (hs + 2 * width)

@@ -1,8 +1,8 @@
-"""What the rungs share: how they are compiled, and what they ask of their arguments.
+"""What the rungs share: how they are compiled, and the checks of their arguments.
 
-A rung is no kernel of the package: it is not on kernels.jit.KERNELS (what is made ready before a
-training run), and its stamp in Numba's cache covers the files of this folder as well as those it
-calls in kernels/ (why a stamp: kernels/jit.py).
+A rung is not a kernel of the package. It is not in kernels.jit.KERNELS, the list of what is
+compiled before a training run. Its stamp in Numba's cache covers the files of this folder and those
+of kernels/ (why a stamp: kernels/jit.py).
 """
 
 import hashlib
@@ -23,7 +23,7 @@ def one_thread(function: Callable) -> Callable:
 
 
 def all_threads(function: Callable) -> Callable:
-    """The same for a function whose `prange` is shared out among the threads."""
+    """Compile a function whose `prange` is shared among the threads."""
     return _compile(function, parallel=True)
 
 
@@ -34,8 +34,7 @@ def _compile(function: Callable, parallel: bool) -> Callable:
         if not DISABLED:
             compiled._cache._cache_file._source_stamp = _STAMP
         return compiled
-    # nowhere to keep it: kernels.jit has warned of that
-    except (RuntimeError, OSError, AttributeError):
+    except (RuntimeError, OSError, AttributeError):  # no cache folder: kernels.jit has warned
         return numba.njit(**options)(function)
 
 
@@ -50,26 +49,29 @@ _STAMP = _stamp()
 
 
 def matrices(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A (M, K) and B (K, N), float32 and row by row in memory.
+    """Return A (M, K) and B (K, N), float32 and row by row in memory.
 
-    Raises TypeError, ValueError: compiled code would not notice.
+    Raises TypeError or ValueError, because compiled code would not notice a mistake.
     """
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0] or 0 in a.shape + b.shape:
         raise ValueError(
-            f"matmul: a has shape {a.shape} and b {b.shape}, but they must be (M, K) and (K, N), none of them 0"
+            f"matmul: a has shape {a.shape} and b {b.shape}, "
+            "but they must be (M, K) and (K, N), none of them 0"
         )
     return _float32("matmul", a=a, b=b)
 
 
 def heads(**arrays: np.ndarray) -> list[np.ndarray]:
-    """Arrays (B, nh, T, hs), all of one shape, as (B nh, T, hs): to a rung, one head is like
-    another.
+    """Return arrays (B, nh, T, hs), all of one shape, as (B nh, T, hs).
+
+    A rung treats all heads of all sequences alike.
     """
     first = next(iter(arrays.values()))
     for name, array in arrays.items():
         if array.ndim != 4 or array.shape != first.shape or 0 in array.shape:
             raise ValueError(
-                f"attention: {name} has shape {array.shape}, but must be (B, nh, T, hs), as all others"
+                f"attention: {name} has shape {array.shape}, "
+                "but must be (B, nh, T, hs), like the others"
             )
     return [array.reshape(-1, *array.shape[2:]) for array in _float32("attention", **arrays)]
 

@@ -1,8 +1,8 @@
 """Rung 0: C = A B as a textbook writes it, C[i, j] = sum_k A[i, k] B[k, j].
 
-Compiled, so that what follows is won by better loops and not by leaving Python. What makes it slow:
-k runs down a column of B, and from one number of a column to the next it is a whole row of memory.
-A cache line of 16 numbers is fetched and one of them used.
+The loops are compiled. So the gains of the next rungs come from better loops, not from leaving
+Python. The slow part: k runs down a column of B, and neighbouring numbers of a column are a whole
+row apart in memory. Each step fetches a cache line of 16 numbers and uses one of them.
 """
 
 import numpy as np
@@ -24,7 +24,7 @@ def _matmul(a, b, c):
 
 
 def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """C (M, N) of A (M, K) and B (K, N), float32."""
+    """Return C (M, N) = A B for A (M, K) and B (K, N), float32."""
     a, b = matrices(a, b)
     c = empty((a.shape[0], b.shape[1]))
     _matmul(a, b, c)
@@ -32,5 +32,8 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def traffic(M: int, N: int, K: int) -> tuple[int, int]:
-    """Reads: a number of A and one of B for each product. Writes: C."""
+    """Count the numbers read and written.
+
+    Reads: one number of A and one of B per product. Writes: C.
+    """
     return 2 * M * N * K, M * N

@@ -1,10 +1,12 @@
 """Rung 1: the same three loops in the order i, k, j.
 
-Now the inner loop runs along a row of B and a row of C: numbers that lie side by side. The compiler
-takes 16 (or 8, or 4) of them as the lanes of one vector, multiplies all by the same A[i, k] with
-one instruction, and every number of a cache line is used. The price: C[i, j] is no longer kept in a
-register until its sum is whole, it is read and written once for each k. There are more reads and
-writes than before, and it is faster all the same, for each instruction now moves a whole vector.
+The inner loop now runs along a row of B and a row of C. Their numbers are neighbours in memory. The
+compiler puts 16 (or 8, or 4) of them into the lanes of one vector and multiplies all lanes by the
+same A[i, k] with one instruction. Every number of a cache line is used.
+
+The price: C[i, j] no longer stays in a register until its sum is complete. It is read and written
+once for each k. There are more reads and writes than in m0. It is still faster, because each
+instruction handles a whole vector.
 """
 
 import numpy as np
@@ -18,7 +20,7 @@ ZERO = np.float32(0.0)
 
 @inner
 def add_times(to, factor, row):
-    """to += factor * row, in lanes."""
+    """Add factor * row to `to`, in vector lanes."""
     for j in range(to.size):
         to[j] += factor * row[j]
 
@@ -32,7 +34,7 @@ def _matmul(a, b, c):
 
 
 def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """C (M, N) of A (M, K) and B (K, N), float32."""
+    """Return C (M, N) = A B for A (M, K) and B (K, N), float32."""
     a, b = matrices(a, b)
     c = empty((a.shape[0], b.shape[1]))
     _matmul(a, b, c)
@@ -40,5 +42,9 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def traffic(M: int, N: int, K: int) -> tuple[int, int]:
-    """Reads: A once; B and C for each product. Writes: zeros to C, then C for each product."""
+    """Count the numbers read and written.
+
+    Reads: A once; one number of B and one of C per product. Writes: zeros to C, then one number of
+    C per product.
+    """
     return M * K + 2 * M * N * K, M * N + M * N * K

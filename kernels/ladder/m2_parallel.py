@@ -1,9 +1,9 @@
-"""Rung 2: the rows of C are shared out among the threads.
+"""Rung 2: the rows of C are shared among the threads.
 
-Row i of C needs row i of A and all of B, and nothing of any other row of C: so every thread may
-write its own rows, and none has to wait for another. With n cores it would be n times as fast, if
-each had its own memory. But all of B goes through a core for every row of A, and where B is larger
-than the caches near the core, the cores queue for the same memory.
+Row i of C needs row i of A and all of B, but no other row of C. So each thread can write its rows
+without waiting for another thread. With n cores this would be n times as fast if each core had its
+own memory. But each core reads all of B for every row of A. If B is larger than the caches of one
+core, all cores wait for the same memory.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from kernels.ladder.common import all_threads, matrices, prange
 from kernels.ladder.m1_order import add_times, traffic
 from kernels.memory import empty
 
-# the reads and writes are those of m1: they are only done by more hands
+# the reads and writes are those of m1, divided among the threads
 __all__ = ["matmul", "traffic"]
 ZERO = np.float32(0.0)
 
@@ -26,7 +26,7 @@ def _matmul(a, b, c):
 
 
 def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """C (M, N) of A (M, K) and B (K, N), float32."""
+    """Return C (M, N) = A B for A (M, K) and B (K, N), float32."""
     a, b = matrices(a, b)
     c = empty((a.shape[0], b.shape[1]))
     _matmul(a, b, c)

@@ -1,14 +1,13 @@
-"""Rung 3: B is cut into blocks that fit a core's cache, and each block meets all rows of A before
-the next is touched.
+"""Rung 3: B is cut into blocks that fit into the cache of one core.
 
-In m2 a core reads all of B for every row of A. Here it takes DEPTH x WIDTH numbers of B (256 KiB),
-which stay in its own L2 cache while all its rows of A go by. Count the reads and writes: they are
-the same, to the last number. What changes is where they are
-found: some 14 cycles away, instead of 50 (L3) or 300 (memory).
+In m2 a core reads all of B for every row of A. Here it takes a block of DEPTH x WIDTH numbers of B
+(256 KiB) and multiplies all its rows of A by that block before it takes the next. Meanwhile the
+block stays in the L2 cache of the core. The number of reads and writes is exactly that of m2. What
+changes is where the numbers are found: about 14 cycles away, instead of 50 (L3) or 300 (memory).
 
-Look at the table before you believe that it is faster. Where B fits the L3 cache, or the memory is
-quick, m2 hardly waits for B: it is busy with reading and writing C. Then blocks win nothing yet,
-and pay in m4, whose loop is fast enough to be kept waiting.
+Look at the table before you believe that this is faster. If B fits into the L3 cache, or the memory
+is fast, m2 hardly waits for B: it spends its time reading and writing C. Then blocks gain nothing
+yet. They pay off in m4, where the inner loop is fast enough to wait for B.
 """
 
 import numpy as np
@@ -20,13 +19,13 @@ from kernels.memory import empty
 from kernels.tile import threads
 
 __all__ = ["matmul", "traffic"]
-DEPTH, WIDTH = 64, 1024  # of a block of B
+DEPTH, WIDTH = 64, 1024  # the shape of a block of B
 ZERO = np.float32(0.0)
 
 
 @part
 def _rows(a, b, c):
-    """C = A B for one thread's rows of A and C."""
+    """Compute C = A B for one thread's rows of A and C."""
     K, N = b.shape
     c[:, :] = ZERO
     for n in range(0, N, WIDTH):
@@ -45,7 +44,7 @@ def _matmul(a, b, c, shares):
 
 
 def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """C (M, N) of A (M, K) and B (K, N), float32."""
+    """Return C (M, N) = A B for A (M, K) and B (K, N), float32."""
     a, b = matrices(a, b)
     c = empty((a.shape[0], b.shape[1]))
     _matmul(a, b, c, threads())

@@ -1,14 +1,14 @@
-"""Rung 4: 4 rows of A at once against 2 rows of B.
+"""Rung 4: 4 rows of A at once, with 2 rows of B.
 
-In m3 each vector of B that is loaded is used for one product, and for that product a vector of C is
-loaded and stored: a core that could start two multiplications a cycle waits for its loads and
-stores. Here a vector of B, once in a register, meets 4 rows of A; and a vector of C, once loaded,
-takes 2 products before it is stored. For 8 products: 2 loads of B, 4 loads and 4 stores of C, in
-place of 8, 8 and 8.
+In m3 each vector of B is loaded for one product only, and for that product a vector of C is loaded
+and stored. A core could start two multiplications per cycle, but it waits for its loads and stores.
+Here each vector of B, once in a register, is multiplied by 4 numbers of A, one from each row. Each
+vector of C, once loaded, takes 2 products before it is stored. Per 8 products, that is 2 loads of
+B, 4 loads and 4 stores of C, instead of 8, 8 and 8.
 
-The 4 rows of C are summed up in `sums`, a little array of their own that stays in the L1 cache. In
-C itself they would lie a row apart; where that is a power of two all would fall into the same sets
-of the cache, and push each other out.
+The sums of the 4 rows of C are kept in `sums`, a small array that stays in the L1 cache. In C
+itself the 4 rows would be one row length apart. If that length is a power of two, all 4 fall into
+the same sets of the cache and evict each other.
 """
 
 import numpy as np
@@ -32,7 +32,10 @@ def _copy(row, to):
 
 @part
 def _four_rows(a, b, i, k0, k1, n, width, sums):
-    """sums (ROWS, WIDTH), flat, += A[i : i + 4, k0 : k1] @ B[k0 : k1, n : n + width]."""
+    """Add A[i : i + 4, k0 : k1] @ B[k0 : k1, n : n + width] to sums.
+
+    sums is (ROWS, WIDTH), flat.
+    """
     s0, s1, s2, s3 = (
         sums[:WIDTH],
         sums[WIDTH : 2 * WIDTH],
@@ -58,7 +61,7 @@ def _four_rows(a, b, i, k0, k1, n, width, sums):
 
 @part
 def _rows(a, b, c):
-    """C = A B for one thread's rows of A and C."""
+    """Compute C = A B for one thread's rows of A and C."""
     (M, K), N = a.shape, b.shape[1]
     sums = np.empty(ROWS * WIDTH, np.float32)
     c[:, :] = ZERO
@@ -72,7 +75,7 @@ def _rows(a, b, c):
                 _four_rows(a, b, i, k0, k1, n, width, sums)
                 for r in range(ROWS):
                     _copy(sums[r * WIDTH : r * WIDTH + width], c[i + r, n : n + width])
-            for i in range(M - M % ROWS, M):  # rows that are no four
+            for i in range(M - M % ROWS, M):  # the last rows, fewer than 4
                 for k in range(k0, k1):
                     add_times(c[i, n : n + width], a[i, k], b[k, n : n + width])
 
@@ -86,7 +89,7 @@ def _matmul(a, b, c, shares):
 
 
 def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """C (M, N) of A (M, K) and B (K, N), float32."""
+    """Return C (M, N) = A B for A (M, K) and B (K, N), float32."""
     a, b = matrices(a, b)
     c = empty((a.shape[0], b.shape[1]))
     _matmul(a, b, c, threads())
@@ -94,9 +97,10 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def traffic(M: int, N: int, K: int) -> tuple[int, int]:
-    """A once for each block; B once for 4 rows; `sums` for every second k; C to `sums` and back.
+    """Count the numbers read and written, for M a multiple of 4 and K even.
 
-    (For M in whole fours, K even.)
+    A is read once per block of B, B once per 4 rows of A. `sums` is read and written for every
+    second k. C is copied to `sums` and back once per block.
     """
-    widths, both_ways = -(-N // WIDTH), M * N * K // 2 + 2 * M * N * -(-K // DEPTH)
-    return widths * M * K + M * N * K // ROWS + both_ways, M * N + both_ways
+    blocks, both_ways = -(-N // WIDTH), M * N * K // 2 + 2 * M * N * -(-K // DEPTH)
+    return blocks * M * K + M * N * K // ROWS + both_ways, M * N + both_ways

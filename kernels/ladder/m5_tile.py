@@ -1,13 +1,13 @@
-"""Rung 5: the sums of ROWS x COLUMNS numbers of C stay in registers until they are whole.
+"""Rung 5: the sums of ROWS x COLUMNS numbers of C stay in registers until they are complete.
 
-m4 still reads and writes its sums once for every 4 products. The register tile (kernels/tile.py,
-written in the compiler's own instructions since no loop in Python says "keep this in a register")
-holds 8 x 32 sums in 16 vector registers while k runs from the first to the last: C is written once,
-each number of A read meets 32 of B, and each of B meets 8 of A.
+m4 still reads and writes its sums once per 4 products. The register tile (kernels/tile.py) holds
+8 x 32 sums in 16 vector registers while k runs from first to last. It is written as LLVM
+instructions, because a Python loop cannot say "keep this in a register". C is written once. Each
+number of A that is read is used for 32 products, each number of B for 8.
 
-The tile reads COLUMNS numbers of B for each k, so B is first copied into panels, (K, COLUMNS) each,
-which it reads front to back. A panel stays in the L2 cache while all rows of A go by. The tile
-knows no edges: A, B and C are padded with zeros to whole tiles.
+The tile reads COLUMNS numbers of B for each k. So B is first copied into panels, (K, COLUMNS) each,
+which the tile reads from front to back. A panel stays in the L2 cache while all rows of A pass. The
+tile handles no edges: A, B and C are padded with zeros to whole tiles.
 """
 
 import numpy as np
@@ -22,7 +22,7 @@ ZEROS = np.zeros(COLUMNS, np.float32)  # what the tile adds to each sum
 
 @part
 def _pack(b, n, panel):
-    """Columns n .. n + COLUMNS of B as a panel; zeros where B has no more."""
+    """Copy columns n .. n + COLUMNS of B into a panel, padded with zeros."""
     width = min(COLUMNS, b.shape[1] - n)
     if width < COLUMNS:
         panel[:] = np.float32(0.0)
@@ -34,7 +34,7 @@ def _pack(b, n, panel):
 
 @all_threads
 def _matmul(a, b, c, zeros, panels):
-    M, K, N = a.shape[0], a.shape[1], c.shape[1]  # M and N in whole tiles
+    M, K, N = a.shape[0], a.shape[1], c.shape[1]  # M and N are whole tiles
     flat_a, flat_c = a.reshape(-1), c.reshape(-1)
     for p in prange(N // COLUMNS):
         _pack(b, p * COLUMNS, panels[p])
@@ -44,7 +44,7 @@ def _matmul(a, b, c, zeros, panels):
 
 
 def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """C (M, N) of A (M, K) and B (K, N), float32."""
+    """Return C (M, N) = A B for A (M, K) and B (K, N), float32."""
     a, b = matrices(a, b)
     (M, K), N = a.shape, b.shape[1]
     tiles, panels = -(-M // ROWS), -(-N // COLUMNS)
@@ -55,11 +55,11 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def traffic(M: int, N: int, K: int) -> tuple[int, int]:
-    """Reads: B once to pack it; each tile, ROWS numbers of A and COLUMNS of B for each k.
+    """Count the numbers read and written.
 
-    Writes: the panels, C.
+    Reads: B once to pack it; per tile and k, ROWS numbers of A and COLUMNS of B. Writes: the
+    panels, C.
     """
     tiles, panels = -(-M // ROWS), -(-N // COLUMNS)
-    return N * K + tiles * panels * K * (
-        ROWS + COLUMNS
-    ), panels * COLUMNS * K + tiles * panels * ROWS * COLUMNS
+    reads = N * K + tiles * panels * K * (ROWS + COLUMNS)
+    return reads, panels * COLUMNS * K + tiles * panels * ROWS * COLUMNS

@@ -1,10 +1,14 @@
-"""The last rung: kernels/matmul.py, what every linear layer of the model runs on.
+"""Rung 6: kernels/matmul.py, which computes every linear layer of the model.
 
-It is m5 with what real work asks for. Panels in blocks: 8 of them, 512 deep, stay in the L2 cache,
-and a tile's 8 rows of A (16 KiB) stay in the L1 cache while they meet all 8; so A comes from afar
-once a block and not once a panel. A and B may each be stored transposed. Edges have a small tile of
-their own in place of padded copies. Bias and GELU are applied while a tile is still near. Nothing
-is allocated: workspaces are kept from call to call.
+It adds to m5 what a model needs:
+
+    blocks of panels   8 panels, 512 deep, stay in the L2 cache. The 8 rows of A of a tile (16 KiB)
+                       stay in the L1 cache for all 8 panels. So A is fetched from memory once per
+                       block, not once per panel
+    transposes         A and B may each be stored transposed
+    edges              smaller tiles, not padded copies
+    bias and GELU      applied while a tile is still in the cache
+    workspaces         kept from call to call, so that nothing is allocated
 """
 
 import numpy as np
@@ -17,7 +21,7 @@ from kernels.tile import COLUMNS, ROWS
 
 
 def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """C (M, N) of A (M, K) and B (K, N), float32."""
+    """Return C (M, N) = A B for A (M, K) and B (K, N), float32."""
     a, b = matrices(a, b)
     (M, K), N = a.shape, b.shape[1]
     c = empty((M, N))
@@ -26,8 +30,9 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def traffic(M: int, N: int, K: int) -> tuple[int, int]:
-    """As m5, but C is put back and taken up again once for each DEPTH of K. (Its edges are counted
-    as whole tiles.)
+    """Count the numbers read and written; edges count as whole tiles.
+
+    As m5, but C is written and read again once per DEPTH numbers of K.
     """
     tiles, panels, depths = -(-M // ROWS), -(-N // COLUMNS), -(-K // DEPTH)
     reads = N * K + tiles * panels * K * (ROWS + COLUMNS) + (depths - 1) * M * N

@@ -1,9 +1,12 @@
-"""The last rung forward: kernels/attention.py, what the model runs on.
+"""Rung 4: kernels/attention.py, which computes the attention of the model.
 
-It is a3 with what real work asks for: windows, queries that are fewer than keys, dropout; and q, k,
-v are read, and out is written, where they lie, be they three arrays or one packed (B, T, 3C), with
-no copy of anybody's heads. Blocks are 128 keys long, and where nothing of a block is hidden no mask
-is looked at. Workspaces are kept from call to call.
+It adds to a3 what a model needs:
+
+    masks         windows, fewer queries than keys, dropout
+    in place      q, k, v are read and out is written where they are: three arrays or one packed
+                  (B, T, 3C). The packed array is not first split into one array per head
+    blocks        of 128 keys. If no score of a block is hidden, no mask is applied
+    workspaces    kept from call to call
 """
 
 import numpy as np
@@ -14,13 +17,15 @@ from kernels.tile import COLUMNS, ROWS
 
 
 def attention(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Causal attention: out (B, nh, T, hs) of q, k, v (B, nh, T, hs), float32."""
+    """Return causal attention (B, nh, T, hs) of q, k, v, all float32."""
     return attention_forward(q, k, v)[0]
 
 
 def traffic(B: int, nh: int, T: int, hs: int) -> tuple[int, int]:
-    """As a3, without padding to whole blocks, and the mask's write of S where the diagonal cuts a
-    block left out.
+    """Count the numbers read and written.
+
+    As a3, but without padding to whole blocks. The mask's write of S in blocks that the diagonal
+    cuts is not counted.
     """
     width = up(hs, ROWS)
     reads, writes = 2 * T * hs, 2 * (T + ROWS) * width

@@ -1,9 +1,10 @@
-"""The last rung backward: kernels/attention.py, what the model trains on.
+"""Rung 1 of the backward pass: kernels/attention.py, which trains the model.
 
-The steps are a4's. As in a3, queries are lanes, and all five products are register tiles, which is
-where the time was: S^T = K Q^T and dP^T = V dout^T with queries as columns. So P^T and dS^T come
-out as the rows that dV += P^T dout and dK += dS^T Q read, and as the panels of dQ^T += K^T dS^T.
-For this q and dout are copied both ways round, and K and V once a head.
+The steps are those of b0. As in a3, queries are lanes, and all five products are register tiles;
+the products took most of the time of b0. S^T = K Q^T and dP^T = V dout^T are computed with queries
+as columns. Then P^T and dS^T are already stored as the rows that dV += P^T dout and dK += dS^T Q
+read, and as the panels that dQ^T += K^T dS^T reads. For this, q and dout are copied both as they
+are and transposed, and K and V once per head.
 """
 
 import numpy as np
@@ -17,13 +18,14 @@ from kernels.tile import COLUMNS, ROWS
 def attention_backward(
     q: np.ndarray, k: np.ndarray, v: np.ndarray, out: np.ndarray, lse: np.ndarray, dout: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """dq, dk, dv (B, nh, T, hs) of causal attention; out and lse (B, nh, T) as
-    a3_lanes.attention_and_lse gives them.
+    """Return dq, dk, dv (B, nh, T, hs) of causal attention.
+
+    out and lse (B, nh, T) are the results of a3_lanes.attention_and_lse.
     """
     B, nh, T, hs = q.shape
-    strides = (nh * T * hs, T * hs, hs)  # of a sequence, a head, a token
+    strides = (nh * T * hs, T * hs, hs)  # from one sequence, head, token to the next
     layout = Layout((B, nh, T, T, hs), (0, 0, 0), strides, strides, strides, True, FAR)
-    # the rung's one number per query stands in for m; log l is then 0
+    # the kernel takes m and log l; lse and 0 have the same sum
     return kernel_backward(
         dout,
         AttentionCache(q, k, v, out, lse, np.zeros_like(lse), NO_MASK, np.float32(1.0), layout),
@@ -31,10 +33,11 @@ def attention_backward(
 
 
 def traffic(B: int, nh: int, T: int, hs: int) -> tuple[int, int]:
-    """Copies of q, k, v, dout, dq, dk, dv; for each block its five products, P and dS. (The mask's
-    writes are left out.)
+    """Count the numbers read and written, without the writes of the mask.
+
+    Copies of q, k, v, dout, dq, dk, dv; per block its five products, P and dS.
     """
-    # a step of a tile reads a `pair`
+    # pair: what one step of a tile reads
     narrow, wide, pair = up(hs, ROWS), up(hs, COLUMNS), ROWS + COLUMNS
     reads, writes = 4 * T * hs, 2 * (T + ROWS) * (narrow + wide) + 2 * T * hs
     for i0 in range(0, T, QUERIES):
