@@ -8,7 +8,9 @@ import pytest
 
 pytest.importorskip("numba")
 
-from minigpt.bench import machine, peak, report
+from kernels import peak
+from kernels.processor import cores, named_by_the_system, parse_cpuinfo
+from minigpt.bench import machine, report
 from minigpt.bench.cases import GROUPS, Case
 from minigpt.bench.environment import peer_environment, removed, removed_text
 from minigpt.bench.limits import Limits, run
@@ -162,16 +164,16 @@ def test_a_peer_starts_without_them(monkeypatch):
     ],
 )
 def test_a_processor_by_family_and_model(text, model, name, features, slug):
-    assert machine.parse_cpuinfo(text) == (model, name, features)
+    assert parse_cpuinfo(text) == (model, name, features)
     assert machine.slug(model, 2) == slug
 
 
 def test_other_systems_have_a_readable_name(monkeypatch):
     """A cpuinfo without these numbers (RISC-V), and systems without the file."""
-    assert machine.parse_cpuinfo("processor : 0\nisa : rv64imafdc\n") is None
+    assert parse_cpuinfo("processor : 0\nisa : rv64imafdc\n") is None
     for name, said in {"system": "Windows", "machine": "AMD64", "processor": "AMD64"}.items():
         monkeypatch.setattr(f"platform.{name}", lambda said=said: said)
-    assert str(machine.named_by_the_system()) == "Windows AMD64"
+    assert str(named_by_the_system()) == "Windows AMD64"
     assert machine.slug("../Windows AMD64", 1) == "windows-amd64-1-core"
 
 
@@ -202,7 +204,7 @@ def test_with_threadpoolctl_the_report_names_the_kernel():
     pytest.importorskip("threadpoolctl")
     facts = machine.describe()
     assert "install threadpoolctl" not in facts["OpenBLAS kernel"]
-    assert f"cores used: {machine.cores()}" in report_of(**facts)
+    assert f"cores used: {cores()}" in report_of(**facts)
 
 
 # ---- the report

@@ -1,10 +1,9 @@
 """The measured tables in markdown, and where they go in README.md."""
 
-import os
-import platform
 from pathlib import Path
 from typing import NamedTuple
 
+from kernels.processor import cores, processor
 from kernels.tile import COLUMNS, ROWS, threads
 
 README = Path(__file__).with_name("README.md")
@@ -21,26 +20,12 @@ class Row(NamedTuple):
     share: float  # of the peak
 
 
-def processor() -> str:
-    """Return the processor's name, with family and model if Linux knows them."""
-    known: dict[str, str] = {}
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
-    for line in lines:
-        key, _, value = line.partition(":")
-        known.setdefault(key.strip(), value.strip())  # the first core stands for all
-    name = known.get("model name") or platform.processor() or platform.machine()
-    if "cpu family" not in known or "model" not in known:
-        return name
-    return f"{name} (family {known['cpu family']}, model {known['model']})"
-
-
 def markdown(size: str, peak: float, measured: list[tuple[str, list[Row]]]) -> str:
     """Return the command, the machine and one table per topic."""
     parts = [
         f"    python -m kernels.ladder.table --size {size} --readme",
-        f"{processor()}, {os.cpu_count()} logical cores; {threads()} threads, register tile "
-        f"{ROWS} x {COLUMNS}.\nPeak: {peak:.0f} GFLOP/s, the best call in one second. The times "
+        f"{processor()}, {cores()} cores; {threads()} threads, register tile "
+        f"{ROWS} x {COLUMNS}.\nPeak: {peak:.0f} GFLOP/s, the best of 15 timings. The times "
         "are medians.",
     ]
     for title, rows in measured:

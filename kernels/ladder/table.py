@@ -7,7 +7,7 @@ is used only before the first timing: its idle threads would spin and take the c
 
     GFLOP/s   matmul: 2 M N K. Attention: only products of a query with a key it sees, two products
               forward, five backward. Needless work (in a0, the hidden half) is not counted
-    peak      the share of the best rate of this machine (peak.py)
+    peak      the share of the best rate of this machine (kernels/peak.py)
     read      millions of numbers that the loops load from arrays and
     written   store to them, counted by formula (`traffic` in each module): A, B, C, q, k, v, S, P,
               the gradients, and all their copies. Not counted: local variables, the registers of
@@ -27,8 +27,8 @@ import numpy as np
 
 from kernels.ladder import ATTENTION, BACKWARD, MATMUL
 from kernels.ladder.a3_lanes import attention_and_lse
-from kernels.ladder.peak import peak
 from kernels.ladder.report import Row, markdown, write_readme
+from kernels.peak import peak_gflops
 from kernels.tile import COLUMNS, ROWS, threads
 from minigpt import layers
 
@@ -141,7 +141,7 @@ def measure(topic: Topic) -> list[Row]:
     seconds = times([lambda m=m: getattr(m, topic.call)(*topic.inputs) for m in modules])
     rates = [topic.flops / s / 1e9 for s in seconds]
     return [
-        Row(name, adds, 1e3 * s, rate, rate / peak())
+        Row(name, adds, 1e3 * s, rate, rate / peak_gflops())
         for (name, adds), s, rate in zip(topic.rungs, seconds, rates, strict=True)
     ]
 
@@ -185,11 +185,11 @@ def main(arguments: list[str] | None = None) -> None:
     options = parse(arguments)
     if options.markdown or options.readme:
         measured = [(topic.title, measure(topic)) for topic in topics(options.size)]
-        text = markdown(options.size, peak(), measured)
+        text = markdown(options.size, peak_gflops(), measured)
         print(write_readme(text) if options.readme else text)
         return
     print(f"size {options.size}; {threads()} threads; register tile: {ROWS} x {COLUMNS}")
-    print(f"peak: {peak():.0f} GFLOP/s; times are medians, all rungs in turn")
+    print(f"peak: {peak_gflops():.0f} GFLOP/s; times are medians, all rungs in turn")
     for topic in topics(options.size):
         print("\n".join(["", *table(topic), "", *counts(topic)]))
 

@@ -23,7 +23,7 @@ print(json.dumps(describe()))
 
 PEAK = """
 import json
-from minigpt.bench.peak import peak_gflops
+from kernels.peak import peak_gflops
 print(json.dumps(peak_gflops()))
 """
 

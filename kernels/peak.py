@@ -4,6 +4,7 @@ Every product of the kernels is made of this tile (kernels/tile.py), so none can
 they lose against it is the time for memory, for copying and for what is not a product.
 """
 
+import functools
 import time
 
 import numba
@@ -40,6 +41,7 @@ def seconds(numbers: np.ndarray, shares: int, calls: int) -> float:
     return time.perf_counter() - begun
 
 
+@functools.cache
 def peak_gflops(turn: float = 0.05, rounds: int = 15) -> float:
     """GFLOP/s of all threads together: the best of `rounds` timings, each about `turn` seconds."""
     shares, calls = threads(), 1
