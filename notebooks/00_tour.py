@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 00 Tour
 #
-# *What happens between a text and the next letter?*
+# *What happens between a text and the next character?*
 #
-# A GPT reads a text and says, for every token (a letter, or a piece of a word) that could come
+# A GPT reads a text and says, for every token (a character, or a piece of a word) that could come
 # next, how likely it is. That is all it does. This tour goes once from a text to those numbers and
 # back again, in ten minutes, with every number in sight; the eighteen notebooks after it take one
 # step each, and take it slowly. You need to know what a matrix product is, and what a derivative
@@ -55,23 +55,23 @@ for i in ids:
 # %% [markdown]
 # ## A model that you can see whole
 #
-# From here on we use a model so small that every number fits on a page: it reads the five letters
-# "trans" of "transformer", has a vocabulary of nine letters, four numbers for each letter, and one
-# block. It is not trained. The same five letters go through all notebooks.
+# From here on we use a model so small that every number fits on a page: it reads the five
+# characters "trans" of "transformer", has a vocabulary of nine characters, four numbers for each
+# character, and one block. It is not trained. The same five characters go through all notebooks.
 
 # %%
-tiny, letters = tiny_model(), tiny_tokenizer()
-trace = minigpt.trace(tiny, "trans", letters, targets="ransf")
+tiny, characters = tiny_model(), tiny_tokenizer()
+trace = minigpt.trace(tiny, "trans", characters, targets="ransf")
 print(trace.forward)
 
 # %% [markdown]
 # This is a **trace**: everything the model did, a line for each step. `>` is forward; then where in
-# the model (`h.0` is block 0), the function, the shape of what came out (texts x letters x
-# channels; or texts x heads x letters x ...), and the numbers of the last letter, of the first
-# head; of a table, its first row. `...` means that there are more. That is a whole GPT. Larger ones
-# have longer rows, and repeat the lines that begin with `h.0`, 12 times or 96.
+# the model (`h.0` is block 0), the function, the shape of what came out (texts x characters x
+# channels; or texts x heads x characters x ...), and the numbers of the last character, of the
+# first head; of a table, its first row. `...` means that there are more. That is a whole GPT.
+# Larger ones have longer rows, and repeat the lines that begin with `h.0`, 12 times or 96.
 #
-# **Embedding** (02). Each letter's id picks a row from one table, its place (0 to 4) picks a row
+# **Embedding** (02). Each character's id picks a row from one table, its place (0 to 4) picks a row
 # from another, and the two are added.
 
 # %%
@@ -79,7 +79,7 @@ embed = trace.find("embed", "add")
 show(
     plots.heatmaps(
         [
-            ("letters", embed.inputs["tokens"][0]),
+            ("characters", embed.inputs["tokens"][0]),
             ("+ places", embed.inputs["positions"]),
             ("= what enters the block", embed.out[0]),
         ],
@@ -89,12 +89,13 @@ show(
 )
 
 # %% [markdown]
-# Rows are letters, columns are the four channels. *Predict:* the letters of "trans" are all
+# Rows are characters, columns are the four channels. *Predict:* the characters of "trans" are all
 # different. If one came twice, which of the three pictures would have two equal rows? (The first
 # alone: the places differ, and so do the sums.)
 #
-# **Attention** (05, 06). Each letter looks at itself and at those before it, and takes a weighted
-# mean of what they have to give. The weights come from the letters themselves. Row: who looks;
+# **Attention** (05, 06). Each character looks at itself and at those before it, and takes a
+# weighted mean of what they have to give. The weights come from the characters themselves. Row: who
+# looks;
 # column: at whom.
 
 # %%
@@ -104,16 +105,16 @@ show(plots.attention_heads(P, list("trans")))
 # %% [markdown]
 # Hatched is the future, which nobody may look at.
 #
-# **The rest of a block**: layer norm (07) brings every letter's numbers to one size, the MLP (08)
-# works on each letter by itself, and both parts *add* to what was there (09).
+# **The rest of a block**: layer norm (07) brings every character's numbers to one size, the MLP
+# (08) works on each character by itself, and both parts *add* to what was there (09).
 #
-# **Logits and probabilities** (03). At the end, each letter has a score for each of the nine
-# letters that could come next, and softmax makes probabilities of them.
+# **Logits and probabilities** (03). At the end, each character has a score for each of the nine
+# characters that could come next, and softmax makes probabilities of them.
 
 # %%
 p, _ = layers.softmax_forward(trace.logits)  # (T, V)
 figure = plots.new_figure(6, 3)
-names = [letters.symbol(i) for i in range(9)]
+names = [characters.symbol(i) for i in range(9)]
 plots.draw_matrix(
     figure.subplots(), p, "row: read so far, column: next", False, 1.0, None, "trans", names
 )
@@ -121,7 +122,7 @@ show(figure)
 
 # %% [markdown]
 # **Loss** (03). The right answers are "r a n s f". The loss is how surprised the model was, on
-# average: $-\ln p$ of the right letter.
+# average: $-\ln p$ of the right character.
 
 # %%
 ids, targets = tiny_batch()  # (1, 5) each
@@ -129,12 +130,12 @@ surprise = -np.log(p[np.arange(5), targets[0]])  # (T,)
 for read, right, nats in zip("trans", "ransf", surprise, strict=True):
     print(f"after {read}: {right} surprised it by {nats:.2f} nats")
 print(
-    f"the mean, {surprise.mean():.3f}, is the loss: {trace.loss:.3f}; knowing nothing: "
+    f"the mean, {surprise.mean():.3f}, is the loss: {trace.loss:.3f}; a uniform guess: "
     f"{np.log(9):.3f}"
 )
 
 # %% [markdown]
-# It is worse than a model that knows nothing: it is not trained, and sure of itself.
+# It is worse than a uniform guess: it is not trained, and sure of itself.
 #
 # ## Backward
 #
@@ -233,14 +234,14 @@ check(relu_forward=relu_forward, relu_backward=relu_backward)
 # **1.** Change `x > 0` to `x >= 0` above, and run the cell again. The check says which number is
 # wrong and what it should be. Change it back.
 #
-# **2.** A model that knows nothing gives each of $V$ tokens the same probability. What is its loss
+# **2.** A uniform guess gives each of $V$ tokens the same probability. What is its loss
 # for $V = 1024$, in nats, to three digits?
 
 # %%
 loss = None  # a number
 
 answer(
-    "knowing nothing",
+    "a uniform guess",
     loss,
     np.log(1024),
     {10.0: "it is counted in bits, by log2", np.log10(1024): "it is counted by log10"},

@@ -1,16 +1,16 @@
 # %% [markdown]
 # # 01 Text to tokens
 #
-# *What does a model read, if not letters?*
+# *What does a model read, if not characters?*
 #
 # A model computes with numbers, so a text must become a row of them, and the model's answer a text
 # again. Which pieces get a number of their own is decided before any training, and is never changed
 # after: it fixes how long a text is for the model, what it can say at all, and which mistakes it
 # cannot help making.
 #
-# | letter | meaning | here |
+# | symbol | meaning | here |
 # |---|---|---|
-# | token | a piece of text with a number of its own, its id | a letter, a byte, a word |
+# | token | a piece of text with a number of its own, its id | a character, a byte, a word |
 # | $V$ | how many tokens there are | 9, 256, 1024 |
 # | rank | the number of a merge: which was found first | 0, 1, 2, ... |
 
@@ -29,22 +29,22 @@ from minigpt.text.tokenizer.split import split
 from minigpt.tracing.tiny import tiny_tokenizer
 
 # %% [markdown]
-# ## Make it hurt: one token a letter
+# ## Make it hurt: one token a character
 #
-# The simplest way: number the letters that occur. The running example does that, with the nine
-# letters of "transformer".
+# The simplest way: number the characters that occur. The running example does that, with the nine
+# characters of "transformer".
 
 # %%
-letters = tiny_tokenizer()
-print(letters.describe(), letters.encode("trans"))
-print(letters.decode(letters.encode("trans")))
+characters = tiny_tokenizer()
+print(characters.describe(), characters.encode("trans"))
+print(characters.decode(characters.encode("trans")))
 
 # %% [markdown]
-# *Predict:* what happens with a letter that was not there?
+# *Predict:* what happens with a character that was not there?
 
 # %%
 try:
-    letters.encode("train")
+    characters.encode("train")
 except ValueError as error:
     print(error)
 
@@ -55,7 +55,7 @@ except ValueError as error:
 # ## Bytes
 #
 # Computers have solved this before. UTF-8 writes every character as one to four **bytes**, and
-# there are only 256 of those. English letters are one byte each, and the Chinese character 你
+# there are only 256 of those. English characters are one byte each, and the Chinese character 你
 # ("you") is three.
 
 # %%
@@ -67,8 +67,8 @@ show(plots.bytes_of("caf\u00e9 \u4f60"))
 
 # %% [markdown]
 # With 256 tokens every text can be written, and none is unknown. But a text gets long: each English
-# letter costs a whole step of the model, and each Chinese character three. Attention's work grows
-# with the square of the length.
+# character costs a whole step of the model, and each Chinese character three. Attention's work
+# grows with the square of the length.
 #
 # ## Byte-level BPE: join what often stands together
 #
@@ -205,7 +205,7 @@ for size in sizes:
 # ## Comparing losses
 #
 # A loss is in nats *per token* (notebook 03). Longer tokens are harder to guess, so a loss of 3
-# with long tokens may be better than one of 1.8 with letters. Divided by the bytes of a token,
+# with long tokens may be better than one of 1.8 with characters. Divided by the bytes of a token,
 # losses can be compared. A bit is $\ln 2$ nats.
 
 # %%
@@ -229,7 +229,7 @@ for name, one in (("as trained", tokenizer), ("two merges exchanged", reverse)):
     print(f"{name:22s} {[one.symbol(int(i)) for i in ids]}  comes back: {one.decode(ids)}")
 
 # %% [markdown]
-# No error, no lost letter, another text for the model. Only a comparison with the original
+# No error, no lost character, another text for the model. Only a comparison with the original
 # tokenizer finds it; ours is compared with GPT-2's own on 10,000 random strings.
 #
 # ## Exercises

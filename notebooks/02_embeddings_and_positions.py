@@ -7,9 +7,9 @@
 # something that it can compare, add and bend. So every token gets a vector of its own, and every
 # place in the text another, and their sum enters the first block.
 #
-# | letter | meaning | in the running example |
+# | symbol | meaning | in the running example |
 # |---|---|---|
-# | $V$ | how many tokens there are | 9 letters |
+# | $V$ | how many tokens there are | 9 characters |
 # | $C$ | channels: numbers in a vector | 4 |
 # | $T$ | tokens in the text | 5, "trans" |
 # | $E$ | the table of tokens, `wte` | $(V, C) = (9, 4)$ |
@@ -39,7 +39,7 @@ np.set_printoptions(precision=3, suppress=True)
 is_vowel = np.array([1, 1, 0, 0, 0, 1, 0, 0, 0])  # a e f m n o r s t
 lines = [(ids < cut) == flip for cut in range(10) for flip in (0, 1) for ids in [np.arange(9)]]
 print("the best line:", max(int((line == is_vowel).sum()) for line in lines), "of 9")
-print("a table of one number for each letter:", int((is_vowel == is_vowel).sum()), "of 9")
+print("a table of one number for each character:", int((is_vowel == is_vowel).sum()), "of 9")
 
 # %% [markdown]
 # The order of the ids means nothing, and a line can use nothing else. A table has a row for each
@@ -83,7 +83,8 @@ same("out", step.out[0], np.eye(9)[ids] @ E)  # (T, V) @ (V, C) -> (T, C)
 # $$\frac{\partial L}{\partial E_{vc}} = \sum_t \sum_{c'} g_{tc'} \frac{\partial x_{tc'}}{\partial E_{vc}} = \sum_t 1[\mathrm{id}_t = v]\; g_{tc}
 # \qquad (V, C)$$
 #
-# In words: every place adds its gradient to the row of its token. A token that occurs twice gets both; one that does not occur gets none.
+# In words: every place adds its gradient to the row of its token. A token that occurs twice gets
+# both; one that does not occur gets none.
 
 # %%
 source(layers.embedding_backward)
@@ -92,9 +93,9 @@ source(layers.embedding_backward)
 formula("embedding.backward")
 
 # %% [markdown]
-# ## The proof, and what goes wrong
+# ## The test, and what goes wrong
 #
-# Take a text in which a letter comes twice, id 2 at places 0 and 2. A gradient is that of one
+# Take a text in which a character comes twice, id 2 at places 0 and 2. A gradient is that of one
 # number, so let $L = \sum g \odot x$: its gradient to $x$ is $g$.
 
 # %%
@@ -193,9 +194,9 @@ formula("positions.shift")
 refutation("positions.sine_only")
 
 # %% [markdown]
-# And a position that is divided by the length of the text is another one as soon as a letter is
+# And a position that is divided by the length of the text is another one as soon as a character is
 # added. What was computed for the beginning of a text would have to be computed again for each new
-# letter:
+# character:
 
 # %%
 refutation("positions.normalised")

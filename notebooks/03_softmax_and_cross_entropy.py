@@ -3,18 +3,18 @@
 #
 # *How wrong was the model, in one number?*
 #
-# A model ends in scores: one for each letter that could come next, any number, high for likely. To
-# learn, it needs a single number that says how wrong they were, and that goes down a little when
+# A model ends in scores: one for each character that could come next, any number, high for likely.
+# To learn, it needs a single number that says how wrong they were, and that goes down a little when
 # the scores get a little better. This notebook makes that number, and its gradient, which is where
 # all learning begins.
 #
-# | letter | meaning | here |
+# | symbol | meaning | here |
 # |---|---|---|
-# | $T$, $N$ | tokens; those that count in the mean | 5, the letters of "trans" |
-# | $V$ | the size of the vocabulary | 9, the letters of "transformer" |
+# | $T$, $N$ | tokens; those that count in the mean | 5, the characters of "trans" |
+# | $V$ | the size of the vocabulary | 9, the characters of "transformer" |
 # | $z$ | scores, called logits, $(T, V)$ | any real numbers |
 # | $p$ | probabilities, $(T, V)$ | each row sums to 1 |
-# | $y$ | targets, $(T,)$: the letters that really came | "ransf" |
+# | $y$ | targets, $(T,)$: the characters that really came | "ransf" |
 # | $L$ | the loss | one number |
 
 # %%
@@ -29,14 +29,14 @@ from minigpt.notebook import answer, check, same, show, source
 from minigpt.tracing.tiny import tiny_model, tiny_tokenizer
 
 np.set_printoptions(precision=3, suppress=True)
-letters = list("aefmnorst")  # the vocabulary, in the order of the ids
+characters = list("aefmnorst")  # the vocabulary, in the order of the ids
 
 # %% [markdown]
 # ## Make it hurt
 #
-# The tiny model has read "trans" and scored, at each letter, what comes next. The obvious measure
-# is to count how often the highest score was the right one. *Predict: if every right letter's score
-# is raised by 0.1, how much better does that count get?*
+# The tiny model has read "trans" and scored, at each character, what comes next. The obvious
+# measure is to count how often the highest score was the right one. *Predict: if every right
+# character's score is raised by 0.1, how much better does that count get?*
 
 # %%
 trace = minigpt.trace(tiny_model(), "trans", tiny_tokenizer(), targets="ransf")
@@ -69,7 +69,7 @@ formula("softmax.forward")
 # $z = [2, 1, 0.1]$. The powers are $e^2 = 7.389$, $e^1 = 2.718$, $e^{0.1} = 1.105$; their sum is
 # $11.213$. So $p_1 = 7.389 / 11.213 = 0.659$. One point between two scores is a factor of $e$
 # between their probabilities, whatever the other scores are: $0.6590 / 0.2424 = 2.718$. (The
-# probability itself grows by less when its score is raised by a point, because the sum grows with
+# probability itself rises by less when its score is raised by a point, because the sum grows with
 # it.)
 
 # %%
@@ -117,8 +117,8 @@ source(by_hand.softmax_row, by_hand.softmax_forward, layers.softmax_forward)
 # %% [markdown]
 # ## In the running example
 #
-# Each row is a letter that was read, each column a letter that could follow. The box is the one
-# that did.
+# Each row is a character that was read, each column a character that could follow. The box is the
+# one that did.
 
 # %%
 p, _ = layers.softmax_forward(z)
@@ -127,7 +127,7 @@ for axes, (title, array, signed) in zip(
     figure.subplots(1, 2), (("scores z", z, True), ("p = softmax(z)", p, False)), strict=True
 ):
     plots.draw_matrix(
-        axes, array, title, signed, None if signed else 1.0, None, list("trans"), letters
+        axes, array, title, signed, None if signed else 1.0, None, list("trans"), characters
     )
     axes.plot(y, range(5), "s", markersize=20, markerfacecolor="none", markeredgecolor="black")
     axes.set(xlabel="could come next", ylabel="was read")
@@ -135,7 +135,7 @@ show(figure)
 
 # %%
 print("each row sums to", p.sum(axis=1))
-print("the probability of the right letter:", p[np.arange(5), y])
+print("the probability of the right character:", p[np.arange(5), y])
 
 # %% [markdown]
 # The tiny model's parameters are random, and it shows: after "a" it gives "n" 15 %, and after "n"
@@ -144,13 +144,13 @@ print("the probability of the right letter:", p[np.arange(5), y])
 # ## A first glimpse of temperature
 #
 # Divide all scores by a number before the softmax, and the differences shrink or grow. That number
-# is called temperature: a low one makes the most likely letter more likely still, a high one makes
-# it less likely and draws the row as a whole towards $1/V$. (One in the middle may rise first: see
-# the "e" at 0.5 and at 1.) The order never changes. Notebook 13 uses it to write; in the loss it is
-# always 1.
+# is called temperature: a low one makes the most likely character more likely still, a high one
+# makes it less likely and draws the row as a whole towards $1/V$. (One in the middle may rise
+# first: see the "e" at 0.5 and at 1.) The order never changes. Notebook 13 uses it to write; in the
+# loss it is always 1.
 
 # %%
-show(plots.softmax_temperatures(z[4], letters, (0.5, 1.0, 2.0)))
+show(plots.softmax_temperatures(z[4], characters, (0.5, 1.0, 2.0)))
 
 # %% [markdown]
 # ## Surprise
@@ -160,8 +160,8 @@ show(plots.softmax_temperatures(z[4], letters, (0.5, 1.0, 2.0)))
 #
 # * $p = 1$ costs nothing, and $p \to 0$ costs without limit: never say never.
 # * It is smooth, and steepest where the model is most wrong.
-# * Probabilities of successive letters multiply, so their surprises *add*. The mean over letters is
-#   then a fair measure of a text.
+# * Probabilities of successive characters multiply, so their surprises *add*. The mean over
+#   characters is then a fair measure of a text.
 
 # %%
 right = p[np.arange(5), y]  # (T,)
@@ -181,14 +181,14 @@ for before, after, q, offset in zip("trans", "ransf", right, offsets, strict=Tru
     )
 axes.axhline(math.log(9), color=plots.common.GREY, linestyle="--", linewidth=1)
 axes.annotate(
-    "ln 9 = 2.197: knows nothing",
+    "ln 9 = 2.197: uniform guess",
     (1, math.log(9)),
     xytext=(0, 4),
     textcoords="offset points",
     fontsize=8,
     ha="right",
 )
-axes.set(xlabel="probability of the letter that came", ylabel="surprise, nats")
+axes.set(xlabel="probability of the character that came", ylabel="surprise, nats")
 show(figure)
 
 # %%
@@ -220,7 +220,7 @@ print(f"{by_hand.cross_entropy_forward(z, y)[0]:.6f}")
 
 # %%
 p_u = np.linspace(0.01, 0.99, 99)  # what the model says
-surprise = -0.9 * np.log(p_u) - 0.1 * np.log(1 - p_u)  # 90 times u, 10 times another letter
+surprise = -0.9 * np.log(p_u) - 0.1 * np.log(1 - p_u)  # 90 times u, 10 times another character
 linear = 0.9 * (1 - p_u) + 0.1 * p_u
 print(
     f"mean surprise is lowest at p = {p_u[surprise.argmin()]:.2f}; the price 1 - p at p = "
@@ -234,14 +234,15 @@ print(f"the lowest mean surprise: {surprise.min():.3f} nats")
 #
 # ## Knowing nothing
 #
-# *Predict: what does a model pay that gives all 65 letters of a text the same score?*
+# *Predict: what does a model pay that gives all 65 characters of a text the same score?*
 
 # %%
 formula("cross_entropy.uniform")
 
 # %% [markdown]
 # $-\ln \frac1V = \ln V$. This is the number to look for at the first step of a training: a fresh
-# model knows nothing and must pay about $\ln V$, $10.825$ for GPT-2's 50257 tokens. Much more means
+# model guesses uniformly and must pay about $\ln V$, $10.825$ for GPT-2's 50257 tokens. Much more
+# means
 # a wrong initialization, less means that the answer leaks. Our tiny model pays 3.609, more than
 # $\ln 9 = 2.197$: its parameters are large on purpose, so that every number can be seen, and it is
 # sure of nonsense.
@@ -250,13 +251,13 @@ formula("cross_entropy.uniform")
 #
 # A *nat* is the unit of the natural logarithm, a *bit* that of the logarithm to base 2: divide by
 # $\ln 2 = 0.693$. One bit is one yes-or-no question. *Perplexity* turns the logarithm back: among
-# how many equally likely letters does the model waver? (Our tiny model does worse than to waver
+# how many equally likely characters does the model waver? (Our tiny model does worse than to waver
 # among all nine: it is sure of the wrong ones.)
 
 # %%
 print(
     f"{trace.loss:.3f} nats = {trace.loss / math.log(2):.3f} bits; perplexity "
-    f"{math.exp(trace.loss):.2f}, of {len(letters)} letters"
+    f"{math.exp(trace.loss):.2f}, of {len(characters)} characters"
 )
 
 # %%
@@ -264,11 +265,11 @@ formula("cross_entropy.perplexity")
 
 # %% [markdown]
 # Losses *per token* cannot be compared between tokenizers: longer tokens are harder to guess, and
-# fewer. Per byte of text they can. *Predict: a model on letters pays 1.3 nats for each, of one
+# fewer. Per byte of text they can. *Predict: a model on characters pays 1.3 nats for each, of one
 # byte; another pays 2.77 nats for each token of four bytes. Which is better?*
 
 # %%
-for name, nats, size in (("letters", 1.3, 1), ("tokens of 4 bytes", 2.77, 4)):
+for name, nats, size in (("characters", 1.3, 1), ("tokens of 4 bytes", 2.77, 4)):
     print(
         f"{name:18s} {nats:.2f} nats a token, perplexity {math.exp(nats):5.2f}, "
         f"{nats / math.log(2) / size:.3f} bits a byte"
@@ -303,7 +304,7 @@ source(by_hand.cross_entropy_forward, layers.cross_entropy_forward)
 # %% [markdown]
 # ## Targets that do not count
 #
-# Where there is no next letter (the end of a text, padding, the question in a question and its
+# Where there is no next character (the end of a text, padding, the question in a question and its
 # answer), the target is $-1$, the `ignore_index`. The mean is over the others alone. *Predict: does
 # the loss of "trans" rise or fall when the "n" does not count?*
 
@@ -357,7 +358,7 @@ print(
 # 0: what one gains, the others lose. Both have to be so, for only differences matter and the sum
 # stays 1.
 #
-# ## The proof
+# ## The test
 #
 # A derivative can be measured: move one number by a tiny $h$ up and down, and see how far the
 # output moves. (Notebook 04 says how tiny, and why.)
@@ -406,9 +407,9 @@ refutation("softmax.diagonal")
 #
 # $$dz_{nj} = \frac{p_{nj} - 1[j = y_n]}{N}, \qquad (T, V)$$
 #
-# That is all: the probabilities, minus one at the right letter. It pulls down every letter by as
-# much as the model believed in it, and pushes up the right one by as much as it did not. No number
-# is larger than $1/N$, however wrong the model was.
+# That is all: the probabilities, minus one at the right character. It pulls down every character by
+# as much as the model believed in it, and pushes up the right one by as much as it did not. No
+# number is larger than $1/N$, however wrong the model was.
 #
 # **The other way**, through the softmax, must give the same. $L = -\log p_y$ has $g_i = -1[i = y] /
 # p_y$, so the mean $\sum_i g_i p_i$ is $-1$, and $p_j (g_j + 1)$ is $p_j$ for the others, $p_y - 1$
@@ -434,7 +435,7 @@ source(layers.cross_entropy_backward, by_hand.cross_entropy_backward)
 
 # %%
 figure = plots.heatmap(
-    dz, "dz = (p - 1 at the right letter) / 5", rows=list("trans"), columns=letters
+    dz, "dz = (p - 1 at the right character) / 5", rows=list("trans"), columns=characters
 )
 show(figure)
 
@@ -533,12 +534,12 @@ answer(
     perplexity,
     4.0,
     {
-        2.0: "the mean surprise in bits is not turned back into a number of choices",
+        2.0: "the mean surprise in bits is not converted to a number of choices",
         7.389: "the mean surprise is in bits, and e is raised to it instead of 2",
         3.4286: "the probabilities are averaged, not their logarithms",
         4.6667: "1 / p is averaged, not its logarithm",
         64.0: "the surprises are summed, not averaged",
-        1.3863: "the mean surprise in nats, not turned back into a number of choices",
+        1.3863: "the mean surprise in nats, not converted to a number of choices",
         0.25: "the mean probability of a token; perplexity is 1 over it",
         6.0: "the sum of the surprises in bits",
     },

@@ -8,7 +8,7 @@
 # little, how much would the loss change? This notebook derives that answer, and shows how any such
 # derivation can be tested.
 #
-# | letter | meaning | here |
+# | symbol | meaning | here |
 # |---|---|---|
 # | $x$ | what goes in, $(N, \text{in})$: one row for each token | 5 rows of 4 |
 # | $W, b$ | weight $(\text{in}, \text{out})$ and bias $(\text{out},)$, learnt | 4 by 4, and 4 |
@@ -405,7 +405,7 @@ print(dW1)
 
 # %% [markdown]
 # The backward functions are called in the reverse order, and each is given what the next returned.
-# That is all of backpropagation; a GPT only has more of them. The proof, and then a step against
+# That is all of backpropagation; a GPT only has more of them. The test, and then a step against
 # the gradient:
 
 # %%

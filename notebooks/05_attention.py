@@ -8,9 +8,9 @@
 # learns about others. It asks a question, compares it with what each earlier token offers, and
 # takes a weighted mean.
 #
-# | letter | meaning | in the running example |
+# | symbol | meaning | in the running example |
 # |---|---|---|
-# | $T$ | tokens | 5, the letters of "trans" |
+# | $T$ | tokens | 5, the characters of "trans" |
 # | $hs$ | head size: numbers in a query, a key, a value | 2 |
 # | $q_i$ | query of token $i$: what it looks for | a row of $Q$, $(T, hs)$ |
 # | $k_j$ | key of token $j$: what it can be found by | a row of $K$, $(T, hs)$ |
@@ -35,28 +35,30 @@ np.set_printoptions(precision=3, suppress=True)
 # ## Make it hurt
 #
 # Without attention, a token could take the mean of all tokens so far. "abb" and "bab" are written
-# with two letters: a is $[1, 0]$ and b is $[0, 1]$. Beside its letter, each token has its place, as
-# one more piece of its vector. The question at the end of each text is: which was the first letter?
-# *Predict before you run: how many different answers can the mean of the letters give?*
+# with two characters: a is $[1, 0]$ and b is $[0, 1]$. Beside its character, each token has its
+# place, as one more piece of its vector. The question at the end of each text is: which was the
+# first character? *Predict before you run: how many different answers can the mean of the
+# characters give?*
 
 # %%
 table, place = {"a": [1.0, 0.0], "b": [0.0, 1.0]}, np.eye(3)
-query = np.array([0.0, 0.0, 10.0, 0.0, 0.0])  # no letter; the first place, ten times
+query = np.array([0.0, 0.0, 10.0, 0.0, 0.0])  # no character; the first place, ten times
 for text in ("abb", "bab"):
-    x = np.array([[*table[letter], *place[t]] for t, letter in enumerate(text)])  # (T, 5)
+    x = np.array([[*table[character], *place[t]] for t, character in enumerate(text)])  # (T, 5)
     fit = np.exp(x @ query)  # (T,): large where a token is what the query looks for
     print(text, "mean", x[:, :2].mean(axis=0), "weighted", fit / fit.sum() @ x[:, :2])
 
 # %% [markdown]
 # The mean gives one answer for both: with equal weights it cannot tell them apart. Other fixed
-# weights could answer this question, and no other. The second column has weights that come from a
-# comparison of the tokens with what is asked, and gives the first letter, $[1, 0]$ and then $[0,
-# 1]$. That is attention: **a weighted mean whose weights are computed from the tokens themselves.**
+# weights could answer this question, but no different one. The second column has weights that come
+# from a comparison of the tokens with what is asked, and gives the first character, $[1, 0]$ and
+# then $[0, 1]$. That is attention: **a weighted mean whose weights are computed from the tokens
+# themselves.**
 #
 # ## The formula
 #
 # Vaswani et al. 2017, equation 1. The mask $M$ hides what comes later: a model that may look at the
-# next letter learns nothing by predicting it.
+# next character learns nothing by predicting it.
 
 # %%
 formula("attention.forward")
@@ -100,7 +102,7 @@ source(layers.attention_forward)
 # ## In the running example
 #
 # "trans" has come through layer norm (07) and through a linear layer that makes queries, keys and
-# values (04). Head 0, five letters:
+# values (04). Head 0, five characters:
 
 # %%
 trace = minigpt.trace(tiny_model(), "trans", tiny_tokenizer(), targets="ransf")
@@ -170,8 +172,8 @@ refutation("attention.divided_by_d")
 # ## The mask
 #
 # Token $i$ must not see token $j > i$. The mask puts $-\infty$ there *before* the softmax, so that
-# the weight is exactly 0 and the rest sums to 1. *Predict:* change the last letter's key and value.
-# Which rows of the output move?
+# the weight is exactly 0 and the rest sums to 1. *Predict:* change the last character's key and
+# value. Which rows of the output move?
 
 # %%
 K2, V2 = K.copy(), V.copy()
@@ -262,7 +264,7 @@ dQ = dS @ K / math.sqrt(2)  # (T, T) @ (T, hs) -> (T, hs)
 dK = dS.T @ Q / math.sqrt(2)  # (T, T) @ (T, hs) -> (T, hs)
 
 # %% [markdown]
-# ## The proof
+# ## The test
 #
 # The sum $L = \sum G \odot O$ is a loss whose gradient at $O$ is exactly $G$. Move each number of
 # $Q$, $K$ and $V$ a little, and see how far $L$ moves.
@@ -292,8 +294,8 @@ matrices = [("G", G), ("dP = G V^T", dP), ("dS", dS), ("dQ", dQ), ("dK", dK), ("
 show(plots.heatmaps(matrices, per_row=3, rows=list("trans")))
 
 # %%
-for letter, numbers in zip("trans", dS, strict=True):
-    print(f"row of {letter}: largest number in dS {np.abs(numbers).max():.1e}")
+for character, numbers in zip("trans", dS, strict=True):
+    print(f"row of {character}: largest number in dS {np.abs(numbers).max():.1e}")
 
 # %% [markdown]
 # The row of "r" in $dS$ is nearly 0: its weight was 1.00, and a softmax that is sure does not

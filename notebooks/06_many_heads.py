@@ -7,7 +7,7 @@
 # head has one set of weights, and so one mean. GPT cuts the channels of queries, keys and values
 # into pieces and lets each piece look where it likes.
 #
-# | letter | meaning | in the running example |
+# | symbol | meaning | in the running example |
 # |---|---|---|
 # | $C$ | channels | 4 |
 # | $nh$ | heads | 2 |
@@ -179,7 +179,7 @@ source(layers.multi_head_attention_backward)
 formula("multi_head_attention.backward")
 
 # %% [markdown]
-# ## The proof
+# ## The test
 
 # %%
 back = trace.find("h.0.attn.heads", "multi_head_attention_backward")

@@ -4,13 +4,13 @@
 # *Why does every token get measured and rescaled before each part of a block, and what does that do
 # to its gradient?*
 #
-# The numbers of a token grow as parts are added to it, block after block (09). What reads them next
-# would have to cope with any size. Layer norm brings each token to mean 0 and variance 1, by
-# itself, and then lets the model choose a scale and an offset for each channel.
+# The numbers of a token get larger as outputs are added to it, block after block (09). What reads
+# them next would have to cope with any size. Layer norm brings each token to mean 0 and variance 1,
+# by itself, and then lets the model choose a scale and an offset for each channel.
 #
-# | letter | meaning | here |
+# | symbol | meaning | here |
 # |---|---|---|
-# | $T$ | tokens | 5, the letters of "trans" |
+# | $T$ | tokens | 5, the characters of "trans" |
 # | $C$ | channels of a token | 4 |
 # | $\mu, \sigma^2$ | mean and variance of one token's channels | one of each a token |
 # | $\epsilon$ | a small number that keeps the division from 0 | 1e-5 |
@@ -94,10 +94,10 @@ source(by_hand.normalized_row, by_hand.layer_norm_forward, layers.layer_norm_for
 # %% [markdown]
 # ## In the running example
 #
-# Five letters, four channels. These are the numbers that leave notebook 02 (tokens plus positions)
-# and enter the first block. Each *row* is a token; layer norm looks along the row. `h.0.ln_1` is
-# the first layer norm of block 0; the table shows of each array the row of the last token, "s", and
-# below what is kept for the way back.
+# Five characters, four channels. These are the numbers that leave notebook 02 (tokens plus
+# positions) and enter the first block. Each *row* is a token; layer norm looks along the row.
+# `h.0.ln_1` is the first layer norm of block 0; the table shows of each array the row of the last
+# token, "s", and below what is kept for the way back.
 
 # %%
 trace = minigpt.trace(tiny_model(), "trans", tiny_tokenizer(), targets="ransf")
@@ -129,8 +129,8 @@ show(plots.layer_norm_dots(x, xhat, list("trans")))
 
 # %%
 print(f"the largest mean of a row of xhat: {np.abs(xhat.mean(axis=1)).max():.1e}")
-for letter, variance in zip("trans", xhat.var(axis=1), strict=True):
-    print(f"variance of the row of {letter!r}: {variance:.6f}")
+for character, variance in zip("trans", xhat.var(axis=1), strict=True):
+    print(f"variance of the row of {character!r}: {variance:.6f}")
 same("out", step.out[0], gain * xhat + bias)
 
 # %% [markdown]
@@ -165,7 +165,8 @@ formula("layer_norm.invariant")
 # \frac{\partial \sigma^2}{\partial x_j} = \frac2C (x_j - \mu), \qquad
 # \frac{\partial r}{\partial x_j} = -\tfrac12 (\sigma^2 + \epsilon)^{-3/2}\, \frac2C (x_j - \mu) = -\frac{r^2 \hat x_j}{C}$$
 #
-# In the second, $\mu$ moves as well, but this adds $-\frac{2}{C^2} \sum_c (x_c - \mu) = 0$: the distances from the mean sum to 0. In the
+# In the second, $\mu$ moves as well, but this adds $-\frac{2}{C^2} \sum_c (x_c - \mu) = 0$: the
+# distances from the mean sum to 0. In the
 # last step, $r^3 (x_j - \mu) = r^2 \hat x_j$. Together, by the product rule:
 #
 # $$\frac{\partial \hat x_i}{\partial x_j} = r\Big(1[i = j] - \frac1C\Big) - (x_i - \mu)\frac{r^2 \hat x_j}{C}
@@ -183,7 +184,7 @@ formula("layer_norm.invariant")
 source(layers.layer_norm_backward)
 
 # %% [markdown]
-# ## The proof
+# ## The test
 #
 # A derivative can be measured: move one number by a little, up and down, and see how far the output
 # moves. Everything above must agree with that for any $x$, $\gamma$ and $\beta$; here for those of
@@ -252,7 +253,7 @@ refutation("layer_norm.with_sigmoid")
 
 # %% [markdown]
 # Last, *break it*: models like the tiny one, with random parameters and 1 to 8 blocks, and the same
-# with every layer norm taken out. How sure are they of the next letter? *Predict:* which of them
+# with every layer norm taken out. How sure are they of the next character? *Predict:* which of them
 # grows with the blocks?
 
 
@@ -277,8 +278,8 @@ for blocks in (1, 2, 4, 8):
     print(f"{blocks:6d}  {sureness(blocks, 'numpy'):15.3f}  {sureness(blocks, without):7.3f}")
 
 # %% [markdown]
-# Nothing was learnt, and without layer norm four blocks are 97 % sure of a letter: the stream has
-# grown, and the logits with it. A softmax that is so sure hardly learns (03).
+# Nothing was learnt, and without layer norm four blocks are 97 % sure of a character: the stream
+# has grown, and the logits with it. A softmax that is so sure hardly learns (03).
 #
 # ## Exercises
 #

@@ -4,17 +4,17 @@
 # *What does a token do by itself?*
 #
 # Attention lets tokens look at each other. Then each of them works alone on what it has gathered:
-# it is widened to four times as many channels, bent, and narrowed again. This part is called the
-# MLP (multi-layer perceptron, or feed-forward network). Two thirds of the parameters of GPT's
-# blocks are in it.
+# it is expanded to four times as many channels, passed through an activation, and projected back.
+# This module is called the MLP (multi-layer perceptron, or feed-forward network). Two thirds of the
+# parameters of GPT's blocks are in it.
 #
-# | letter | meaning | here |
+# | symbol | meaning | here |
 # |---|---|---|
 # | $T, C$ | tokens, channels | 5, 4 |
 # | $F$ | the width inside, $4C$ | 16 |
 # | $W_1, b_1$ | the first linear layer, "c_fc": $(C, F)$ and $(F,)$ | learnt |
 # | $W_2, b_2$ | the second, "c_proj": $(F, C)$ and $(C,)$ | learnt |
-# | $u, v$ | the wide token before and after the bend, $(T, F)$ | |
+# | $u, v$ | pre-activation and post-activation, $(T, F)$ | |
 # | $\Phi, \varphi$ | the chance that a standard normal number is below $x$, and its density, the bell curve | |
 # | $g$ | the gradient that arrives | of the output's shape |
 
@@ -131,8 +131,8 @@ source(erf)
 # %% [markdown]
 # ## The form that GPT-2 uses
 #
-# tanh has the same S shape as erf, is in every library, and comes close if its argument is bent a
-# little. The paper gives this form beside the exact one, for speed:
+# tanh has the same S shape as erf, is in every library, and comes close if a
+# cubic term is added to its argument. The paper gives this form beside the exact one, for speed:
 
 # %%
 formula("gelu.tanh")
@@ -210,7 +210,7 @@ refutation("gelu.sigmoid_of_x_tanh")
 # %% [markdown]
 # ## The slope of the exact form
 #
-# Each number is bent by itself, so all that is needed is one derivative, and $dx = g \odot
+# GELU acts on each number alone, so one derivative is enough, and $dx = g \odot
 # \mathrm{GELU}'(x)$, number by number.
 #
 # **1.** The derivative of an area is the height of its edge: $\Phi'(x) = \varphi(x)$.
@@ -267,7 +267,7 @@ formula("gelu.tanh_slope")
 source(by_hand.gelu_slope, layers.gelu_backward)
 
 # %% [markdown]
-# The proof, in float64 and with a random $g$, and the mistake that the power rule invites:
+# The test, in float64 and with a random $g$, and the mistake that the power rule invites:
 
 # %%
 rng = np.random.default_rng(0)
@@ -345,7 +345,7 @@ formula("mlp.forward")
 source(by_hand.mlp_forward, layers.mlp_forward)
 
 # %% [markdown]
-# In the running example, each row a letter. Wide, bent, narrow:
+# In the running example, each row is a character. Pre-activation, post-activation, output:
 
 # %%
 mlp = trace.find("h.0.mlp", "mlp_forward")
@@ -358,7 +358,7 @@ for axes, title, array in zip(figure.subplots(3, 1), titles, arrays, strict=True
 show(figure)
 
 # %% [markdown]
-# Another way to read it: each wide channel $f$ is a little rule. Column $f$ of $W_1$ is what it
+# Another way to read it: each hidden channel $f$ is a small rule. Column $f$ of $W_1$ is what it
 # looks for in the token; if it is there ($u_f > 0$), row $f$ of $W_2$ is added to the token, $v_f$
 # times. (So read by Geva et al. 2021, "Transformer Feed-Forward Layers Are Key-Value Memories".)
 #
@@ -377,14 +377,14 @@ same("rule by rule", total, mlp.out[0])
 # %% [markdown]
 # ## By itself
 #
-# Nothing here looks at another row. *Predict: if the letter "a" is changed, which rows of the
+# Nothing here looks at another row. *Predict: if the character "a" is changed, which rows of the
 # output move?*
 
 # %%
 changed = x.copy()
 changed[2] += 1.0
 moved = np.abs(layers.mlp_forward(changed, W1, b1, W2, b2)[0] - mlp.out[0]).max(axis=1)
-print({letter: round(float(size), 3) for letter, size in zip("trans", moved, strict=True)})
+print({character: round(float(size), 3) for character, size in zip("trans", moved, strict=True)})
 
 # %% [markdown]
 # ## What it costs
@@ -420,7 +420,7 @@ source(layers.mlp_backward)
 formula("mlp.backward")
 
 # %% [markdown]
-# The three steps by hand, on the gradient that arrives in the running example, and the proof of all
+# The three steps by hand, on the gradient that arrives in the running example, and a test of all
 # five results:
 
 # %%

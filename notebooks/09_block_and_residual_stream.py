@@ -7,7 +7,7 @@
 # at the loss, above the last block, and has to reach the first. This notebook is about the one plus
 # sign that lets it: $x + f(x)$.
 #
-# | letter | meaning | here |
+# | symbol | meaning | here |
 # |---|---|---|
 # | $B, T, C$ | texts, tokens of a text, channels of a token | 1, 5, 4 in the running example |
 # | $x$ | the residual stream: one vector for each token, which every part reads and adds to | $(B, T, C)$ |
@@ -102,14 +102,14 @@ source(layers.add)
 # %% [markdown]
 # ## In the running example
 #
-# Five letters, four channels, one block. The row is the last letter, "s". What entered the block
-# came from notebook 02; what attention adds is from notebook 06, and what the MLP adds from
+# Five characters, four channels, one block. The row is the last character, "s". What entered the
+# block came from notebook 02; what attention adds is from notebook 06, and what the MLP adds from
 # notebook 08.
 
 # %%
 trace = minigpt.trace(tiny_model(), "trans", tiny_tokenizer(), targets="ransf")
 first, second = (trace.find(name, "add") for name in ("h.0.sum_1", "h.0.sum_2"))
-row = 4  # the letter s
+row = 4  # the character s
 print("x before the block   ", first.inputs["x"][0, row])
 print("  attention adds     ", first.inputs["added"][0, row])
 print("x after attention    ", first.out[0, row])
@@ -157,7 +157,7 @@ source(GPT.block_backward)
 formula("block.backward")
 
 # %% [markdown]
-# ## The proof
+# ## The test
 #
 # In the running example, with the gradient $g$ that really arrives from above.
 
@@ -396,16 +396,16 @@ for name, kind, n in (("with the sum", GPT, N), ("no sum", Chain, 4), ("no sum",
 # vector (Dong, Cordonnier and Loukas 2021). The gradient is large, and says nothing: it is about
 # tokens that can no longer be told apart.
 #
-# The proof is a task that a child can do: the next letter in the alphabet, $y = x + 1$ among 16
-# letters. Knowing nothing costs $\ln 16 = 2.77$. Sixty steps of AdamW:
+# An easy task shows it: the next character in the alphabet, $y = x + 1$ among 16
+# characters. A uniform guess has the loss $\ln 16 = 2.77$. Sixty steps of AdamW:
 
 
 # %%
 def learn(model, steps=60):
     rng, state = np.random.default_rng(1), adamw_init(model.params)
     for step in range(steps):
-        letters = rng.integers(0, 16, (8, 8))
-        loss, cache = model.loss(letters, (letters + 1) % 16)
+        characters = rng.integers(0, 16, (8, 8))
+        loss, cache = model.loss(characters, (characters + 1) % 16)
         adamw_step(model.params, model.backward(cache), state, step + 1, lr=3e-3)
     return loss
 
@@ -422,13 +422,13 @@ for name, loss in losses.items():
 # %% [markdown]
 # With the sum it learns, wherever the layer norm stands. Without it, nothing. (The task matters. On
 # English text, the first sixty steps tell these models apart hardly at all: all of them learn how
-# frequent each letter is, and for that no token has to be told from another.)
+# frequent each character is, and for that no token has to be told from another.)
 #
 # ## How large the stream becomes
 #
-# In pre-LN nothing holds the stream. At the start, the parts add random vectors that know nothing
-# of each other. For such, variances
-# add: if each of $2n$ parts adds a variance of $v$ on average,
+# In pre-LN nothing holds the stream. At the start, the sublayers add independent random vectors,
+# and the variances of such vectors add: if each of $2n$ sublayers adds a variance of $v$ on
+# average,
 #
 # $$\mathrm{Var}(x_n) = \mathrm{Var}(x_0) + 2n\,v$$
 #
@@ -597,7 +597,7 @@ def attention_back(g):
 mine = None  # (1, T, C), from g, mlp_back and attention_back
 
 # %%
-last = (0, 4, 3)  # the number that is compared: the letter s, the last channel
+last = (0, 4, 3)  # the number that is compared: the character s, the last channel
 answer(
     "dx[0, 4, 3]",
     None if mine is None else mine[last],

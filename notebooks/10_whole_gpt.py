@@ -7,7 +7,7 @@
 # the numbers of the running example; then
 # the bill: parameters, bytes and multiplications, for this toy and for GPT-2.
 #
-# | letter | meaning | tiny | GPT-2 (small) |
+# | symbol | meaning | tiny | GPT-2 (small) |
 # |---|---|---|---|
 # | $B$ | texts in a batch | 1 | |
 # | $T$ | tokens of a text, at most $T_{max}$ (`block_size`) | 5 of 8 | up to 1024 |
@@ -130,7 +130,7 @@ p = c_loss.p  # 03: softmax of the logits
 want, _ = model.forward(ids)
 same("logits", logits, want)
 same("loss", loss, model.loss(ids, targets)[0])
-print(f"loss {loss:.3f}; a model that knows nothing: ln 9 = {np.log(9):.3f}")
+print(f"loss {loss:.3f}; a uniform guess: ln 9 = {np.log(9):.3f}")
 
 # %% [markdown]
 # The loss is far above $\ln 9$: the tiny model is not ignorant but wrong. Its parameters are random
@@ -139,15 +139,15 @@ print(f"loss {loss:.3f}; a model that knows nothing: ln 9 = {np.log(9):.3f}")
 
 # %%
 tokenizer = tiny_tokenizer()
-letters = sorted(set("transformer"))  # the vocabulary: a e f m n o r s t
+characters = sorted(set("transformer"))  # the vocabulary: a e f m n o r s t
 figure = plots.new_figure(6, 3)
-title = "p: a row for the last letter read, a column for the next"
-plots.draw_matrix(figure.subplots(), p[0], title, False, 1.0, None, list("trans"), letters)
+title = "p: a row for the last character read, a column for the next"
+plots.draw_matrix(figure.subplots(), p[0], title, False, 1.0, None, list("trans"), characters)
 show(figure)
 
 # %% [markdown]
-# Row "r", column "a": 1 %. Each row has seen all letters above it, and sums to 1. The loss is the
-# mean of $-\log p$ at the five right places.
+# Row "r", column "a": 1 %. Each row has seen all characters above it, and sums to 1. The loss is
+# the mean of $-\log p$ at the five right places.
 #
 # ## The code of it
 #
@@ -224,9 +224,9 @@ same("every gradient", *flat)
 source(GPT.backward, GPT.backward_from_logits)
 
 # %% [markdown]
-# ## The proof
+# ## The test
 #
-# That `model.backward` says the same is no proof: we may both have made the same mistake. The proof
+# That `model.backward` says the same proves nothing: both may have the same mistake. The test
 # moves each of the 320 numbers up and down and watches the loss. That costs 640 forward passes: for
 # a toy it is nothing; for GPT-2 it would be 249 million.
 
@@ -245,8 +245,8 @@ assert max(errors.values()) < 1e-8
 # %% [markdown]
 # ## The whole trace
 #
-# All of it as the model ran it, with the row of the last letter, "s", and how far each gradient is
-# from the central difference of its own function. Parts that are made of others (attention calls
+# All of it as the model ran it, with the row of the last character, "s", and how far each gradient
+# is from the central difference of its own function. Parts that are made of others (attention calls
 # softmax, the MLP calls GELU) show these too.
 
 # %%
@@ -256,8 +256,8 @@ trace
 # %% [markdown]
 # ## What the gradients say
 #
-# *Predict:* which of the 320 gradients are 0? Think of letters that do not occur, of positions that
-# are not reached, and of softmax, which does not see a number that is added to all its scores.
+# *Predict:* which of the 320 gradients are 0? Think of characters that do not occur, of positions
+# that are not reached, and of softmax, which does not see a number that is added to all its scores.
 
 # %%
 show(plots.gradients(list(want), [float(np.linalg.norm(g)) for g in want.values()]))
@@ -282,21 +282,26 @@ for name, part in zip(("q", "k", "v"), np.split(bias, 3), strict=True):
 # $$\frac{dL}{dE} = \frac{\partial L}{\partial E_{in}} \cdot 1 + \frac{\partial L}{\partial E_{out}} \cdot 1, \qquad
 # \frac{\partial L}{\partial E_{in}} = \mathrm{scatter}(dx_0), \qquad \frac{\partial L}{\partial E_{out}} = (d\,\mathrm{logits})^\top h$$
 #
-# All three are $(V, C)$. The last: $\mathrm{logits}_{tv} = \sum_c h_{tc} E_{vc}$, so $\partial L / \partial E_{vc} = \sum_t d\,\mathrm{logits}_{tv}\, h_{tc}$,
+# All three are $(V, C)$. The last: $\mathrm{logits}_{tv} = \sum_c h_{tc} E_{vc}$, so
+# $\partial L / \partial E_{vc} = \sum_t d\,\mathrm{logits}_{tv}\, h_{tc}$,
 # with $t$ over the tokens of all texts.
 
 # %%
 below, above = L.embedding_backward(dx0, c_tokens), dE_head.T
 figure = plots.new_figure(9, 3.4)
-parts = {"below: the letters read": below, "above: all letters": above, "the sum": below + above}
+parts = {
+    "below: the characters read": below,
+    "above: all characters": above,
+    "the sum": below + above,
+}
 for axes, (title, array) in zip(figure.subplots(1, 3), parts.items(), strict=True):
-    plots.draw_matrix(axes, array, title, True, 0.6, None, letters)
+    plots.draw_matrix(axes, array, title, True, 0.6, None, characters)
 show(figure)
 
 # %% [markdown]
-# Below, a row for each letter that was read. Above, every row: each letter that was not the answer
-# is pushed away, as far as it was believed. The proof is that with two separate tables, each path
-# is the gradient of its own:
+# Below, a row for each character that was read. Above, every row: each wrong character
+# is pushed down in proportion to its probability. The test: with two separate tables, each path
+# gives the gradient of one table:
 
 
 # %%
@@ -417,10 +422,10 @@ for name, (config, B, T) in rows.items():
         print(f"  {part.part:14s} {part.parameters:>12,} {size:>14,} bytes {flops:>16,} FLOPs")
 
 # %% [markdown]
-# (`char-cpu` is the model that nanoGPT trains on Shakespeare's letters on a CPU. Block 0 stands for
-# all blocks, which are equal. The head has few parameters of its own, and many FLOPs.) These bytes
-# are those of float32. The tiny model computes in float64, so its cache below is nearly twice as
-# large.
+# (`char-cpu` is the model that nanoGPT trains on Shakespeare's characters on a CPU. Block 0 stands
+# for all blocks, which are equal. The head has few parameters of its own, and many FLOPs.) These
+# bytes are those of float32. The tiny model computes in float64, so its cache below is nearly twice
+# as large.
 #
 # Believe no count that was not compared. The bytes: those of all arrays in the tiny model's cache,
 # each once, without the parameters.
@@ -554,5 +559,6 @@ else:
 #   count here was compared with what happened.
 #
 # **Where it is:** `minigpt/model.py`, the ledger in `minigpt/ledger.py`, the counting in
-# `minigpt/parameters.py`, central differences in `minigpt/tracing/differences.py`; `minigpt check model`
-# tests all of it, also against PyTorch's numbers. Before: 09, the residual stream. Next: 11, AdamW.
+# `minigpt/parameters.py`, central differences in `minigpt/tracing/differences.py`; `minigpt check
+# model` tests all of it, also against PyTorch's numbers. Before: 09, the residual stream. Next: 11,
+# AdamW.

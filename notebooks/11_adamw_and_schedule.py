@@ -7,7 +7,7 @@
 # and says nothing about what comes a step away. Too short a step wastes an hour of training, too
 # long a step destroys what was learnt. And one length for all parameters does not exist.
 #
-# | letter | meaning | usual |
+# | symbol | meaning | usual |
 # |---|---|---|
 # | $\theta, g$ | a parameter, and the loss's gradient for it | |
 # | $t$ | number of the step, from 1 | |
@@ -144,7 +144,7 @@ same("the step of stretched gradients", other, one, 1e-5)
 turn = np.array([[1.0, -1.0], [1.0, 1.0]]) / math.sqrt(2)
 for name, matrix in (
     ("along the axes", np.diag(steepness)),
-    ("turned", turn @ np.diag(steepness) @ turn.T),
+    ("rotated", turn @ np.diag(steepness) @ turn.T),
 ):
     point, heights = start.copy() if name == "along the axes" else turn @ start, []
     adam = Adam()
@@ -166,7 +166,8 @@ for name, matrix in (
 # $$(1 - \beta_1) \sum_{i=1}^{t} \beta_1^{t-i} = (1 - \beta_1)(1 + \beta_1 + \dots + \beta_1^{t-1})
 # = (1 - \beta_1) \frac{1 - \beta_1^t}{1 - \beta_1} = 1 - \beta_1^t$$
 #
-# So $\hat m = m / (1 - \beta_1^t)$ is a proper mean of the gradients seen so far, and $\hat v = v / (1 - \beta_2^t)$ one of their squares. At
+# So $\hat m = m / (1 - \beta_1^t)$ is a proper mean of the gradients seen so far, and
+# $\hat v = v / (1 - \beta_2^t)$ one of their squares. At
 # $t = 0$ this would divide by 0: there is no mean of no gradients.
 
 # %%
@@ -279,7 +280,8 @@ for name in before:
         print(f"{name}: {still.sum()} of {still.size}, at {np.argwhere(still)[:, 0].tolist()}")
 
 # %% [markdown]
-# Rows 5, 6, 7 of `wpe` are positions that a text of five letters does not reach: their gradient is
+# Rows 5, 6, 7 of `wpe` are positions that a text of five characters does not reach: their gradient
+# is
 # 0. And numbers 4 .. 7 of `c_attn.bias` are the bias of the keys, to which softmax is blind (05):
 # their gradient is 0 in exact arithmetic, and a rounding error on a machine.
 #
@@ -433,7 +435,7 @@ for name, max_norm in (("clipped to 1", 1.0), ("not clipped", 0.0)):
 #
 # ## The schedule: how far, and when?
 #
-# At the start the model knows nothing, $v$ is a mean of few squares, and the first steps are signs.
+# At the start the model is untrained, $v$ is a mean of few squares, and the first steps are signs.
 # So the rate begins small: *warm-up*. At the end the noise of the batches keeps the weights moving
 # around the minimum, the farther the larger $\eta$ is (in the bowl below by about $\sqrt{\eta/2}$).
 # So the rate goes down, along half a cosine.
@@ -522,7 +524,7 @@ for name, step in (("corrected", adamw_step), ("not corrected", uncorrected_step
 
 # %% [markdown]
 # It trains all the same, and that is the danger: almost half a nat worse, and no error. It still
-# stands close to the 3.2 of a model that knows how frequent each letter is and nothing more
+# stands close to the 3.2 of a model that knows how frequent each character is and nothing more
 # (notebook 12).
 #
 # Now warm-up: four blocks, and a rate of 0.006, which is large for them.
@@ -550,13 +552,13 @@ show(figure)
 
 # %% [markdown]
 # The model without warm-up is ahead for the first dozens of steps, and then behind: its first
-# steps, signs of the gradients of a model that knows nothing, made large weights that are not
+# steps, signs of the gradients of an untrained model, made large weights that are not
 # easily undone. With half the rate the difference is gone, with half the blocks it is smaller (try
 # it). Warm-up is no law: it makes larger rates possible.
 #
 # ## Outlook: Muon
 #
-# Adam treats a matrix as a list of numbers, and the turned valley showed what that costs. Muon
+# Adam treats a matrix as a list of numbers, and the rotated valley showed what that costs. Muon
 # (Jordan et al. 2024) treats it as a matrix. A matrix stretches some directions more than others,
 # by its *singular values*; the gradient of a matrix has mostly one or two large ones. Muon makes
 # all of them about equal.
@@ -643,6 +645,6 @@ check(adamw_step=my_adamw_step)
 # * Warm-up while $v$ knows little, then half a cosine down, so that the noise dies away. Errors
 #   here do not stop training; they make it worse.
 #
-# **Where it is:** `minigpt/optim.py`, the kernel in `kernels/optim.py`, Muon in `minigpt/training/muon.py`;
-# `minigpt check adamw clip schedule muon` tests all of it. Before: 10, the whole GPT. Next: 12,
-# training.
+# **Where it is:** `minigpt/optim.py`, the kernel in `kernels/optim.py`, Muon in
+# `minigpt/training/muon.py`; `minigpt check adamw clip schedule muon` tests all of it. Before: 10,
+# the whole GPT. Next: 12, training.

@@ -8,7 +8,7 @@
 # learns, what it has learnt so far, and which mistake it is that makes the curve look as it does.
 # Most mistakes do not stop a training run; they only bend its curve.
 #
-# | letter | meaning | here |
+# | symbol | meaning | here |
 # |---|---|---|
 # | $B$ | texts in a batch | 8; 32 in the tasks |
 # | $T$ | tokens of each | 32; up to 16 in the tasks |
@@ -138,7 +138,7 @@ print("the same 20 losses, bit for bit:", losses == [line["loss"] for line in lo
 # %% [markdown]
 # ## What the curve says
 #
-# Two marks make it readable. A model that knows nothing but *how frequent each character is* has as
+# Two marks make it readable. A model that knows only *how frequent each character is* has as
 # its loss the entropy of those frequencies, $-\sum_i p_i \ln p_i$. One that knows *which character
 # follows which* has that of the pairs. Both are counted, without any training.
 
@@ -277,8 +277,8 @@ show(figure)
 
 # %% [markdown]
 # Too small looks like a straight line at $\ln V$; too large leaps far above it. A model that is
-# above $\ln V$ after its first steps would do better by knowing nothing: the rate is too large, or
-# the sign of the step is wrong.
+# above $\ln V$ after its first steps would do better with a uniform guess: the rate is too large,
+# or the sign of the step is wrong.
 #
 # ## The gradient's norm
 #
@@ -347,11 +347,11 @@ print(f"{loss:.2f} nats per character: wavers among {loop.perplexity(loss):.0f} 
 print(f"{loop.byte_loss(loss, docs, 'val') / math.log(2):.2f} bits per byte; the text itself has 8")
 
 # %% [markdown]
-# ## Stop, and go on as if nothing had happened
+# ## Stop, and go on with bit-identical results
 #
 # A run of days will be interrupted. A checkpoint has to hold everything that changes: the weights,
 # AdamW's $m$ and $v$, and the number of the step. (Random numbers need no state here: they are a
-# function of seed and step.) The proof: twenty steps in one go against ten, saved, read from disk,
+# function of seed and step.) The test: twenty steps in one go against ten, saved, read from disk,
 # and ten more.
 
 # %%
@@ -437,7 +437,7 @@ print(f"mean of unequal means: off by {off:.0%} of the gradient's norm")
 # ## When it does not learn: what to look at
 #
 # First, the cheapest test there is: can the model learn *one* batch by heart? The tiny model with
-# its five letters:
+# its five characters:
 
 # %%
 tiny = tiny_model()
@@ -522,7 +522,7 @@ for name, ops in (("with mask", "numpy"), ("without", seeing)):
 bits = None  # a number
 
 wrong = {
-    10.82 / 4: "nats are not turned into bits",
+    10.82 / 4: "nats are not converted to bits",
     10.82 / math.log(2): "it is for each token",
     10.82 * math.log(2) / 4: "it is multiplied by ln 2 instead of divided",
 }
@@ -560,6 +560,7 @@ except AssertionError as error:
 # * A checkpoint holds weights, $m$, $v$ and the step; a big batch is the mean of small ones, each
 #   weighed by its counted targets.
 #
-# **Where it is:** `minigpt/training/loop.py`, batches in `minigpt/text/data.py` and `minigpt/text/synthetic.py`,
-# checkpoints in `minigpt/training/checkpoint.py`. `minigpt demo` does all this in a minute, with the curve
-# in `runs/demo/loss.png`; `minigpt check train` tests it. Before: 11, AdamW. Next: 13, sampling.
+# **Where it is:** `minigpt/training/loop.py`, batches in `minigpt/text/data.py` and
+# `minigpt/text/synthetic.py`, checkpoints in `minigpt/training/checkpoint.py`. `minigpt demo` does
+# all this in a minute, with the curve in `runs/demo/loss.png`; `minigpt check train` tests it.
+# Before: 11, AdamW. Next: 13, sampling.

@@ -7,7 +7,7 @@
 # choice is no part of training, costs nothing, and decides whether the same weights write a loop, a
 # sentence, or noise.
 #
-# | letter | meaning | here |
+# | symbol | meaning | here |
 # |---|---|---|
 # | $V$ | tokens in the vocabulary | 1024; 9 in the running example |
 # | $z_i$ | the logit of token $i$: the model's score | $(V,)$ |
@@ -99,9 +99,9 @@ formula("sampling.temperature")
 # In the running example, the tiny model has read "trans":
 
 # %%
-letters = [tiny_tokenizer().decode([i]) for i in range(9)]
+characters = [tiny_tokenizer().decode([i]) for i in range(9)]
 tiny_logits, _ = tiny_model().forward(tiny_batch()[0])  # (1, 5, 9)
-show(plots.softmax_temperatures(tiny_logits[0, -1], letters, (0.5, 1.0, 2.0)))
+show(plots.softmax_temperatures(tiny_logits[0, -1], characters, (0.5, 1.0, 2.0)))
 
 # %%
 formula("softmax.shift")
@@ -130,7 +130,7 @@ formula("softmax.shift")
 #
 # $$\frac{dH}{d\tau} = \frac{\mathrm{Var}_p(z)}{\tau^3} \ge 0$$
 #
-# A variance is never negative: a higher temperature never makes the model more decided. The proof,
+# A variance is never negative: a higher temperature never makes the model more certain. A test
 # at three temperatures:
 
 
@@ -338,7 +338,7 @@ for seed in (1, 1, 2):
 
 # %% [markdown]
 # It comes token by token, and can be shown as it comes; a token need not be a whole word, and with
-# bytes not even a whole letter (01).
+# bytes not even a whole character (01).
 
 # %%
 pieces = stream(model, ids[None], 8, do_sample=True, temperature=0.7, seed=1)
@@ -542,5 +542,5 @@ check(probabilities=my_probabilities)
 # * With a causal mask earlier keys and values never change: a cache makes $T$ steps out of
 #   $T(T+1)/2$.
 #
-# **Where it is:** `minigpt/generation/sampling.py`; `minigpt generate` on the command line; `minigpt check
-# sampling` tests it. Before: 12, training. Next: 14, a fast matmul.
+# **Where it is:** `minigpt/generation/sampling.py`; `minigpt generate` on the command line;
+# `minigpt check sampling` tests it. Before: 12, training. Next: 14, a fast matmul.

@@ -8,7 +8,7 @@
 # on the machine that built this page. This notebook goes there in six steps, each a file of
 # `kernels/ladder/`, and each gives the same numbers as the one before.
 #
-# | letter | meaning | here |
+# | symbol | meaning | here |
 # |---|---|---|
 # | $A$, $B$, $C$ | the product $C = A B$ | float32 |
 # | $M, N, K$ | $A$ is $(M, K)$, $B$ is $(K, N)$, $C$ is $(M, N)$ | 256, 768, 192 |
@@ -72,7 +72,8 @@ print(
 # $$\text{work} = 2MNK, \qquad \text{least traffic} = \underbrace{MK + KN}_{\text{read once}} + \underbrace{MN}_{\text{written once}},
 # \qquad \text{intensity} = \frac{\text{work}}{\text{numbers moved}}$$
 #
-# The *arithmetic intensity* says how often a number that was fetched is used. Work grows with the third power of the size and traffic
+# The *arithmetic intensity* says how often a number that was fetched is used. Work grows with the
+# third power of the size and traffic
 # with the second, so a large product could use each number very often. The textbook's loops do not.
 
 # %%
@@ -239,7 +240,8 @@ flat_a[:2], flat_b[:, :2] = A, B
 c, zeros = np.zeros((tile.ROWS, tile.COLUMNS), np.float32), np.zeros(tile.COLUMNS, np.float32)
 twin = tile._plain_tile(by_rows=True)
 for depth in (1, 2, 3):
-    twin(flat_a.ravel(), 0, 3, flat_b.ravel(), 0, tile.COLUMNS, zeros, 0, 0, c.ravel(), 0, tile.COLUMNS, depth)  # fmt: skip
+    a_at, b_at = (flat_a.ravel(), 0, 3), (flat_b.ravel(), 0, tile.COLUMNS)
+    twin(*a_at, *b_at, zeros, 0, 0, c.ravel(), 0, tile.COLUMNS, depth)
     print(f"depth {depth}:", c[:2, :2].tolist())
 
 # %% [markdown]
@@ -380,7 +382,7 @@ print("float16 sums within the rule:", within_the_rule(half.astype(np.float32), 
 # %% [markdown]
 # ## The three products of a linear layer
 #
-# The letters again: $N$ tokens, $I$ channels in, $O$ out; $x$ is $(N, I)$, $W$ is $(I, O)$, $y = x
+# The symbols again: $N$ tokens, $I$ channels in, $O$ out; $x$ is $(N, I)$, $W$ is $(I, O)$, $y = x
 # W + b$ is $(N, O)$. Index by index:
 #
 # $$y_{no} = \sum_i x_{ni} W_{io} + b_o$$
@@ -396,7 +398,7 @@ print("float16 sums within the rule:", within_the_rule(half.astype(np.float32), 
 # **3. Into $b$.** $b_o$ is in $y_{no}$ for every $n$, with the factor 1: $db_o = \sum_n g_{no}$,
 # $(O,)$.
 #
-# Each gradient sums over the letter that its own array lacks. $y$, $dx$ and $dW$ are three products
+# Each gradient sums over the index that it does not have. $y$, $dx$ and $dW$ are three products
 # of the same $2NIO$ FLOP: training costs three times what a forward pass does.
 
 # %%

@@ -8,7 +8,7 @@
 # writing and reading it takes much of the time, too. Flash attention (Dao et al. 2022; Dao 2023)
 # gives the same output, but for rounding, without ever having the matrix.
 #
-# | letter | meaning |
+# | symbol | meaning |
 # |---|---|
 # | $s$ | a score, $q \cdot k / \sqrt{hs}$ |
 # | $m$ | the largest score so far |

@@ -7,7 +7,7 @@
 # makes on its way to the next token can be looked at, every part can be taken out, and the loss
 # says what it was for. This notebook does that with the model that ships here.
 #
-# | letter | meaning | here |
+# | symbol | meaning | here |
 # |---|---|---|
 # | $L$, $nh$ | blocks, and heads in each | 4 and 4 |
 # | $C$, $hs$ | channels, and channels of a head | 128 and 32 |
@@ -55,13 +55,14 @@ print(tokenizer.decode(model.generate(prompt, 36)[0]))
 # The loss is the mean *surprise*, $-\ln p$ of the token that really came. So ask each token.
 
 # %%
-TEXT = """The function returns a list of the items. If the argument is not a string, a TypeError is raised.
+TEXT = """The function returns a list of the items. If the argument is not a string, a TypeError is \
+raised.
 
-The value of the attribute is the name of the module. Note that the default value is None, which means \
-that the file is opened in text mode.
+The value of the attribute is the name of the module. Note that the default value is None, \
+which means that the file is opened in text mode.
 
-When the iterator is exhausted, the next call raises StopIteration. The first argument must be an array \
-of the same shape as the second argument.
+When the iterator is exhausted, the next call raises StopIteration. The first argument \
+must be an array of the same shape as the second argument.
 
 Return the number of elements in the array along the given axis."""
 ids = np.array(tokenizer.encode(TEXT))
@@ -78,7 +79,7 @@ def surprise(model, ids):
 
 spent = surprise(model, ids)
 print(
-    f"{len(ids)} tokens, loss {spent.mean():.3f}; knowing nothing costs ln {config.vocab_size} = "
+    f"{len(ids)} tokens, loss {spent.mean():.3f}; a uniform guess costs ln {config.vocab_size} = "
     f"{np.log(config.vocab_size):.3f}"
 )
 
@@ -91,7 +92,7 @@ axes.axhline(ceiling, color="#777777", linestyle="--", linewidth=1)
 shown = [word.replace(" ", "\u2423").replace("\n", "\\n") for word in words[1:41]]
 axes.set_xticks(range(40), shown, rotation=70, ha="right", fontsize=7)
 axes.set(ylabel="surprise (nats)", xlim=(-0.7, 39.7))
-axes.set_title("what each token costs; the dashed line is ln V: knowing nothing", fontsize=9)
+axes.set_title("what each token costs; the dashed line is ln V: a uniform guess", fontsize=9)
 show(figure)
 
 # %% [markdown]
@@ -422,7 +423,7 @@ for i in range(L):
 
 # %% [markdown]
 # Behind the +- is the standard error: about how much the mean would vary with other tokens. The
-# first MLP is everything: without it the loss is worse than knowing nothing. The attention of block
+# first MLP is everything: without it the loss is worse than a uniform guess. The attention of block
 # 2 comes next.
 #
 # **How to be fooled.** The paragraphs of this text have an empty line between them, as those it was
@@ -680,6 +681,7 @@ answer(
 # * This small model has a bag of words, a previous-token head, and an induction head that lives on
 #   it. It does not copy well.
 #
-# **Where it is:** `data/prose/` and how it was made in `data/README.md`; `minigpt/tracing/trace.py`; the
-# pictures in `minigpt/plots/attention.py` and `minigpt/plots/logit_lens.py`; `minigpt trace prose
-# "..."` on the command line. Before: 15, flash attention. Next: 17, from GPT-1 to GPT-4.
+# **Where it is:** `data/prose/` and how it was made in `data/README.md`;
+# `minigpt/tracing/trace.py`; the pictures in `minigpt/plots/attention.py` and
+# `minigpt/plots/logit_lens.py`; `minigpt trace prose "..."` on the command line. Before: 15, flash
+# attention. Next: 17, from GPT-1 to GPT-4.

@@ -7,7 +7,7 @@
 # changed. This notebook has those lines as configurations that run, and the published numbers as
 # code that adds them up: several of them do not. Of GPT-4 there is nothing to run.
 #
-# | letter | meaning | name in `GPTConfig` |
+# | symbol | meaning | name in `GPTConfig` |
 # |---|---|---|
 # | $n$ | blocks | `n_layer` |
 # | $C$ | channels, $d_{model}$ in the papers | `n_embd` |
@@ -143,7 +143,7 @@ print("GPT-2 -> GPT-3 small ", differences(published("gpt2"), published("gpt3-sm
 #
 # ## The two layer norms, in the running example
 #
-# The same five letters through a tiny GPT-1 and a tiny GPT-2. Read the order of the parts.
+# The same five characters through a tiny GPT-1 and a tiny GPT-2. Read the order of the parts.
 
 # %%
 post = GPT(replace(CONFIG, norm="post"), dtype=np.float64)
@@ -212,8 +212,8 @@ for name, windows in (("dense", None), ("GPT-3", alternating(4, 4)), ("all bande
 #
 # $$L_1 = \sum_i \log P(u_i \mid u_{i-k}, \ldots, u_{i-1})$$
 #
-# `GPT.loss` is this, as a mean and with the sign turned, to be minimised. Nothing is reconstructed,
-# though it has been printed so:
+# `GPT.loss` is this, as a mean and with the opposite sign, to be minimised. Nothing is
+# reconstructed, though it has been printed so:
 
 # %%
 refutation("gpt.autoencoder")
@@ -258,7 +258,8 @@ V = data.tokenizer.vocab_size
 often = np.bincount(data.tokens["train"], minlength=V) / len(data.tokens["train"])
 frequencies = -sum(q * math.log(q) for q in often if q)
 print(
-    f"knows nothing: ln {V} = {math.log(V):.2f}; knows each letter's frequency: {frequencies:.2f}"
+    f"uniform guess: ln {V} = {math.log(V):.2f}; knows each character's frequency: "
+    f"{frequencies:.2f}"
 )
 for name in ("GPT-1", "GPT-2", "GPT-3"):
     for rate in (1e-3, 3e-3):
@@ -267,10 +268,10 @@ for name in ("GPT-1", "GPT-2", "GPT-3"):
 
 # %% [markdown]
 # All begin at $\ln V$. GPT-2 and GPT-3 gain from the higher rate. GPT-1, at that rate, stops at the
-# loss of a model that knows the letters' frequencies and nothing else, and with another seed it may
-# stop there at the lower rate too. That is not the end of post-LN: in notebook 09, with larger
-# weights, it learned the fastest. But rate, warm-up and start have to fit, and pre-LN forgives more
-# (Xiong et al. 2020). That GPT-3's bands cost nothing here is no wonder: letters depend on letters
+# loss of a model that knows the characters' frequencies alone, and with another seed it may stop
+# there at the lower rate too. That is not the end of post-LN: in notebook 09, with larger weights,
+# it learned the fastest. But rate, warm-up and start have to fit, and pre-LN forgives more (Xiong
+# et al. 2020). That GPT-3's bands cost nothing here is no wonder: characters depend on characters
 # nearby.
 #
 # ## Learning rates and batches of GPT-3
@@ -389,7 +390,7 @@ grads["wte.weight"] += dE_head.T
 print(f"L_3 = {loss:.3f}")
 
 # %% [markdown]
-# The proof, by central differences of $L_3$ itself, for every number of three parameters near the
+# The test, by central differences of $L_3$ itself, for every number of three parameters near the
 # top, the middle and the bottom:
 
 

@@ -9,7 +9,7 @@
 # The numbers are computed here, not quoted. Then it shows how to find such a number yourself: five
 # tests.
 #
-# | letter | meaning |
+# | symbol | meaning |
 # |---|---|
 # | $Q, K, V$ | queries, keys, values of attention, $(T, hs)$: $T$ tokens, head size $hs$ |
 # | $S, P$ | scores $Q K^\top / \sqrt{hs}$ and their softmax, $(T, T)$ |
@@ -73,13 +73,13 @@ TEXT = (
     "it was the best of times, it was the worst of times, it was the age of wisdom, it was the "
     "age of foolishness, "
 )
-letters = sorted(set(TEXT))
-data = np.array([letters.index(letter) for letter in TEXT])
-config = GPTConfig(vocab_size=len(letters), block_size=16, n_layer=2, n_head=2, n_embd=16)
+characters = sorted(set(TEXT))
+data = np.array([characters.index(character) for character in TEXT])
+config = GPTConfig(vocab_size=len(characters), block_size=16, n_layer=2, n_head=2, n_embd=16)
 
 
 def train(ops, steps=300):
-    """A small GPT on the line above, 8 pieces of 16 letters a step; the loss of each step."""
+    """A small GPT on the line above, 8 pieces of 16 characters a step; the loss of each step."""
     model, rng, losses = (
         GPT(config, seed=0, ops=ops, dtype=np.float64),
         np.random.default_rng(1),
@@ -354,7 +354,7 @@ refutation("layer_norm.with_sigmoid")
 # An autoencoder gives back what it was given, and may look at all of it. **Test: a symmetry**, in
 # another form: what may I change without any effect? In a GPT, everything that comes later. (Nor
 # does training maximise any "attention score", as one can read: it maximises the probability of
-# each next token, GPT-1's equation 1.) Change the last letter of "trans" in the tiny model, and
+# each next token, GPT-1's equation 1.) Change the last character of "trans" in the tiny model, and
 # compare the logits:
 
 # %%
@@ -575,8 +575,8 @@ source(Refuted, nucleus)
 # %% [markdown]
 # ## Exercises: find what is wrong
 #
-# **1.** "The perplexity is $2^L$, with $L$ the mean of $-\ln p$." Use a special value: a model that
-# knows nothing, $p = 1/V$ for $V = 1024$ tokens. Its perplexity must be $V$, the number of tokens
+# **1.** "The perplexity is $2^L$, with $L$ the mean of $-\ln p$." Use a special value: a uniform
+# guess, $p = 1/V$ for $V = 1024$ tokens. Its perplexity must be $V$, the number of tokens
 # that it hesitates between. What does the claim give?
 
 # %%
@@ -615,8 +615,8 @@ answer(
 # %% [markdown]
 # ## In three lines
 #
-# * What is wrong trains all the same; a falling loss is no proof of a formula, and a printed
-#   formula is none either.
+# * A wrong gradient can still lower the loss; a falling loss proves nothing, and neither does a
+#   printed formula.
 # * Five tests: a limit, a symmetry, a special value, a count, finite differences; each takes
 #   minutes.
 # * Test with random numbers and unequal shapes: 1, square and symmetric inputs are where mistakes

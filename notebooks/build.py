@@ -3,7 +3,7 @@
 
     python notebooks/build.py                  every notebook whose source or output changed
     python notebooks/build.py 05 07            these
-    python notebooks/build.py --check          execute all, write nothing, fail where a committed one differs
+    python notebooks/build.py --check          execute all, write nothing, fail if one differs
 
 A cell begins with `# %%` (code) or `# %% [markdown]`. `# %% tags=["volatile"]` marks a cell whose
 output is a measurement: it is kept and shown, and not compared. Nothing in a notebook depends on
@@ -216,7 +216,7 @@ def build(script: Path, check: bool, pictures: bool = False) -> str:
 
 
 def compared(old: nbformat.NotebookNode | None, made: nbformat.NotebookNode) -> str:
-    """Whether a committed notebook is what its source gives: "as committed", or DIFFERS and where."""
+    """Return "as committed", or DIFFERS and where, for a notebook and its source."""
     if old is None:
         return "DIFFERS: never built"
     if [cell["source"] for cell in old.cells] != [cell["source"] for cell in made.cells]:
