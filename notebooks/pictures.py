@@ -12,10 +12,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from PIL import Image
-
 import minigpt
 from minigpt.tracing.tiny import tiny_model, tiny_tokenizer
+from PIL import Image
 
 FOLDER = Path(__file__).parent
 STEP = 33  # layer norm's backward pass: the step of walk.png

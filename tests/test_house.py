@@ -19,6 +19,7 @@ FLOORS = (
     ("checks",),
     ("formulas", "mistakes", "bench"),
     ("tracing", "grading", "notebook"),
+    ("course",),
     ("cli",),
     ("",),  # the package itself: what `import minigpt` offers
     ("__main__",),

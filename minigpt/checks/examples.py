@@ -19,7 +19,7 @@ EXAMPLES: dict[str, tuple[dict, object]] = {
         _array([1, 0, 2]),
     ),
     "layer_norm": (
-        {"x": _array([1, 2, 6]), "weight": _array(1, 2, 1), "bias": _array(0, 0, 1)},
+        {"x": _array([1, 2, 6]), "weight": _array(2, 1, 1), "bias": _array(0, 0, 1)},
         _array([1, 0, 0]),
     ),
     "gelu": ({"x": _array(-1, 0, 1, 2)}, _array(1, 1, 1, 1)),

@@ -46,6 +46,19 @@ def generic_checks() -> list[Check]:
     return checks
 
 
+def on_cases(function: str, kind: str, labels: tuple[str, ...]) -> Check:
+    """One of these checks on some of the cases alone, by their labels; none: all of them."""
+    about, functions, call, judge = KINDS[kind]
+    names = both(function)[:1] if functions == "forward" else both(function)
+
+    def chosen(rng: np.random.Generator) -> list[Case]:
+        return [case for case in CASES[function](rng) if not labels or case.label in labels]
+
+    where = f" ({', '.join(labels)})" if labels else ""
+    inputs = _inputs(function, chosen)
+    return Check(f"{function}.{kind}", f"{function}: {about}{where}", names, inputs, call, judge)
+
+
 def _inputs(function: str, cases):
     def inputs(rng: np.random.Generator) -> dict:
         made = cases(rng)

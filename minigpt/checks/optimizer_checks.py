@@ -66,7 +66,7 @@ def _adamw_torch(subject, arrays):
     dtypes = {
         str(value.dtype) for arrays in (single, memory.m, memory.v) for value in arrays.values()
     }
-    return outputs | {"untouched": untouched, "dtypes": dtypes}
+    return outputs | {"untouched": untouched, "dtypes": " ".join(sorted(dtypes))}
 
 
 def _adamw_torch_lines(got, arrays) -> list[Line]:
@@ -78,7 +78,7 @@ def _adamw_torch_lines(got, arrays) -> list[Line]:
     lines.append(true("adamw leaves the gradients", got["untouched"], got["untouched"], "True"))
     return [
         *lines,
-        true("adamw in float32", got["dtypes"] == {"float32"}, got["dtypes"], "float32"),
+        true("adamw in float32", got["dtypes"] == "float32", got["dtypes"], "float32"),
     ]
 
 

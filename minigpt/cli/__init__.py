@@ -33,7 +33,8 @@ GROUPS = {
         "data": "list, get and show data sets",
         "config": "the published models, and what a model costs",
     },
-    "Check": {
+    "Learn": {
+        "learn": "write your own GPT function by function, with tests as the teacher",
         "check": "test the layers, or your own; show what a mistake looks like",
     },
     "Run fast": {

@@ -5,6 +5,7 @@ NO_COLOR and pipes are respected: rich looks at both.
 
 import argparse
 import re
+import sys
 import textwrap
 
 from minigpt.training.progress import width
@@ -13,6 +14,10 @@ WIDEST = 100  # columns of help and boxes, however wide the terminal is
 # a line of a docstring that begins a paragraph of its own: an argument, or what comes out
 BEGINS = re.compile(r"[a-z_]+(, [a-z_]+)*: |Returns |Raises ")
 COLOURS = {"ok": "green", "FAIL": "bold red", "note": "yellow"}
+
+
+def is_terminal() -> bool:
+    return sys.stdout.isatty()
 
 
 def verdict(word: str, text: str) -> None:

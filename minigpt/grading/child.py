@@ -44,18 +44,20 @@ class Learner:
         try:
             with np.errstate(all="ignore"):
                 if "load" in request:
-                    return self.load()
+                    return self.load(request["load"])
                 if "outputs" in request:
                     return {"result": self.outputs(request["outputs"], request["seed"])}
+                if "locals" in request:
+                    return self.locals(request["call"], request["args"])
                 return self.call(request["call"], request["args"], request["kwargs"])
         # SystemExit and KeyboardInterrupt as well: the learner's code must not end the process
         except BaseException as error:
             return _story(error)
 
-    def load(self) -> dict:
+    def load(self, more: list[str]) -> dict:
         from minigpt.ops import functions_at, where
 
-        self.own = functions_at(self.path)
+        self.own = functions_at(self.path, tuple(more), stubs=not more)
         return {"functions": {name: where(function) for name, function in self.own.items()}}
 
     def call(self, name: str, args: list, kwargs: dict) -> dict:
@@ -72,14 +74,20 @@ class Learner:
         ]
         return {"result": result, "changed": changed, "drawn": drawn}
 
+    def locals(self, name: str, args: list) -> dict:
+        from minigpt.grading.variables import locals_of
+
+        return {"result": None, "locals": locals_of(self.own[name], *args)}
+
     def outputs(self, check_name: str, seed: int) -> dict:
         from minigpt import checks
+        from minigpt.contract import FUNCTIONS
         from minigpt.ops import overlay
 
         (check,) = checks.select([check_name])
-        return check.call(
-            checks.everything(overlay(self.own)), **check.inputs(np.random.default_rng(seed))
-        )
+        subject = checks.everything(overlay({n: f for n, f in self.own.items() if n in FUNCTIONS}))
+        vars(subject).update(self.own)
+        return check.call(subject, **check.inputs(np.random.default_rng(seed)))
 
 
 def reply(learner: Learner, request: dict) -> bytes:

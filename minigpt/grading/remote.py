@@ -46,8 +46,15 @@ class Learner:
     Used with `with`.
     """
 
-    def __init__(self, path: str | Path, seconds: float = SECONDS, megabytes: int = MEGABYTES):
-        self.path, self.seconds, self.megabytes = Path(path), seconds, megabytes
+    def __init__(
+        self,
+        path: str | Path,
+        seconds: float = SECONDS,
+        megabytes: int = MEGABYTES,
+        more: tuple[str, ...] = (),
+    ):
+        """more: functions outside the contract that the file may have, such as adamw_step."""
+        self.path, self.seconds, self.megabytes, self.more = Path(path), seconds, megabytes, more
         self.left = self.total = LOAD_SECONDS + MOST_CALLS * seconds  # for all calls together
         self.calls: Counter[str] = Counter()
         self.broken: dict[str, str] = {}  # function -> why it is not called any more
@@ -78,6 +85,17 @@ class Learner:
         for function in check.functions:
             self._expect_whole(function)
         return self._ask({"outputs": check.name, "seed": seed}, check.name, self.seconds)["result"]
+
+    def locals(self, name: str, *args: Any) -> dict[str, np.ndarray]:
+        """The arrays in the local variables of a function of the learner's when it returns.
+
+        Raises as a call does.
+        """
+        request = {"call": name, "args": list(args), "kwargs": {}, "locals": True}
+        found = self._ask(request, name, self.seconds).get("locals")
+        if not isinstance(found, dict):
+            raise ValueError(f"{name}: answered no local variables")
+        return {key: value for key, value in found.items() if isinstance(value, np.ndarray)}
 
     def _proxy(self, name: str) -> Callable:
         def function(*args: Any, **kwargs: Any) -> Any:
@@ -231,7 +249,7 @@ class Learner:
         for user in self.users.values():
             user.start()
         try:
-            answer = self._ask({"load": None}, f"ops {self.path}", LOAD_SECONDS)
+            answer = self._ask({"load": list(self.more)}, f"ops {self.path}", LOAD_SECONDS)
             functions = answer.get("functions")
             if not isinstance(functions, dict) or not all(
                 isinstance(item, str) for pair in functions.items() for item in pair
@@ -242,7 +260,7 @@ class Learner:
         except BaseException:  # Ctrl-C as well
             self._end()
             raise
-        return _known(functions)
+        return _known(functions, self.more)
 
     def _relay(self, process: subprocess.Popen) -> None:
         """What the learner prints, each line marked as theirs, and not without end."""
@@ -300,8 +318,9 @@ def _next(stream: Any) -> tuple[bytes, bytes] | ValueError | None:
         return ValueError(str(error) or "too large")
 
 
-def _known(functions: dict[str, str]) -> dict[str, str]:
-    return {name: _printable(place) for name, place in functions.items() if name in CONTRACT}
+def _known(functions: dict[str, str], more: tuple[str, ...]) -> dict[str, str]:
+    known = (*CONTRACT, *more)
+    return {name: _printable(place) for name, place in functions.items() if name in known}
 
 
 def _printable(text: str) -> str:

@@ -1,0 +1,158 @@
+"""Whether a task is solved: its checks in order, the smallest example first.
+
+The learner's functions run in a process of their own (grading/remote.py); the checks and what is
+right stay here. Only the functions of the tasks so far are the learner's; the rest of a model is
+the reference's.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from minigpt import checks, layers
+from minigpt.checks import generic
+from minigpt.checks.core import Check, Line, equal, none
+from minigpt.checks.examples import EXAMPLES, arguments_of, worked
+from minigpt.contract import FUNCTIONS, pair_of
+from minigpt.course.lines import Off, first_off
+from minigpt.course.task import Task
+from minigpt.grading.remote import Learner
+from minigpt.grading.variables import locals_of
+from minigpt.mistakes.feedback import Feedback, feedback
+from minigpt.ops import overlay
+
+
+class Verdict(NamedTuple):
+    """What came out of a task's checks."""
+
+    task: Task
+    passed: bool
+    feedback: Feedback
+    off: Off | None  # the first wrong intermediate of a backward
+    checks: int  # how many ran
+    calls: int  # how often the learner's function was called
+
+
+def checks_of(task: Task) -> list[Check]:
+    """A task's checks: the worked example, its stage's cases, and those that it names."""
+    found = [] if pair_of(task.function) is None else _own_checks(task)
+    named = [EXTRA[name] for name in task.checks if name in EXTRA]
+    others = [name for name in task.checks if name not in EXTRA]
+    return found + named + (checks.select(others) if others else [])
+
+
+def _own_checks(task: Task) -> list[Check]:
+    """The example, and the loops by hand or central differences on the stage's cases.
+
+    Numbers that are drawn have no right values: such a case is left to central differences.
+    """
+    kinds = ("backward", "gradient") if task.is_backward else ("values",)
+    if task.cases == ("dropout",):
+        kinds = ("gradient",)
+    on_cases = [generic.on_cases(task.stem, kind, task.cases) for kind in kinds]
+    has_example = "rng" not in EXAMPLES[task.stem][0] or task.is_backward
+    return [example_check(task), *on_cases] if has_example else on_cases
+
+
+def example_check(task: Task) -> Check:
+    """The worked example of `minigpt contract`, small enough for paper."""
+    pair = pair_of(task.function)
+    functions = (pair.forward, pair.backward) if task.is_backward else (pair.forward,)
+    call, judge = (_call_backward, _judge_backward) if task.is_backward else (_call, _judge)
+    about = f"the example of `minigpt contract {task.stem}`"
+    return Check(
+        f"{task.stem}.example", about, functions, lambda rng: {"name": task.stem}, call, judge
+    )
+
+
+def _call(subject: object, name: str) -> dict:
+    return {"out": checks.core.first(getattr(subject, f"{name}_forward")(**arguments_of(name)))}
+
+
+def _judge(outputs: dict, name: str) -> list[Line]:
+    return [equal(f"{name} out", outputs["out"], worked(name)[0])]
+
+
+def _call_backward(subject: object, name: str) -> dict:
+    return worked(name, subject)[1]
+
+
+def _judge_backward(outputs: dict, name: str) -> list[Line]:
+    wanted = worked(name)[1]
+    return [
+        none(key, outputs[key]) if want is None else equal(f"{name} {key}", outputs[key], want)
+        for key, want in wanted.items()
+    ]
+
+
+def _kept(subject: object) -> dict:
+    out = checks.core.first(subject.dropout_forward(np.ones(20000), 0.25, np.random.default_rng(0)))
+    return {"kept": np.mean(out != 0), "value": np.max(out)}
+
+
+def _judge_kept(outputs: dict) -> list[Line]:
+    return [
+        equal("the share that is kept, p = 0.25", outputs["kept"], 0.75, 0.02),
+        equal("what is kept of a 1", outputs["value"], 4 / 3),
+    ]
+
+
+# checks of a forward alone, where the body of checks has none
+EXTRA = {
+    "dropout.kept": Check(
+        "dropout.kept",
+        "dropout: keeps 1 - p, scaled by 1 / (1 - p)",
+        ("dropout_forward",),
+        lambda rng: {},
+        _kept,
+        _judge_kept,
+    )
+}
+
+
+def judge(task: Task, learner: Learner, own: tuple[str, ...], seed: int = 0) -> Verdict:
+    """Run a task's checks on the learner's functions. own: those that are theirs at this stage."""
+    functions = learner.functions()
+    mine = {name: functions[name] for name in own if name in functions}
+    subject = checks.everything(overlay({n: f for n, f in mine.items() if n in FUNCTIONS}))
+    before = learner.calls[task.function]
+    reports = []
+    for check in checks_of(task):
+        call = _there(learner, check, seed) if _runs_there(task, check) else None
+        reports.append(checks.perform(check, subject, seed, call))
+        if not reports[-1].passed:
+            break
+    calls = learner.calls[task.function] - before
+    if _runs_there(task, None):
+        calls = len(reports)
+    if reports and reports[-1].passed and calls == 0:
+        never = Line(
+            "calls", "0", "some", np.inf, 0.0, f"{task.function} of yours was never called"
+        )
+        reports.append(checks.Report(reports[-1].check, [never]))
+    passed = bool(reports) and all(report.passed for report in reports)
+    off = None if passed or not task.lines else find_off(task, learner)
+    return Verdict(task, passed, feedback(reports, seed), off, len(reports), calls)
+
+
+def _runs_there(task: Task, check: Check | None) -> bool:
+    """A check of memory, and a function outside the contract, run where the learner's code is."""
+    return task.function not in FUNCTIONS or (check is not None and check.looks_at_memory)
+
+
+def _there(learner: Learner, check: Check, seed: int) -> Callable[..., dict]:
+    return lambda subject, **inputs: learner.outputs(check, seed)
+
+
+def find_off(task: Task, learner: Learner) -> Off | None:
+    """The first intermediate of the learner's backward that is off, on the worked example."""
+    pair = pair_of(task.function)
+    dout = EXAMPLES[task.stem][1]
+    try:
+        cache = learner.functions()[pair.forward](**arguments_of(task.stem))[1]
+        got = learner.locals(pair.backward, dout, cache)
+    except Exception:  # what it raises is told by the checks
+        return None
+    cache = getattr(layers, pair.forward)(**arguments_of(task.stem))[1]
+    return first_off(task.lines, got, locals_of(getattr(layers, pair.backward), dout, cache))

@@ -1,0 +1,222 @@
+"""The course: stubs fail with their own message, solutions pass, and a task asks for nothing that
+comes later.
+"""
+
+import json
+
+import numpy as np
+import pytest
+
+from minigpt import by_hand, contract
+from minigpt.checks.examples import EXAMPLES, worked
+from minigpt.cli import main
+from minigpt.course import workspace
+from minigpt.course.judge import checks_of, judge
+from minigpt.course.lines import first_off, guess
+from minigpt.course.manifest import BY_ID, MORE_FUNCTIONS, TASKS
+from minigpt.course.stubs import solution_file, stub_file
+from minigpt.formulas import formulas_of
+from minigpt.grading.remote import Learner
+from minigpt.ops import is_stub
+
+WRITTEN = [task for task in TASKS if task.function]
+ids = pytest.mark.parametrize("task", WRITTEN, ids=lambda task: task.id)
+
+
+def before(task) -> list:
+    """A task and all that it needs."""
+    return [*(one for name in task.needs for one in before(BY_ID[name])), task]
+
+
+@pytest.fixture(scope="module")
+def solved(tmp_path_factory):
+    path = tmp_path_factory.mktemp("solved") / "gpt.py"
+    path.write_text(solution_file(), encoding="utf-8")
+    with Learner(path, more=MORE_FUNCTIONS) as learner:
+        yield learner
+
+
+def test_a_task_needs_only_tasks_before_it():
+    seen: list[str] = []
+    for task in TASKS:
+        assert set(task.needs) <= set(seen), task.id
+        seen.append(task.id)
+    assert len(set(seen)) == len(seen) == len(BY_ID)
+
+
+@ids
+def test_a_task_asks_for_nothing_that_comes_later(task):
+    """Its checks call functions of this task and of those that it needs, and no others."""
+    known = {one.function for one in before(task)}
+    if task.function in contract.FUNCTIONS:
+        for check in checks_of(task):
+            assert set(check.functions) <= known, (task.id, check.name)
+
+
+@ids
+def test_a_task_is_whole(task):
+    """It has checks, three hints, a formula, an example, a notebook, minutes and points."""
+    assert checks_of(task) and all(task.hints) and task.minutes > 0 and task.points > 0
+    assert (workspace.Path(__file__).parents[1] / "notebooks" / f"{task.notebook}.py").is_file()
+    if task.function in contract.FUNCTIONS:
+        assert formulas_of(task.function) and task.stem in EXAMPLES
+
+
+@ids
+def test_the_solution_passes_with_only_the_tasks_before(task, solved):
+    own = tuple(dict.fromkeys(one.function for one in before(task)))
+    verdict = judge(task, solved, own)
+    assert verdict.passed, (verdict.feedback.first.check.name, verdict.feedback.problem)
+    assert verdict.calls > 0
+
+
+def test_stubs_name_their_task(tmp_path):
+    path = tmp_path / "gpt.py"
+    path.write_text(stub_file(), encoding="utf-8")
+    scope: dict = {}
+    code = compile(path.read_text(encoding="utf-8"), str(path), "exec")
+    eval(code, scope)
+    for task in WRITTEN:
+        function = scope[task.function]
+        with pytest.raises(NotImplementedError, match=task.id.replace(".", r"\.")):
+            function(*[None] * function.__code__.co_argcount)
+    with Learner(path, more=MORE_FUNCTIONS) as learner:
+        assert learner.places == {}  # nothing is written yet
+
+
+def test_a_stub_is_told_from_a_function():
+    from conftest import TEXT  # noqa: F401  # any module with a source
+
+    def stub(x):
+        """Words."""
+        raise NotImplementedError("later")
+
+    def written(x):
+        if x is None:
+            raise NotImplementedError
+        return x
+
+    assert is_stub(stub) and not is_stub(written) and not is_stub(np.add)
+
+
+@pytest.mark.parametrize("name", [*EXAMPLES])
+def test_the_worked_examples_are_the_loops(name):
+    if name == "dropout":
+        pytest.skip("its numbers are drawn")
+    out, gradients = worked(name)
+    by_loops, gradients_by_loops = worked(name, by_hand)
+    assert np.allclose(out, by_loops) and gradients.keys() == gradients_by_loops.keys()
+    for key, want in gradients_by_loops.items():
+        assert np.allclose(gradients[key], want)
+
+
+# ---- a learner at work
+
+
+@pytest.fixture
+def work(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["learn", "init"]) == 0
+    return tmp_path / "work"
+
+
+def write(work, function: str, text: str) -> None:
+    path = work / "gpt.py"
+    old = path.read_text(encoding="utf-8")
+    path.write_text(workspace.replaced(old, function, text), encoding="utf-8")
+
+
+RELU = "def relu_forward(x):\n    return np.maximum(x, 0), x > 0\n"
+
+
+def test_the_first_task(work, capsys):
+    assert main(["learn", "check"]) == 1
+    assert "not written yet: relu_forward" in capsys.readouterr().out
+    write(work, "relu_forward", RELU.replace("np.maximum(x, 0)", "x"))
+    assert main(["learn", "check"]) == 1
+    printed = capsys.readouterr().out
+    assert "relu out[0] is -1, but must be 0" in printed and len(printed.splitlines()) <= 10
+    write(work, "relu_forward", RELU)
+    assert main(["learn", "check"]) == 0
+    assert "next: relu.backward" in capsys.readouterr().out
+    state = json.loads((work / "learn.json").read_text())["tasks"]["relu.forward"]
+    assert state["attempts"] == 3 and state["solved"]
+    assert main(["learn"]) == 0 and "1 of 35 tasks solved, 5 points" in capsys.readouterr().out
+
+
+def test_hints_come_in_order_and_a_reveal_is_noted(work, capsys):
+    for words in ("the idea", "the shapes", "almost the code", "almost the code"):
+        assert main(["learn", "hint", "softmax.backward"]) == 0
+        assert words in capsys.readouterr().out
+    assert main(["learn", "reveal", "softmax.forward"]) == 1
+    assert "try first" in capsys.readouterr().err
+    main(["learn", "check", "softmax.forward"])
+    assert main(["learn", "reveal", "softmax.forward"]) == 0
+    assert "np.exp" in capsys.readouterr().out
+    main(["learn", "status"])
+    assert "revealed" in capsys.readouterr().out
+
+
+def test_reset_keeps_the_old_work(work):
+    write(work, "relu_forward", RELU)
+    assert main(["learn", "reset", "relu.forward"]) == 0
+    assert "NotImplementedError" in (work / "gpt.py").read_text().split("def relu_backward")[0]
+    assert "np.maximum" in (work / "gpt.1.txt").read_text()
+
+
+def test_init_replaces_nothing(work, capsys):
+    (work / "gpt.py").write_text("mine = 1\n")
+    assert main(["learn", "init", "work"]) == 1
+    assert "it is yours" in capsys.readouterr().err
+    assert (work / "gpt.py").read_text() == "mine = 1\n"
+
+
+def test_the_first_line_that_is_off_is_named(work, capsys):
+    """A layer norm's backward that forgets weight: dxhat is where it begins."""
+    from minigpt.layers import layer_norm
+
+    source = workspace.Path(layer_norm.__file__).read_text(encoding="utf-8")
+    head = "from minigpt import expect\nfrom minigpt.layers.layer_norm import LayerNormCache\n"
+    text = (work / "gpt.py").read_text(encoding="utf-8")
+    (work / "gpt.py").write_text(
+        text.replace("import numpy as np\n", f"import numpy as np\n{head}")
+    )
+    import ast
+
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef) and node.name.startswith(
+            ("layer_norm_", "expect_layer")
+        ):
+            function = ast.unparse(node).replace("dxhat = dout * weight", "dxhat = dout")
+            write(work, node.name, function + "\n")
+    assert main(["learn", "check", "layer_norm.backward"]) == 1
+    printed = capsys.readouterr().out
+    assert "the first line that is off: dxhat[" in printed
+    assert len(printed.splitlines()) <= 10
+
+
+def test_what_the_debugger_guesses():
+    want = np.arange(6.0).reshape(2, 3) + 1
+    assert "2 times" in guess(2 * want, want) and "sign" in guess(-want, want)
+    square = np.arange(9.0).reshape(3, 3)
+    assert "swapped" in guess(square.T, square)
+    assert "broadcast" in guess(want, want[0]) and guess(want**2, want) == ""
+    off = first_off(("a", "b"), {"a": want, "b": want + 1}, {"a": want, "b": want})
+    assert off.name == "b" and "is 2, but must be 1" in off.problem
+    assert first_off(("a",), {}, {"a": want}) is None
+
+
+def test_the_last_task_trains_on_the_learners_functions(work, capsys):
+    (work / "gpt.py").write_text(solution_file(), encoding="utf-8")
+    assert main(["learn", "check", "train"]) == 0
+    printed = capsys.readouterr().out
+    assert "largest difference 0.0e+00" in printed and "softmax_forward" in printed
+    write(work, "add", "def add(x, y):\n    return x + 1.0001 * y\n")
+    assert main(["learn", "check", "train"]) == 1
+
+
+def test_train_takes_what_is_written_and_lends_the_rest(work, capsys):
+    write(work, "relu_forward", RELU)
+    from minigpt.ops import load_ops
+
+    assert load_ops(work).own == ("relu_forward",)
