@@ -36,6 +36,7 @@ GROUPS = {
     "Learn": {
         "learn": "write your own GPT function by function, with tests as the teacher",
         "check": "test the layers, or your own; show what a mistake looks like",
+        "grade": "grade a class: reports for students, the class, and Gradescope",
     },
     "Run fast": {
         "warmup": "compile the kernels now, so that nothing waits for it later",

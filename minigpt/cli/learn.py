@@ -23,8 +23,8 @@ from pathlib import Path
 from minigpt.cli import console
 from minigpt.cli.arguments import one_of
 from minigpt.course import certificate, workspace
-from minigpt.course.judge import Verdict, judge
-from minigpt.course.manifest import BY_ID, MORE_FUNCTIONS, STAGES, TASKS
+from minigpt.course.judge import Verdict, judge, needed
+from minigpt.course.manifest import MORE_FUNCTIONS, STAGES, TASKS
 from minigpt.course.stubs import reference, stub
 from minigpt.course.task import Task
 from minigpt.course.workspace import Workspace, now
@@ -125,14 +125,7 @@ def _learner(mine: Workspace) -> Learner:
 
 
 def _judged(task: Task, learner: Learner) -> Verdict:
-    own = tuple(dict.fromkeys(one.function for one in _before(task)))
-    return judge(task, learner, own)
-
-
-def _before(task: Task) -> list[Task]:
-    """A task and all that it needs, directly or not."""
-    needed = [one for name in task.needs for one in _before(BY_ID[name])]
-    return [*needed, task]
+    return judge(task, learner, needed(task))
 
 
 def check(mine: Workspace, task: Task) -> int:

@@ -16,6 +16,7 @@ from minigpt.checks.core import Check, Line, equal, none
 from minigpt.checks.examples import EXAMPLES, arguments_of, worked
 from minigpt.contract import FUNCTIONS, pair_of
 from minigpt.course.lines import Off, first_off
+from minigpt.course.manifest import BY_ID
 from minigpt.course.task import Task
 from minigpt.grading.remote import Learner
 from minigpt.grading.variables import locals_of
@@ -32,6 +33,12 @@ class Verdict(NamedTuple):
     off: Off | None  # the first wrong intermediate of a backward
     checks: int  # how many ran
     calls: int  # how often the learner's function was called
+
+
+def needed(task: Task) -> tuple[str, ...]:
+    """The functions of a task and of all that it needs: those that are the learner's in it."""
+    before = [name for id in task.needs for name in needed(BY_ID[id])]
+    return tuple(dict.fromkeys([*before, task.function]))
 
 
 def checks_of(task: Task) -> list[Check]:

@@ -29,8 +29,8 @@ from minigpt.grading import wire
 class Learner:
     """The functions of a learner's file, and the caches that they returned."""
 
-    def __init__(self, path: Path, first: int):
-        self.path = path
+    def __init__(self, path: Path, first: int, watched: bool = False):
+        self.path, self.watched = path, watched
         self.own: dict[str, Callable] = {}
         self.caches: dict[int, Any] = {}
         self.next = first  # no two processes give a cache the same number
@@ -63,7 +63,11 @@ class Learner:
     def call(self, name: str, args: list, kwargs: dict) -> dict:
         arrays = [value for value in (*args, *kwargs.values()) if isinstance(value, np.ndarray)]
         before = [array.tobytes() for array in arrays]
-        result = self.own[name](*args, **kwargs)
+        function, lent = self.own[name], []
+        if self.watched:
+            result = calling_reference(function, name, lent, args, kwargs)
+        else:
+            result = function(*args, **kwargs)
         if is_forward(name) and isinstance(result, tuple) and len(result) == 2:
             self.caches[self.next] = result[1]
             result = (result[0], wire.Handle(self.next, []))
@@ -72,7 +76,7 @@ class Learner:
         drawn = [
             value for value in (*args, *kwargs.values()) if isinstance(value, np.random.Generator)
         ]
-        return {"result": result, "changed": changed, "drawn": drawn}
+        return {"result": result, "changed": changed, "drawn": drawn, "lent": bool(lent)}
 
     def locals(self, name: str, args: list) -> dict:
         from minigpt.grading.variables import locals_of
@@ -88,6 +92,25 @@ class Learner:
         subject = checks.everything(overlay({n: f for n, f in self.own.items() if n in FUNCTIONS}))
         vars(subject).update(self.own)
         return check.call(subject, **check.inputs(np.random.default_rng(seed)))
+
+
+def calling_reference(
+    function: Callable, name: str, lent: list[str], args: list, kwargs: dict
+) -> Any:
+    """Call a function, and note if the reference's function of that name is called meanwhile."""
+    from minigpt import by_hand, layers
+
+    codes = {getattr(getattr(of, name, None), "__code__", None) for of in (layers, by_hand)}
+
+    def watch(frame, event, arg):
+        if event == "call" and frame.f_code in codes:
+            lent.append(name)
+
+    sys.setprofile(watch)
+    try:
+        return function(*args, **kwargs)
+    finally:
+        sys.setprofile(None)
 
 
 def reply(learner: Learner, request: dict) -> bytes:
@@ -134,13 +157,20 @@ def _place(error: BaseException) -> str:
     return ""
 
 
-def limit_memory(megabytes: int) -> None:
-    """Beyond this an allocation is a MemoryError, where the system can say so."""
+def limit(megabytes: int, strict: bool) -> None:
+    """Beyond this an allocation is a MemoryError, where the system can say so.
+
+    strict: few open files, no large files, and few processes.
+    """
     try:
         import resource
     except ImportError:  # Windows
         return
-    resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
+    limits = {"RLIMIT_AS": megabytes << 20}
+    if strict:
+        limits |= {"RLIMIT_NOFILE": 256, "RLIMIT_FSIZE": 64 << 20, "RLIMIT_NPROC": 4096}
+    for name, most in limits.items():
+        resource.setrlimit(getattr(resource, name), (most, most))
 
 
 def end_without(parent: int) -> None:
@@ -161,12 +191,12 @@ def own_streams() -> tuple[BinaryIO, BinaryIO]:
     return requests, answers
 
 
-def main(path: str, first: str, megabytes: str) -> None:
+def main(path: str, first: str, megabytes: str, strict: str = "") -> None:
     requests, answers = own_streams()
     if os.name == "posix":
         threading.Thread(target=end_without, args=(os.getppid(),), daemon=True).start()
-    limit_memory(int(megabytes))
-    learner = Learner(Path(path), int(first))
+    limit(int(megabytes), bool(strict))
+    learner = Learner(Path(path), int(first), bool(strict))
     while (message := wire.receive(requests)) is not None:
         request = wire.unpack(*message, handle=learner.caches.get, trusted=True)
         answers.write(reply(learner, request))

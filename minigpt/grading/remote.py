@@ -52,9 +52,15 @@ class Learner:
         seconds: float = SECONDS,
         megabytes: int = MEGABYTES,
         more: tuple[str, ...] = (),
+        strict: bool = False,
     ):
-        """more: functions outside the contract that the file may have, such as adamw_step."""
+        """more: functions outside the contract that the file may have, such as adamw_step.
+
+        strict: limits on processes, files and their size as well, and `lent` is filled: the
+        functions that called the reference's function of the same name.
+        """
         self.path, self.seconds, self.megabytes, self.more = Path(path), seconds, megabytes, more
+        self.strict, self.lent = strict, set[str]()
         self.left = self.total = LOAD_SECONDS + MOST_CALLS * seconds  # for all calls together
         self.calls: Counter[str] = Counter()
         self.broken: dict[str, str] = {}  # function -> why it is not called any more
@@ -107,6 +113,8 @@ class Learner:
 
     def _call(self, name: str, args: tuple, kwargs: dict) -> Any:
         answer = self._ask({"call": name, "args": list(args), "kwargs": kwargs}, name, self.seconds)
+        if answer.get("lent"):
+            self.lent.add(name)
         arrays = [value for value in (*args, *kwargs.values()) if isinstance(value, np.ndarray)]
         # an argument that was written to is written to here, where a check sees it
         for i, content in answer["changed"]:
@@ -235,6 +243,7 @@ class Learner:
             str(self.path),
             str(self.starts << 32),
             str(self.megabytes),
+            "strict" if self.strict else "",
         ]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         self.process = subprocess.Popen(command, env=environment, **pipes, **own_group)

@@ -1,0 +1,123 @@
+"""One submission: every task judged, in a process of its own, and written down as JSON.
+
+    python -m minigpt.course.submission FILE RESULT SEED
+
+The functions run one process further down (grading/remote.py). This process holds what is right; it
+can be killed by a hostile file, and then the result says so: it is written first with every task
+failed, and again after each task. What the file leaves running is ended.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from minigpt.course.judge import Verdict, judge, needed
+from minigpt.course.manifest import MORE_FUNCTIONS, TASKS
+from minigpt.course.task import Task
+from minigpt.files import write_json
+from minigpt.grading import beforehand
+from minigpt.grading.remote import Learner
+
+CALL_SECONDS = 5.0  # for one call; a right one takes a hundredth of it
+NOT_JUDGED = "not judged"
+GRADED = [task for task in TASKS if task.function]
+
+
+def result(task: Task, points: int = 0, problem: str = NOT_JUDGED, mistakes: tuple = ()) -> dict:
+    """What is written about a task."""
+    return {
+        "id": task.id,
+        "points": points,
+        "most": task.points,
+        "problem": problem,
+        "mistakes": list(mistakes),
+    }
+
+
+def failed_everywhere(problem: str) -> dict:
+    """The result of a submission of which nothing could be judged."""
+    return {"problem": problem, "tasks": [result(task, problem=problem) for task in GRADED]}
+
+
+def result_of(verdict: Verdict) -> dict:
+    """A verdict as it is written down."""
+    if verdict.passed:
+        return result(verdict.task, verdict.task.points, "")
+    about = verdict.feedback
+    if about.first is None:
+        return result(verdict.task, problem="not written yet")
+    return result(
+        verdict.task,
+        problem=f"{about.first.check.name}: {about.problem}"[:500],
+        mistakes=tuple(about.mistakes),
+    )
+
+
+def judge_all(file: Path, out: Path, seed: int) -> None:
+    """Judge every task, and write the result after each."""
+    written = failed_everywhere(NOT_JUDGED)
+    write_json(out, written)
+    try:
+        with Learner(file, CALL_SECONDS, more=MORE_FUNCTIONS, strict=True) as learner:
+            for at, task in enumerate(GRADED):
+                written["tasks"][at] = judged(task, learner, seed)
+                write_json(out, written)
+        written["problem"] = ""
+    except Exception as error:  # the file cannot be imported, or breaks its process
+        problem = " ".join(str(error).split())[:500]
+        for at, task in enumerate(written["tasks"]):
+            if task["problem"] == NOT_JUDGED:
+                written["tasks"][at] = result(GRADED[at], problem=problem)
+        written["problem"] = problem
+    write_json(out, written)
+
+
+def judged(task: Task, learner: Learner, seed: int) -> dict:
+    """One task."""
+    if task.function not in learner.places:
+        return result(task, problem="not written yet")
+    verdict = judge(task, learner, needed(task), seed)
+    if verdict.passed and task.function in learner.lent:
+        return result(task, problem=f"{task.function} calls the reference's function of its name")
+    return result_of(verdict)
+
+
+def adopt_orphans() -> None:
+    """On Linux, processes that a submission leaves behind become children of this one."""
+    with contextlib.suppress(OSError, AttributeError):
+        import ctypes
+
+        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+
+
+def end_children() -> None:
+    """Kill what is still running below this process, until nothing is."""
+    for _ in range(50):
+        children = [
+            int(word)
+            for path in Path("/proc/self/task").glob("*/children")
+            for word in path.read_text().split()
+        ]
+        if not children:
+            return
+        for child in children:
+            with contextlib.suppress(OSError):
+                os.kill(child, signal.SIGKILL)
+        with contextlib.suppress(OSError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        time.sleep(0.02)
+
+
+def main(file: str, out: str, seed: str) -> None:
+    adopt_orphans()
+    beforehand.read_all()
+    judge_all(Path(file), Path(out), int(seed))
+    end_children()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
