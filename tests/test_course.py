@@ -3,6 +3,9 @@ comes later.
 """
 
 import json
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -220,3 +223,26 @@ def test_train_takes_what_is_written_and_lends_the_rest(work, capsys):
     from minigpt.ops import load_ops
 
     assert load_ops(work).own == ("relu_forward",)
+
+
+def test_pytest_runs_on_a_learners_folder(work):
+    write(work, "relu_forward", RELU)
+    write(work, "relu_backward", "def relu_backward(dout, cache):\n    return 2 * dout * cache\n")
+    root = workspace.Path(__file__).parents[1]
+    command = [sys.executable, "-m", "pytest", "-q", f"--impl={work}", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert "relu.backward" in done.stdout and "softmax" not in done.stdout
+    assert done.returncode == 1 and " passed" in done.stdout.splitlines()[-1]
+
+
+def test_watch_tests_at_every_save(work):
+    """It tests once at the start and once after the file has changed, and ends on Ctrl-C."""
+    command = [sys.executable, "-u", "-m", "minigpt", "learn", "watch"]
+    with subprocess.Popen(command, cwd=work.parent, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if "not written yet" in line:
+                write(work, "relu_forward", RELU)
+            if "next: relu.backward" in line:
+                process.send_signal(signal.SIGINT)
+                break
+        assert process.wait(30) == 130
