@@ -7,9 +7,14 @@ later.
 
 import difflib
 import operator
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import FrameType
+from typing import NamedTuple
 
 import numpy as np
+
+LEARNER = "learner_"  # the name of a module that a learner wrote begins with this
 
 
 def given(**arrays: np.ndarray | None) -> dict[str, np.ndarray]:
@@ -183,3 +188,30 @@ def did_you_mean(word: object, names: Iterable[object]) -> str:
     """ "; did you mean 'gelu'?" for a word that is nearly a name; else nothing."""
     near = difflib.get_close_matches(str(word), [str(name) for name in names], n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+class Place(NamedTuple):
+    """A line of a file, and the function that it is in."""
+
+    file: str
+    line: int
+    function: str
+
+    def __str__(self) -> str:
+        return f"{Path(self.file).name}:{self.line}, in {self.function}"
+
+
+def where_in_file(error: BaseException, is_theirs: Callable[[FrameType], bool]) -> Place | None:
+    """Return the place of the last frame on the way to an error that is theirs, or None."""
+    place, traceback = None, error.__traceback__
+    while traceback:
+        frame = traceback.tb_frame
+        if is_theirs(frame):
+            place = Place(frame.f_code.co_filename, traceback.tb_lineno, frame.f_code.co_name)
+        traceback = traceback.tb_next
+    return place
+
+
+def is_learners(frame: FrameType) -> bool:
+    """Return whether a frame runs code of a learner's file."""
+    return frame.f_globals.get("__name__", "").startswith(LEARNER)

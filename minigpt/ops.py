@@ -18,6 +18,7 @@ from pathlib import Path
 from types import FunctionType, ModuleType, SimpleNamespace
 
 from minigpt import contract, layers
+from minigpt.expect import LEARNER, where_in_file
 
 CONTRACT = contract.FUNCTIONS
 NAMES = ("numpy", "numba", "by_hand")  # the implementations that are ours
@@ -236,27 +237,17 @@ def is_stub(function: object) -> bool:
 
 
 def _import_file(file: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"learner_{file.stem}", file)
+    spec = importlib.util.spec_from_file_location(f"{LEARNER}{file.stem}", file)
     if spec is None:
         raise ValueError(f"ops {file}: not a Python file; its name must end in .py")
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # a learner's file may fail in any way; say where and go no further
-        line = getattr(error, "lineno", None) or _line_in(file, error)
+        place = where_in_file(error, lambda frame: frame.f_code.co_filename == str(file))
+        line = getattr(error, "lineno", None) or (place.line if place else "?")
         raise ValueError(f"ops {file}: line {line}: {type(error).__name__}: {error}") from error
     return module
-
-
-def _line_in(file: Path, error: Exception) -> int | str:
-    """The last line of `file` on the way to the error."""
-    lines = []
-    traceback = error.__traceback__
-    while traceback:
-        if traceback.tb_frame.f_code.co_filename == str(file):
-            lines.append(traceback.tb_lineno)
-        traceback = traceback.tb_next
-    return lines[-1] if lines else "?"
 
 
 def _expect_some(own: dict[str, Callable], defined: dict[str, object], source: str) -> None:

@@ -85,7 +85,7 @@ def test_unknown_ids():
         formula("softmax.backwards")
     with pytest.raises(ValueError, match=r"did you mean flash\.inverse_rescale"):
         refutation("flash.inverse")
-    with pytest.raises(ValueError, match="no formula is that of softmax"):
+    with pytest.raises(ValueError, match="no formula belongs to softmax"):
         formula_of("softmax")
 
 

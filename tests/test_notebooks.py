@@ -202,7 +202,7 @@ def test_check_says_what_is_wrong(capsys):
     notebook.check(layer_norm_backward=wrong)
     printed = capsys.readouterr().out
     assert "layer_norm.pytorch" in printed and "but must be" in printed
-    assert "this is what you get when the gain is multiplied on after the means" in printed
+    assert "this is what you get when the gain is applied after the means" in printed
     # of the contract, of the library
     for right in ({"layer_norm_backward": _again}, {"adamw_step": _step}):
         notebook.check(**right)

@@ -375,7 +375,7 @@ def test_a_token_whose_logits_are_not_kept_says_so(opened, monkeypatch):
     monkeypatch.setattr(page_of, "MOST_LOGITS", 1)
     trace = variant({})
     page = opened(trace, f"#step-{trace.find('loss', 'cross_entropy_forward').index}")
-    assert "What really came" in page.inner_text("#predict-said")
+    assert "The true next token was" in page.inner_text("#predict-said")
     page.focus("#tokens input:checked")
     page.keyboard.press("ArrowLeft")
     why = "the page does not keep the logits after 4 (3), only those after tokens 4"

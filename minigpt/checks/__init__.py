@@ -1,9 +1,8 @@
-"""The one body of checks: run by pytest, by `minigpt check`, by notebooks, by a learner and by a
-grader.
+"""The checks that pytest, `minigpt check`, the notebooks and the grader share.
 
-A subject is anything with the functions in question as attributes: minigpt.layers, minigpt.by_hand,
-a learner's module laid over the reference, or, for the checks of the model and of training,
-everything(ops).
+A subject is anything that has the functions in question as attributes: minigpt.layers,
+minigpt.by_hand, or a learner's module laid over the reference. The checks of the model and of
+training take everything(ops).
 """
 
 import importlib
@@ -24,6 +23,7 @@ from minigpt.checks.generic import generic_checks
 from minigpt.checks.golden_numbers import golden_checks, golden_model_checks
 from minigpt.checks.magnitudes import magnitude_checks
 from minigpt.checks.model_checks import model_checks
+from minigpt.checks.model_start import START
 from minigpt.checks.more_shapes import shape_checks
 from minigpt.checks.muon_checks import MUON
 from minigpt.checks.optimizer_checks import OPTIMIZER
@@ -65,10 +65,10 @@ LAYER_CHECKS = (
     + BAD_INPUT_CHECKS
 )
 LIBRARY_CHECKS = (
-    golden_model_checks() + model_checks() + OPTIMIZER + MUON + DATA + TRAINING + SAMPLING
+    golden_model_checks() + model_checks() + START + OPTIMIZER + MUON + DATA + TRAINING + SAMPLING
 )
 ALL_CHECKS = LAYER_CHECKS + LIBRARY_CHECKS
-# the modules whose functions they call
+# the modules whose functions the library checks call
 LIBRARY = (
     "parameters",
     "model",
@@ -83,8 +83,8 @@ LIBRARY = (
     "generation.sampling",
 )
 
-# by_hand is float64 whatever comes in, and leaves the checking of arguments to layers/; large
-# arrays are not for loops.
+# by_hand computes in float64 whatever it is given, and leaves the checking of arguments to layers/.
+# Its Python loops are too slow for large arrays.
 NOT_ASKED_OF_BY_HAND = (
     ".float32",
     ".float32_backward",
@@ -109,9 +109,9 @@ def asked_of_by_hand(check: Check) -> bool:
 def everything(
     ops: object = layers, replaced: dict[str, ModuleType] | None = None
 ) -> SimpleNamespace:
-    """The functions of ops and of the library in one namespace; GPT runs on ops.
+    """Return the functions of ops and of the library in one namespace.
 
-    replaced: modules to take instead, by name.
+    Its GPT runs on ops. replaced: modules to use instead, by name.
     """
     names: dict[str, object] = {}
     for name in LIBRARY:
@@ -128,7 +128,7 @@ def everything(
         for name in (*contract.FUNCTIONS, "in_double")
         if hasattr(ops, name)
     }
-    # the optimizer's functions that an implementation brings along
+    # some implementations bring their own optimizer functions
     names |= getattr(ops, "optimizer", {})
     return SimpleNamespace(
         **names, **functions, GPT=lambda *args, **options: GPT(*args, ops=ops, **options)
@@ -136,9 +136,9 @@ def everything(
 
 
 def select(words: Iterable[str]) -> list[Check]:
-    """The checks of a function ("gelu", "gelu_forward"), or of one name ("gelu.gradient").
+    """Return the checks of a function ("gelu", "gelu_forward") or of one name ("gelu.gradient").
 
-    No words: all. Raises ValueError.
+    Without words: all checks. Raises ValueError if a word fits no check.
     """
     words = list(words)
     chosen = [
@@ -156,13 +156,13 @@ def select(words: Iterable[str]) -> list[Check]:
 
 
 def checks_of(own: Iterable[str], checks: Iterable[Check]) -> list[Check]:
-    """The checks of a learner's functions.
+    """Return the checks of a learner's functions.
 
-    A forward whose backward is the reference's is checked by itself alone: its cache is the
-    learner's own affair until there is a backward to read it.
+    If the learner wrote a forward but not its backward, the forward is checked alone: its cache may
+    hold anything until there is a backward to read it.
     """
     own = set(own)
-    # and then inside the whole model
+    # these run the learner's functions inside the whole model
     inside = ("model.pytorch_pre_learned", "model.pytorch_post_sinusoidal")
     alone = {
         pair.backward for pair in contract.PAIRS if pair.forward in own and pair.backward not in own

@@ -1,6 +1,6 @@
-"""The residual sum.
+"""Checks of the residual sum.
 
-It has no backward; what can go wrong is its shape, its dtype, and whose memory it is in.
+It has no backward. What can go wrong is its shape, its dtype, and whose memory it is in.
 """
 
 import numpy as np
@@ -9,7 +9,7 @@ from minigpt import by_hand
 from minigpt.checks.core import Check, Line, equal, true
 from minigpt.checks.spread import LAYOUTS
 
-SHAPES = {  # label: x's shape, y's
+SHAPES = {  # label: shape of x, shape of y
     "streams": ((2, 5, 6), (2, 5, 6)),
     "positions": ((2, 5, 6), (5, 6)),
     "one row": ((2, 5, 6), (1, 6)),
@@ -60,7 +60,7 @@ def _add_extremes(subject):
 
 def _add_extreme_lines(got) -> list[Line]:
     values = np.array([1e20, 3e38, -3e38, np.inf, -np.inf, np.nan, 1.0, 0.0], np.float32)
-    want = values[:, None] + values  # infinity and -infinity give NaN, and NaN gives NaN
+    want = values[:, None] + values  # infinity + -infinity = NaN; NaN + anything = NaN
     there, must = np.isnan(got["out"]), np.isnan(want)
     return [
         true(
@@ -135,7 +135,7 @@ ADD = [
     ),
     Check(
         "add.sharing",
-        "add: a fresh array; the inputs stay as they are",
+        "add: returns a fresh array and leaves its inputs unchanged",
         ("add",),
         inputs=lambda rng: {name: rng.standard_normal((2, 5, 6)) for name in "xy"},
         call=_add_sharing,
@@ -149,7 +149,12 @@ ADD = [
             true(
                 "add changes", not got["changed"], ", ".join(got["changed"]) or "nothing", "nothing"
             ),
-            true("add, a later call leaves the first result", got["same"], got["same"], "True"),
+            true(
+                "add: a later call does not change the first result",
+                got["same"],
+                got["same"],
+                "True",
+            ),
         ],
         looks_at_memory=True,
     ),

@@ -1,8 +1,7 @@
-"""Bad input, one mistake at a time: each must raise the right error, and its message must name the
-argument.
+"""Checks with bad input: each mistake must raise the right error.
 
-These are asked of the reference and the kernels. A learner's function may leave them out (`minigpt
-check --strict` asks for them).
+The message must name the argument. The reference and the kernels are checked. A learner's function
+may skip this (`minigpt check --strict` asks for it).
 """
 
 import numpy as np
@@ -82,9 +81,9 @@ BAD = {
         ("dropout without rng", (heads, heads, heads, True, None, 0.5, None), TypeError, "rng"),
     ],
     "multi_head_attention_forward": [
-        ("3C that heads do not divide", (np.ones((2, 5, 21)), 2), ValueError, "qkv"),
+        ("3C that nh does not divide", (np.ones((2, 5, 21)), 2), ValueError, "qkv"),
         ("2 axes", (np.ones((5, 18)), 3), ValueError, "qkv"),
-        ("heads divide it, 3 does not", (np.ones((2, 5, 8)), 2), ValueError, "qkv"),
+        ("2 heads divide it, 3 do not", (np.ones((2, 5, 8)), 2), ValueError, "qkv"),
         ("no head", (np.ones((2, 5, 18)), 0), ValueError, "n_head"),
         ("ints", (np.ones((2, 5, 18), dtype=int), 3), TypeError, "qkv"),
     ],
@@ -135,8 +134,8 @@ BAD = {
         ),
     ],
 }
-# a backward that is handed a gradient of another shape or dtype than the forward's output: function
-# -> the forward's arguments
+# A backward is given a gradient of another shape or dtype than the forward's output. Function ->
+# the forward's arguments.
 GOOD = {
     "softmax": (x,),
     "linear": (x, matrix, None),
@@ -152,7 +151,7 @@ GOOD = {
 
 
 def bad_input_checks() -> list[Check]:
-    """One check for each function."""
+    """Return one check for each function."""
     forward = [
         _check(f"{stem(function)}.bad_input", (function,), _wrong_call(function))
         for function in BAD
@@ -224,7 +223,7 @@ def _wrong_dout(name: str, arguments: tuple) -> list[tuple]:
 def _raised(attempt, subject) -> Exception | None:
     try:
         attempt(subject)
-    # any error is a result here: the judge says whether it is the right one
+    # any error is a result here: the judge decides whether it is the right one
     except Exception as error:
         return error
     return None

@@ -1,7 +1,8 @@
-"""Sizes beyond any tile, panel or block of a fast implementation: where its seams are.
+"""Checks at sizes beyond any tile, panel or block of the kernels.
 
-Every function in float32, forward and backward, held to twice NumPy's own error. For the reference
-these sizes are like any other.
+A fast implementation is most likely to fail at the edges of its blocks. Every function runs in
+float32, forward and backward, and may have at most twice NumPy's own error. For the reference these
+sizes are like any other.
 """
 
 import numpy as np
@@ -50,7 +51,7 @@ def _attention(rng: np.random.Generator) -> list[Case]:
         q, k, v = rng.standard_normal((1, 2, Tq, hs)), *rng.standard_normal((2, 1, 2, Tk, hs))
         return case_of("attention", label, {"q": q, "k": k, "v": v} | options)
 
-    # each block of keys brings a new maximum: what was summed must shrink
+    # each block of keys brings a new maximum: the sums so far must be scaled down
     rising = case("rising scores", 3, 141, 5)
     rising.arguments["k"] *= np.linspace(0, 6, 141)[:, None]
     return [
@@ -112,7 +113,7 @@ BLOCK_CASES = {
 
 
 def block_checks() -> list[Check]:
-    """A check for each function that a fast implementation cuts into pieces."""
+    """Return a check for each function that a fast implementation cuts into blocks."""
     about = "sizes beyond tiles and blocks, in float32, forward and backward"
     return [
         Check(
@@ -141,7 +142,7 @@ def _inputs(function: str, cases):
 
 
 def call_cases(subject: object, function: str, cases: list[Case], douts: list) -> dict:
-    """Outputs and gradients of each case, by its label."""
+    """Return the outputs and gradients of each case, by its label."""
     outputs = {}
     for case, dout in zip(cases, douts, strict=True):
         out, cache = case.forward(subject, function)

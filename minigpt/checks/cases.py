@@ -1,8 +1,8 @@
-"""For every function of the contract, the arguments that it is tried with.
+"""The arguments with which the checks call each function.
 
-All sizes differ (B=2, T=5, C=6, nh=3, hs=4, V=7), gains and biases are random, Tq < Tk occurs, as
-do masks, windows and a fixed
-dropout mask: where two sizes are equal or a gain is 1, some wrong gradient looks right.
+All sizes differ (B=2, T=5, C=6, nh=3, hs=4, V=7). Gains and biases are random. Tq < Tk occurs, and
+so do masks, windows and a fixed dropout mask. If two sizes were equal or a gain were 1, some wrong
+gradients would look right.
 """
 
 from collections.abc import Callable
@@ -21,9 +21,9 @@ class Case(NamedTuple):
     """One call of one function."""
 
     label: str
-    arguments: dict  # by name, in the forward's order
+    arguments: dict  # by name, in the order of the forward's parameters
     wrt: tuple[str, ...]  # the differentiable ones, in the order of the backward's results
-    seed: int | None = None  # of the rng argument, for dropout
+    seed: int | None = None  # seed of the rng argument, for dropout
 
     def forward(self, subject: object, function: str, **changed: object) -> tuple:
         """Call the forward with these arguments, some of them changed.
@@ -38,10 +38,15 @@ class Case(NamedTuple):
     def backward(
         self, subject: object, function: str, dout: object, cache: object
     ) -> dict[str, np.ndarray]:
-        """The gradients by name of the argument. Raises ValueError if their number is wrong."""
+        """Return the gradients by name of the argument.
+
+        Raises ValueError if their number is wrong.
+        """
         result = getattr(subject, f"{function}_backward")(dout, cache)
         gradients = result if isinstance(result, tuple) else (result,)
-        wanted = pair_of(f"{function}_forward").gradients  # that of a bias which is None is None
+        wanted = pair_of(
+            f"{function}_forward"
+        ).gradients  # a bias that is None has the gradient None
         if len(gradients) != len(wanted):
             raise ValueError(
                 f"{function}_backward returned {len(gradients)} gradients, but must return "
@@ -50,7 +55,7 @@ class Case(NamedTuple):
         return dict(zip(wanted, gradients, strict=True))
 
     def as_dtype(self, dtype: type) -> "Case":
-        """The same case in another float dtype."""
+        """Return the same case in another float dtype."""
         cast = {
             name: value.astype(dtype)
             if isinstance(value, np.ndarray) and value.dtype.kind == "f"
@@ -61,9 +66,7 @@ class Case(NamedTuple):
 
 
 def case_of(function: str, label: str, arguments: dict, seed: int | None = None) -> Case:
-    """A call of a function of the contract, whose gradients are those of the arguments that are
-    there.
-    """
+    """Return a call of a function of the contract, with all its gradients."""
     wrt = tuple(
         name for name in pair_of(f"{function}_forward").gradients if arguments[name] is not None
     )
@@ -137,7 +140,7 @@ def _gelu(rng: np.random.Generator) -> list[Case]:
 
 def _relu(rng: np.random.Generator) -> list[Case]:
     x = rng.standard_normal((B, T, C))
-    # away from the kink, which has no gradient
+    # away from 0, where ReLU has no gradient
     return [case_of("relu", "3 axes", {"x": x + 0.1 * np.sign(x)})]
 
 
@@ -224,7 +227,7 @@ CASES: dict[str, Callable[[np.random.Generator], list[Case]]] = {
     "mlp": _mlp,
 }
 
-# Small models of every kind. Their golden numbers are golden/gpt_*.npz.
+# Small models of every kind. Their golden numbers are in golden/gpt_*.npz.
 SMALL = {"vocab_size": 7, "block_size": 8, "n_layer": 2, "n_head": 3, "n_embd": 6}
 MODELS = {
     "pre_learned": GPTConfig(**SMALL),

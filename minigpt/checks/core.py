@@ -1,18 +1,19 @@
 """What a check is, and how two arrays are compared.
 
-A check is three parts that can run apart: inputs(rng) makes the arguments, call(subject, **inputs)
-runs what is checked and returns arrays by name, judge(outputs, **inputs) says of each tensor what
-was got, what is right, and whether they agree. A class's hidden tests are the same checks with
-another seed; a grader runs `call` in one process and `judge` in another.
+A check has three steps that can run apart. inputs(rng) makes the arguments. call(subject, **inputs)
+runs the checked functions and returns arrays by name. judge(outputs, **inputs) returns a line per
+tensor: what was returned, what is right, and whether they agree. A class's hidden tests are the
+same checks with another seed. A grader runs `call` in one process and `judge` in another.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import NamedTuple
 
 import numpy as np
+
+from minigpt.expect import is_learners, where_in_file
 
 
 class Line(NamedTuple):
@@ -21,9 +22,10 @@ class Line(NamedTuple):
     tensor: str
     got: str
     want: str
-    error: float  # the largest relative error, or infinity where a comparison makes no sense
+    error: float  # the largest relative error, or infinity if the two cannot be compared
     tolerance: float
-    problem: str = ""  # empty where all is well
+    problem: str = ""  # empty if the tensor is right
+    compared: "Compared | None" = None  # what `equal` compared, to compare it again
 
     def __str__(self) -> str:
         verdict = f"FAIL: {self.problem}" if self.problem else "ok"
@@ -35,11 +37,19 @@ class Line(NamedTuple):
         return f"{self.tensor:36s} got {self.got:>12s}  want {self.want:>12s}  {error}  {verdict}"
 
 
+class Compared(NamedTuple):
+    """The arguments of `equal`."""
+
+    got: object
+    want: np.ndarray
+    tolerance: float
+    floor: float
+
+
 class Check(NamedTuple):
     """One check.
 
-    `functions` names what it calls of the subject: a check of functions that are not there is not
-    run.
+    `functions` names what it calls of the subject. A check whose functions are missing is not run.
     """
 
     name: str
@@ -48,12 +58,15 @@ class Check(NamedTuple):
     inputs: Callable[[np.random.Generator], dict]
     call: Callable[..., dict]
     judge: Callable[..., list[Line]]
-    # not at numbers alone: it must run where the functions and their arrays are
+    # it looks at memory, not only at numbers: it must run in the process of the functions
     looks_at_memory: bool = False
 
 
 class Report(NamedTuple):
-    """A check and its lines; it passed where there are lines, and none has a problem."""
+    """A check and its lines.
+
+    It passed if there are lines and none of them has a problem.
+    """
 
     check: Check
     lines: list[Line]
@@ -69,82 +82,62 @@ def perform(
 ) -> Report:
     """Run a check on a subject.
 
-    What the subject raises is a failed line with file and line number, never an exception here.
+    If the subject raises, that is a failed line with file and line number, never an exception here.
 
-    call: what to run in place of the check's own call, where that runs in another process.
+    call: runs in place of the check's own call, for example in another process.
     """
     inputs = check.inputs(np.random.default_rng(seed))
     try:
         with np.errstate(all="ignore"):  # wrong code may divide by zero; the judge sees the result
             outputs = (call or check.call)(subject, **inputs)
-    except Exception as error:  # whatever a learner's code does, the check reports it
+    except Exception as error:  # whatever a learner's code raises, the check reports it
         return Report(
             check, [Line("call", type(error).__name__, "a result", np.inf, 0.0, _story(error))]
         )
     try:
         with np.errstate(all="ignore"):
             return Report(check, check.judge(outputs, **inputs), outputs)
-    except Exception as error:  # outputs of a form that nobody foresaw
+    except Exception as error:  # the outputs have a form that the judge does not expect
         return Report(
             check, [Line("outputs", type(error).__name__, "arrays", np.inf, 0.0, _story(error))]
         )
 
 
 def _story(error: Exception) -> str:
-    """An error and its place: the last line of a learner's file on the way to it, or else the last
-    one outside the checks.
+    """Return an error with its place.
+
+    The place is the last line of a learner's file on the way to the error, or else the last line
+    outside the checks.
     """
-    if hasattr(error, "place"):  # of another process, whose traceback is not here
-        return f"{type(error).__name__}: {' '.join(str(error).split())}" + (
-            f" ({error.place})" if error.place else ""
-        )
-    own, other, step = None, None, error.__traceback__
-    while step:
-        place = (
-            f"{Path(step.tb_frame.f_code.co_filename).name}:{step.tb_lineno}, in "
-            f"{step.tb_frame.f_code.co_name}"
-        )
-        if step.tb_frame.f_globals.get("__name__", "").startswith("learner_"):
-            own = place
-        elif "minigpt/checks" not in Path(step.tb_frame.f_code.co_filename).as_posix():
-            other = place
-        step = step.tb_next
-    place = f" ({own or other})" if own or other else ""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}{place}"
+    if hasattr(error, "place"):  # the error comes from another process; its traceback is not here
+        place = error.place
+    else:
+        place = where_in_file(error, is_learners) or where_in_file(error, _is_outside)
+    text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return f"{text} ({place})" if place else text
 
 
-_least_tolerance: ContextVar[float] = ContextVar("least tolerance", default=0.0)
-
-
-@contextmanager
-def tolerance_at_least(tolerance: float) -> Iterator[None]:
-    """While it lasts, no comparison of arrays asks for more than this, absolute below 1: for a
-    subject of float32 (float32.py).
-    """
-    token = _least_tolerance.set(tolerance)
-    try:
-        yield
-    finally:
-        _least_tolerance.reset(token)
+def _is_outside(frame: FrameType) -> bool:
+    return "minigpt/checks" not in Path(frame.f_code.co_filename).as_posix()
 
 
 def equal(
     tensor: str, got: object, want: object, tolerance: float = 1e-9, floor: float = 1.0
 ) -> Line:
-    """Compare two arrays: form before values, then the largest of |got - want| / (max(|got|,
-    |want|) + floor).
+    """Compare two arrays: first shape and kind, then values.
 
-    floor: below this size the error is absolute. tolerance: what the error may be.
+    The error is the largest of |got - want| / (max(|got|, |want|) + floor).
+
+    floor: below this size the error is absolute. tolerance: the largest error allowed.
     """
     want = np.asarray(want)
-    if _least_tolerance.get() > 0.0:
-        tolerance, floor = max(tolerance, _least_tolerance.get()), max(floor, 1.0)
+    compared = Compared(got, want, tolerance, floor)
     problem = _form(got, want)
     if problem:
-        return Line(tensor, _short(got), _short(want), np.inf, tolerance, problem)
+        return Line(tensor, _short(got), _short(want), np.inf, tolerance, problem, compared)
     got = np.asarray(got)
     if want.size == 0:
-        return Line(tensor, "empty", "empty", 0.0, tolerance)
+        return Line(tensor, "empty", "empty", 0.0, tolerance, "", compared)
     got64, want64 = got.astype(np.float64), want.astype(np.float64)
     with np.errstate(invalid="ignore"):  # inf - inf
         difference = np.where(got64 == want64, 0.0, np.abs(got64 - want64))  # inf equals inf
@@ -158,12 +151,25 @@ def equal(
         if error <= tolerance
         else f"{tensor}{at} is {got64[worst]:.10g}, but must be {want64[worst]:.10g}"
     )
-    return Line(tensor, f"{got64[worst]:.6g}", f"{want64[worst]:.6g}", error, tolerance, problem)
+    texts = f"{got64[worst]:.6g}", f"{want64[worst]:.6g}"
+    return Line(tensor, *texts, error, tolerance, problem, compared)
+
+
+def with_tolerance(line: Line, least: float) -> Line:
+    """Return the line with a tolerance of at least `least`, absolute below 1.
+
+    A line that does not compare arrays stays.
+    """
+    if line.compared is None:
+        return line
+    got, want, tolerance, floor = line.compared
+    return equal(line.tensor, got, want, max(tolerance, least), max(floor, 1.0))
 
 
 def _form(got: object, want: np.ndarray) -> str:
-    """What is wrong with the form of a result: that it is none, its shape, NaN where there must be
-    numbers.
+    """Return what is wrong with the kind, shape or dtype of a result, or "".
+
+    NaN counts too, because every right value here is a number.
     """
     if got is None:
         return "is None, but must be an array"
@@ -171,7 +177,7 @@ def _form(got: object, want: np.ndarray) -> str:
         return f"is a {type(got).__name__}, but must be an array"
     if np.shape(got) != want.shape:
         return f"has shape {np.shape(got)}, but must be {want.shape}"
-    if np.iscomplexobj(got):  # a comparison in float64 would see the real parts alone
+    if np.iscomplexobj(got):  # a comparison in float64 would see the real parts only
         return f"has dtype {np.asarray(got).dtype}, but must be real"
     if np.isnan(np.asarray(got, dtype=np.float64)).any():
         return f"contains NaN ({int(np.isnan(got).sum())} of {np.size(got)})"
@@ -183,7 +189,7 @@ def _short(value: object) -> str:
 
 
 def true(tensor: str, fact: bool, got: object, want: str) -> Line:
-    """A line about a fact that is no comparison of arrays."""
+    """Return a line about a fact that is not a comparison of arrays."""
     return Line(
         tensor,
         str(got),
@@ -195,24 +201,24 @@ def true(tensor: str, fact: bool, got: object, want: str) -> Line:
 
 
 def none(tensor: str, got: object) -> Line:
-    """A gradient that must not be there: that of a bias that was None."""
+    """Return a line about a gradient that must be None: that of a missing bias."""
     return true(tensor, got is None, _short(got), "None")
 
 
 def both(name: str) -> tuple[str, str]:
-    """The names of a pair of functions."""
+    """Return the names of a pair of functions."""
     return f"{name}_forward", f"{name}_backward"
 
 
 def first(result: tuple) -> np.ndarray:
-    """The output of a forward function, without its cache."""
+    """Return the output of a forward function, without its cache."""
     return pair("forward", result)[0]
 
 
 def pair(function: str, result: object) -> tuple:
-    """What a forward returned, if it is a pair.
+    """Return what a forward returned, if it is a pair.
 
-    Else TypeError: a forgotten cache is the most likely mistake of all.
+    Else TypeError: a forgotten cache is the most common mistake.
     """
     if not (isinstance(result, tuple) and len(result) == 2):
         raise TypeError(
@@ -224,10 +230,10 @@ def pair(function: str, result: object) -> tuple:
 def numerical_gradient(
     f: Callable[[np.ndarray], float], x: np.ndarray, h: float = 6e-6
 ) -> np.ndarray:
-    """df/dx by central differences, number by number, in float64.
+    """Return df/dx by central differences, number by number, in float64.
 
-    (f(x + h) - f(x - h)) / 2h errs by h^2/6 f''' and by rounding, eps f / h; h near the cube root
-    of eps balances the two.
+    (f(x + h) - f(x - h)) / 2h has an error of h^2/6 f''' from the formula and of eps f / h from
+    rounding. An h near the cube root of eps balances the two.
     """
     gradient = np.empty(x.shape)
     for at in np.ndindex(x.shape):

@@ -1,4 +1,4 @@
-"""Texts and tasks: what is a target, which part it comes from, and whether the answers are right."""
+"""Checks of texts and tasks: targets, splits, and right answers."""
 
 import numpy as np
 
@@ -38,27 +38,29 @@ def _text_lines(got) -> list[Line]:
     drawn, val_drawn = set(map(tuple, both)), set(map(tuple, val_both))
     train, val = _pieces(got["train"], 10), _pieces(got["val"], 10)
     return [
-        equal("targets are ids, one further", got["targets"][:, :-1], got["ids"][:, 1:], 0.0),
+        equal(
+            "targets are the ids, shifted by one", got["targets"][:, :-1], got["ids"][:, 1:], 0.0
+        ),
         true(
-            "training batches come from the training part",
+            "training batches come from the training split",
             drawn <= train,
             f"{len(drawn - train)} do not",
             "all do",
         ),
         true(
-            "validation batches come from the validation part",
+            "validation batches come from the validation split",
             val_drawn <= val,
             f"{len(val_drawn - val)} do not",
             "all do",
         ),
         true(
-            "every place of the validation part is drawn",
+            "every position of the validation split is drawn",
             val_drawn == val,
             f"{len(val - val_drawn)} never",
             "each sometimes",
         ),
         equal(
-            "the two parts are the text",
+            "the two splits are the text",
             np.concatenate([got["train"], got["val"]]),
             got["text"],
             0.0,
@@ -66,7 +68,7 @@ def _text_lines(got) -> list[Line]:
         equal("the first 90 % are for training", len(got["train"]), 1800, 0.0),
         *(
             equal(
-                f"the whole {split} split: every token a target once",
+                f"the whole {split} split: every token is a target once",
                 got["covered"][split],
                 got[split][1:],
                 0.0,
@@ -116,7 +118,10 @@ def _tasks(subject):
 
 
 def _overlap(subject) -> int:
-    """How many prompts of two digits (there are but 100) training and validation share."""
+    """Return how many prompts training and validation share.
+
+    The prompts have two digits, so there are only 100 of them.
+    """
     data = subject.load_task("reverse:2")
     seen = [
         set(map(tuple, data.examples(split, np.random.default_rng(1), 2000)[0]))
@@ -175,7 +180,7 @@ def _task_lines(got) -> list[Line]:
                 0.0,
             ),
             equal(
-                f"{name}: targets are ids, one further",
+                f"{name}: targets are the ids, shifted by one",
                 facts["targets"][:, -n:-1],
                 facts["ids"][:, -n + 1 :],
                 0.0,
@@ -187,7 +192,7 @@ def _task_lines(got) -> list[Line]:
 DATA = [
     Check(
         "data.text",
-        "text: the target is the next token; training and validation do not share a token; a whole "
+        "text: the target is the next token; training and validation share no token; a whole "
         "split is covered once",
         ("TextData",),
         inputs=lambda rng: {},
@@ -196,7 +201,7 @@ DATA = [
     ),
     Check(
         "data.tasks",
-        "tasks: answers are right, only they count, validation's prompts never occur in training",
+        "tasks: answers are right; only answers count; validation prompts never occur in training",
         ("load_task",),
         inputs=lambda rng: {},
         call=_tasks,

@@ -1,9 +1,8 @@
-"""Dropout in every mode: for small and large p, under every mask, in each head; and at p = 0, where
-nothing is drawn.
+"""Checks of dropout in every mode: every p, every mask, each head.
 
-Which numbers fall is each implementation's own affair. What must hold: each is 0 or has grown by 1
-/ (1 - p), about p of them are 0, every head and sequence draws its own, and the backward pass has
-the forward's mask.
+Which numbers are dropped is up to the implementation. These must hold: each number is 0 or scaled
+by 1 / (1 - p); about p of them are 0; every head and every sequence draws its own mask; the
+backward pass uses the forward's mask. At p = 0 nothing is drawn.
 """
 
 import itertools
@@ -21,7 +20,7 @@ MASKS = [
     ("not causal", 40, 40, {"causal": False}),
     ("not causal, window 30", 40, 40, {"causal": False, "window": 30}),
 ]
-# B, nh, hs; the values are the unit matrix, so that what comes out are the weights themselves
+# B, nh, hs; v is the identity matrix, so that the output is the attention weights
 HEADS = (3, 2, 40)
 
 
@@ -77,9 +76,10 @@ def _plain_judge(got: dict, x: np.ndarray, dout: np.ndarray) -> list[Line]:
 
 
 def _mask_lines(label: str, got: np.ndarray, whole: np.ndarray, p: float, draws: int) -> list[Line]:
-    """`got` is `whole` with about p of its numbers gone and the rest grown.
+    """Judge whether `got` is `whole` with about p of it dropped.
 
-    draws: how many groups draw for themselves.
+    The rest must be scaled by 1 / (1 - p). draws: the number of groups that draw a mask of their
+    own.
     """
     fallen = np.asarray(got) == 0.0
     n, k = fallen.size, int(fallen.sum())
@@ -91,7 +91,9 @@ def _mask_lines(label: str, got: np.ndarray, whole: np.ndarray, p: float, draws:
         else 0
     )
     return [
-        equal(f"{label}: what is kept grows", got, np.where(fallen, 0.0, whole / (1.0 - p)), 1e-9),
+        equal(
+            f"{label}: kept numbers are scaled", got, np.where(fallen, 0.0, whole / (1.0 - p)), 1e-9
+        ),
         true(
             f"{label}: dropped",
             abs(k - n * p) <= spread,
@@ -105,7 +107,7 @@ def _mask_lines(label: str, got: np.ndarray, whole: np.ndarray, p: float, draws:
 def _attention_call(subject: object, q: np.ndarray, k: np.ndarray, dout: np.ndarray) -> dict:
     outputs = {}
     for name, Tq, Tk, mask in MASKS:
-        # hs = Tk: out is the weights
+        # hs = Tk: out is the attention weights
         v = np.broadcast_to(np.eye(Tk), (*k.shape[:2], Tk, Tk)).copy()
         arguments = (q[:, :, :Tq], k[:, :, :Tk], v)
         whole, _ = subject.attention_forward(*arguments, **mask)
@@ -178,7 +180,7 @@ def _heads_judge(outputs: dict, qkv: np.ndarray) -> list[Line]:
         every = whole[0, 0] > 0
         lines += _mask_lines(label, out[:, :, every], whole[:, :, every], got["p"], B * nh)
         dv = np.asarray(got["dqkv"])[..., 2 * nh * hs :].reshape(B, -1, nh, hs).swapaxes(1, 2)
-        # of a dout of ones: each key's weights, summed over queries
+        # dout is all ones: each key's weights, summed over queries
         want = np.broadcast_to(out.sum(axis=2)[..., None], dv.shape)
         lines.append(equal(f"{label}: dv", dv, want, 1e-9))
     return lines
@@ -192,14 +194,14 @@ def _attention_inputs(rng: np.random.Generator) -> dict:
 def _heads_inputs(rng: np.random.Generator) -> dict:
     B, nh, hs = HEADS
     qk = 0.3 * rng.standard_normal((B, hs, 2 * nh * hs))
-    # T = hs, and each head's v is the unit matrix
+    # T = hs, and each head's v is the identity matrix
     return {"qkv": np.concatenate([qk, np.tile(np.eye(hs), (B, 1, nh))], axis=-1)}
 
 
 DROPOUT_MODES = [
     Check(
         "dropout.modes",
-        "dropout: the right strength for every p, nothing drawn at p = 0",
+        "dropout: the right share for every p, nothing drawn at p = 0",
         both("dropout"),
         inputs=lambda rng: {
             "x": 1.0 + rng.random((4, 50, 40)),
@@ -210,7 +212,7 @@ DROPOUT_MODES = [
     ),
     Check(
         "attention.dropout_modes",
-        "attention: dropout of the right strength under every mask",
+        "attention: dropout of the right share under every mask",
         both("attention"),
         inputs=_attention_inputs,
         call=_attention_call,
@@ -218,7 +220,7 @@ DROPOUT_MODES = [
     ),
     Check(
         "multi_head_attention.dropout_modes",
-        "multi_head_attention: dropout of the right strength under every mask",
+        "multi_head_attention: dropout of the right share under every mask",
         both("multi_head_attention"),
         inputs=_heads_inputs,
         call=_heads_call,

@@ -1,5 +1,6 @@
-"""Sizes and numbers that ordinary inputs do not reach: long tables, huge values, exact digits,
-memory that is shared.
+"""Checks of sizes and numbers that ordinary inputs do not reach.
+
+Long tables, huge values, exact digits, and shared memory.
 """
 
 import math
@@ -60,7 +61,10 @@ def _embedding_edges(subject, ids, weight):
 
 
 def _attention_edges(subject, q, k, v):
-    """Scores of 1e10; and with one key, what dropout at p = 0.25 leaves of a weight of 1: 0 or 4/3."""
+    """Check scores of 1e10, and dropout with a single key.
+
+    With one key its weight is 1. Dropout at p = 0.25 leaves 0 or 4/3 of it.
+    """
     alone = subject.attention_forward(
         q[:, :, :1], k[:, :, :1], v[:, :, :1], dropout_p=0.25, rng=np.random.default_rng(4)
     )
@@ -73,7 +77,7 @@ def _attention_edges(subject, q, k, v):
 def _attention_edge_lines(got, q, k, v) -> list[Line]:
     kept = got["kept"][..., 0, 0]  # (B, nh)
     scores = np.where(np.tri(5, dtype=bool), q @ k.swapaxes(-1, -2), -np.inf)
-    # all weight goes to the largest score
+    # the largest score gets all the weight
     largest = np.take_along_axis(v, scores.argmax(axis=-1)[..., None], axis=2)
     return [
         equal("attention of scores about 1e10", got["huge"], largest, 1e-6),
@@ -102,7 +106,7 @@ def _attention_edge_lines(got, q, k, v) -> list[Line]:
 EDGES = [
     Check(
         "gelu.digits",
-        "gelu: the exact form to the last digits; finite forward and backward where x is huge",
+        "gelu: the exact form to the last digits; finite forward and backward for huge x",
         ("gelu_forward", "gelu_backward"),
         inputs=lambda rng: {"x": np.linspace(-7.0, 7.0, 1401)},
         call=_gelu_digits,
@@ -110,7 +114,7 @@ EDGES = [
     ),
     Check(
         "cross_entropy.edges",
-        "cross_entropy: a loss of 1e5 is no less; NaN in an ignored row spoils nothing",
+        "cross_entropy: a loss of 1e5 stays 1e5; NaN in an ignored row changes nothing",
         ("cross_entropy_forward", "cross_entropy_backward"),
         inputs=lambda rng: {"logits": np.array([[0.0, 1e5]]), "targets": np.array([0])},
         call=_cross_entropy_edges,
@@ -123,7 +127,7 @@ EDGES = [
     ),
     Check(
         "embedding.edges",
-        "embedding: more than 256 tokens; the output is no window onto the table",
+        "embedding: more than 256 tokens; the output is not a view of the table",
         ("embedding_forward", "embedding_backward"),
         inputs=lambda rng: {
             "ids": np.array([[299, 43, 299]]),
@@ -144,7 +148,7 @@ EDGES = [
     ),
     Check(
         "sinusoidal_positions.long",
-        "positions: 5,000 rows, none of which comes again, and 600 channels",
+        "positions: 5,000 rows, all different, and 600 channels",
         ("sinusoidal_positions",),
         inputs=lambda rng: {},
         call=lambda subject: {
@@ -173,7 +177,7 @@ EDGES = [
     ),
     Check(
         "attention.edges",
-        "attention: scores of 1e10; dropout of the right strength, its mask drawn for each head "
+        "attention: scores of 1e10; dropout of the right share, its mask drawn for each head "
         "and sequence",
         ("attention_forward",),
         inputs=lambda rng: {name: rng.standard_normal((10, 20, 5, 1)) for name in "qkv"},

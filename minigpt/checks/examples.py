@@ -1,4 +1,7 @@
-"""A worked example for each function, small enough for paper: arguments and upstream gradient."""
+"""A worked example for each function, small enough for paper.
+
+It gives the arguments and the upstream gradient.
+"""
 
 import numpy as np
 
@@ -58,7 +61,10 @@ EXAMPLES: dict[str, tuple[dict, object]] = {
 
 
 def arguments_of(name: str) -> dict:
-    """The arguments of an example, ready to be passed: the seed of "rng" is a generator."""
+    """Return the arguments of an example, ready to be passed.
+
+    The seed of "rng" becomes a generator.
+    """
     given = dict(EXAMPLES[name][0])
     if "rng" in given:
         given["rng"] = np.random.default_rng(given["rng"])
@@ -66,7 +72,7 @@ def arguments_of(name: str) -> dict:
 
 
 def worked(name: str, ops: object = layers) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """The output of an example, and its gradients by name."""
+    """Return the output of an example, and its gradients by name."""
     pair = next((pair for pair in contract.PAIRS if pair.name == name), None)
     if pair is None:
         return getattr(ops, name)(**arguments_of(name)), {}

@@ -1,10 +1,9 @@
-"""Checks of functions that know float32 alone (the kernels): they are asked in float32, and judged
-as float32 can be.
+"""Run the checks on functions that only know float32 (the kernels).
 
-A check is written for float64. Here what goes in is made float32, what comes out float64 again, and
-what the judge allows is at least what float32 leaves: TOLERANCE. The precise comparison is that of
-the checks float32 and float32_backward, which hold every function to twice NumPy's own error.
-Central differences are taken of the reference's forward, in float64, at the same place.
+A check is written for float64. Here its inputs are converted to float32, and the results back to
+float64. Each tolerance is at least TOLERANCE, because float32 is not more exact. The checks float32
+and float32_backward are the strict comparison: they allow twice NumPy's own error. Central
+differences are taken of the reference's forward, in float64, at the same inputs.
 """
 
 import functools
@@ -24,13 +23,16 @@ NOT_ASKED = ("model.gradient",)
 
 
 class Doubled(NamedTuple):
-    """A cache of float32, made by a call that was asked in float64."""
+    """A float32 cache, made by a call with float64 arguments."""
 
     cache: object
 
 
 def in_float32(ops: object) -> SimpleNamespace:
-    """The contract's functions of ops, to be called with float64 arrays: they run in float32."""
+    """Return the functions of ops, to be called with float64 arrays.
+
+    They run in float32.
+    """
     functions = {name: _single(getattr(ops, name)) for name in FUNCTIONS}
     optimizer = (
         {"adamw_step": _single_step(ops.adamw_step), "grad_norm": ops.grad_norm}
@@ -41,11 +43,12 @@ def in_float32(ops: object) -> SimpleNamespace:
 
 
 def _single(function: Callable) -> Callable:
-    """float64 arrays become float32 on the way in, and float32 results float64 on the way out;
-    float32 calls pass untouched.
+    """Return the function with float64 arguments and results, run in float32.
 
-    What is mixed stays mixed, so that an error about it is still due: a dout of float32 for a cache
-    asked in float64 is sent as float64 to the cache that is of float32.
+    float32 calls pass unchanged.
+
+    Mixed dtypes stay mixed, so that they still raise the error that they should. For example, a
+    float32 dout for a call with float64 arguments reaches the float32 cache as float64.
     """
 
     @functools.wraps(function)
@@ -75,8 +78,9 @@ def _single(function: Callable) -> Callable:
 
 
 def _single_step(adamw_step: Callable) -> Callable:
-    """adamw_step on float32 copies of float64 arrays, which are then written back: it works in
-    place.
+    """Return adamw_step for float64 arrays, run in float32.
+
+    It works in place, so the results are copied back.
     """
 
     @functools.wraps(adamw_step)
@@ -98,21 +102,28 @@ def _is(value: object, dtype: type) -> bool:
 
 
 def _down(value: object) -> object:
-    """In float32, lying in memory as before: a transposed view stays one."""
+    """Return a float64 array as float32, in the same memory layout.
+
+    A transposed view stays one.
+    """
     return value.astype(np.float32, order="K") if _is(value, np.float64) else value
 
 
 def _up(value: object) -> object:
-    """In float64, where it is an array of float32, or a tuple that holds such."""
+    """Return a float32 array, or each in a tuple, as float64.
+
+    Anything else stays.
+    """
     if type(value) is tuple:
         return tuple(map(_up, value))
     return value.astype(np.float64) if _is(value, np.float32) else value
 
 
 def perform(check: core.Check, subject: object, seed: int = 0) -> core.Report:
-    """core.perform, with the tolerance of float32."""
-    with core.tolerance_at_least(TOLERANCE):
-        return core.perform(check, subject, seed)
+    """Run core.perform with the tolerance of float32."""
+    report = core.perform(check, subject, seed)
+    lines = [core.with_tolerance(line, TOLERANCE) for line in report.lines]
+    return report._replace(lines=lines)
 
 
 def asked_of_float32(check: core.Check) -> bool:

@@ -1,12 +1,16 @@
-"""The checks that every pair of functions must pass, on every case of cases.py:
+"""The checks that every pair of functions must pass.
 
-values            the forward equals the loops of by_hand.py
-backward          so does the backward
-gradient          the backward equals central differences of the forward, for every input and parameter, at 1e-6
-float32           float32 in, float32 out, as exact as NumPy is in float32 within a factor of 2
-float32_backward  the same for the gradients
-pure              inputs stay as they are; the same call gives the same bits; a later call does not disturb an earlier one's
-                  cache; an array that is not contiguous gives the same numbers
+They run on every case of cases.py:
+
+    values            the forward equals the loops of by_hand.py
+    backward          the backward does too
+    gradient          the backward equals central differences of the forward, for every input
+                      and parameter, at 1e-6
+    float32           float32 in, float32 out, with at most twice NumPy's error in float32
+    float32_backward  the same for the gradients
+    pure              inputs stay unchanged; the same call gives the same bits; a later call
+                      leaves an earlier cache alone; arrays that are not contiguous give the
+                      same numbers
 """
 
 import numpy as np
@@ -16,18 +20,18 @@ from minigpt.checks.cases import CASES, Case
 from minigpt.checks.core import Check, Line, both, equal, none, numerical_gradient, true
 from minigpt.checks.spread import with_gaps
 
-FLOOR = 1e-3  # below this size, a gradient's error is absolute: some true gradients are 0
+FLOOR = 1e-3  # below this size a gradient's error is absolute, because some true gradients are 0
 Cases = list[Case]
 PROMOTED = (
-    "Is there an np.sqrt(2) or the like? It is a float64, and promotes float32: use "
-    "math.sqrt, or float(...)"
+    "Is there an np.sqrt(2) or the like? It is a float64, and promotes float32: use math.sqrt, "
+    "or float(...)"
 )
 
 
 def generic_checks() -> list[Check]:
-    """Six checks for each pair of functions.
+    """Return six checks for each pair of functions.
 
-    A dropout's values are not among them: every right mask is as good as another.
+    The values of a dropout are not compared: every right mask is as good as another.
     """
     checks = []
     for function, cases in CASES.items():
@@ -73,7 +77,7 @@ def _inputs(function: str, cases):
 
 
 def _results(subject: object, function: str, cases: Cases, douts: list, part: str) -> dict:
-    """Outputs or gradients by case and name, of the cases without a random mask."""
+    """Return outputs or gradients by case and name, without random masks."""
     outputs = {}
     for case, dout in zip(cases, douts, strict=True):
         if case.seed is None:
@@ -89,7 +93,7 @@ def _results(subject: object, function: str, cases: Cases, douts: list, part: st
 
 
 def _values(part: str) -> tuple:
-    """call and judge: as by hand."""
+    """call and judge: equal to the loops of by_hand.py."""
 
     def call(subject: object, function: str, cases: Cases, douts: list) -> dict:
         return _results(subject, function, cases, douts, part)
@@ -121,7 +125,10 @@ def _call_gradient(subject: object, function: str, cases: Cases, douts: list) ->
 def _numerical(
     subject: object, function: str, case: Case, dout: np.ndarray, name: str
 ) -> np.ndarray | None:
-    """The gradient of sum(out * dout) by central differences of the subject's own forward."""
+    """Return the gradient of sum(out * dout) by central differences.
+
+    They are taken of the subject's own forward.
+    """
     if case.arguments[name] is None:
         return None
 
@@ -156,8 +163,9 @@ def _judge_gradient(outputs: dict, function: str, cases: Cases, douts: list) -> 
 
 
 def _float32(part: str) -> tuple:
-    """call and judge: max|got - float64| <= 2 max|NumPy's float32 - float64| + a few units in the
-    last place.
+    """call and judge: at most twice NumPy's error in float32.
+
+    max|got - float64| <= 2 max|NumPy's float32 - float64| + a few units in the last place.
     """
 
     def small(cases: Cases, douts: list) -> tuple[Cases, list]:
@@ -182,8 +190,9 @@ def _float32(part: str) -> tuple:
 
 
 def line32(name: str, got: object, exact: np.ndarray | None, numpy32: np.ndarray | None) -> Line:
-    """The error rule: at most twice the error of NumPy in float32, and a few units in the last
-    place.
+    """Judge a float32 result: at most twice the error of NumPy in float32.
+
+    A few units in the last place are allowed on top.
     """
     if exact is None:
         return none(name, got)
@@ -214,7 +223,7 @@ def _call_pure(subject: object, function: str, cases: Cases, douts: list) -> dic
         out, cache = case.forward(subject, function)
         kept = np.copy(out)
         other, other_dout = cases[i - 1], douts[i - 1]
-        # between this forward and its backward, another call
+        # another call between this forward and its backward
         _, other_cache = other.forward(subject, function)
         other.backward(subject, function, _upstream(other_dout), other_cache)
         gradients = case.backward(subject, function, upstream, cache)
@@ -270,14 +279,18 @@ def _judge_pure(outputs: dict, function: str, cases: Cases, douts: list) -> list
 
 
 def _upstream(dout: object) -> object:
-    """A gradient to hand in: a float for a scalar, else a copy, so that one that is modified is
-    noticed.
+    """Return a gradient to pass in: a float for a scalar, else a copy.
+
+    A copy, so that a function that modifies it is noticed.
     """
     return float(dout) if np.ndim(dout) == 0 else np.copy(dout)
 
 
 def _spread(value: object) -> object:
-    """An equal array with gaps between its elements in memory; what is no array stays."""
+    """Return an equal array with gaps between its elements in memory.
+
+    A value that is not an array stays.
+    """
     return with_gaps(value) if np.ndim(value) else value
 
 
@@ -294,19 +307,19 @@ def _compare(tensor: str, got: object, want: object, tolerance: float) -> Line:
 
 
 KINDS = {
-    "values": ("the forward is the formula by hand", "forward", *_values("forward")),
-    "backward": ("the backward is the formula by hand", "both", *_values("backward")),
+    "values": ("the forward equals the formula by hand", "forward", *_values("forward")),
+    "backward": ("the backward equals the formula by hand", "both", *_values("backward")),
     "gradient": (
         "the backward is the derivative of the forward",
         "both",
         _call_gradient,
         _judge_gradient,
     ),
-    "float32": ("keeps float32, and its precision", "forward", *_float32("forward")),
+    "float32": ("keeps float32 and its precision", "forward", *_float32("forward")),
     "float32_backward": (
-        "gradients keep float32, and its precision",
+        "gradients keep float32 and its precision",
         "both",
         *_float32("backward"),
     ),
-    "pure": ("keeps its inputs, and no state", "both", _call_pure, _judge_pure),
+    "pure": ("leaves its inputs unchanged and keeps no state", "both", _call_pure, _judge_pure),
 }

@@ -1,7 +1,7 @@
-"""Golden numbers: short ones that can be worked out with a pocket calculator, and whole layers and
-models from PyTorch.
+"""Checks against golden numbers.
 
-The literals are in float64, to ten digits. The .npz files were made by golden/make.py.
+Short ones that a pocket calculator gives, and whole layers and models from PyTorch. The literals
+are float64, to ten digits. The .npz files were made by golden/make.py.
 """
 
 from functools import cache
@@ -15,10 +15,14 @@ from minigpt.checks.core import Check, Line, both, equal, first
 GELU_X = np.array([-3, -2, -1, -0.5, 0, 0.5, 1, 2, 3])
 # fmt: off
 GELU = {
-    "none": ([-.0040496941, -.0455002639, -.1586552539, -.1542687694, 0, .3457312306, .8413447461, 1.9544997361, 2.9959503059],
-             [-.0119456472, -.0852318011, -.0833154706, .1325048753, .5, .8674951247, 1.0833154706, 1.0852318011, 1.0119456472]),
-    "tanh": ([-.0036373921, -.0454023059, -.1588080094, -.1542859902, 0, .3457140098, .8411919906, 1.9545976941, 2.9963626079],
-             [-.0115841666, -.0860992566, -.0829640838, .1326300965, .5, .8673699035, 1.0829640838, 1.0860992566, 1.0115841666]),
+    "none": ([-.0040496941, -.0455002639, -.1586552539, -.1542687694, 0,
+              .3457312306, .8413447461, 1.9544997361, 2.9959503059],
+             [-.0119456472, -.0852318011, -.0833154706, .1325048753, .5,
+              .8674951247, 1.0833154706, 1.0852318011, 1.0119456472]),
+    "tanh": ([-.0036373921, -.0454023059, -.1588080094, -.1542859902, 0,
+              .3457140098, .8411919906, 1.9545976941, 2.9963626079],
+             [-.0115841666, -.0860992566, -.0829640838, .1326300965, .5,
+              .8673699035, 1.0829640838, 1.0860992566, 1.0115841666]),
 }
 POSITIONS = [[0, 1, 0, 1],
              [.8414709848, .5403023059, .0099998333, .9999500004],
@@ -28,7 +32,7 @@ POSITIONS = [[0, 1, 0, 1],
 
 @cache
 def numbers(name: str) -> dict[str, np.ndarray]:
-    """The arrays of one golden file."""
+    """Return the arrays of one golden file."""
     with np.load(Path(__file__).parent / "golden" / f"{name}.npz", allow_pickle=False) as file:
         arrays = dict(file)
     for array in arrays.values():
@@ -61,8 +65,9 @@ def _gelu(subject, x):
 
 
 def _attention(subject, q, v):
-    """The output; and P itself, as the output for the identity as v: hs is 3 then, and q is scaled
-    to give the same scores.
+    """Return the output, and P as the output for the identity matrix as v.
+
+    For P, hs is 3, and q is scaled to give the same scores.
     """
     padded = np.concatenate([q, np.zeros((1, 1, 3, 1))], axis=-1)
     P = first(subject.attention_forward(padded * np.sqrt(3 / 2), padded, np.eye(3)[None, None]))
@@ -166,8 +171,9 @@ LITERALS = [
 
 
 def _torch_check(function: str) -> Check:
-    """A function against PyTorch, on the inputs of the file: the cases of cases.py as they were
-    when it was made.
+    """Return a check of one function against PyTorch.
+
+    Its inputs are in the file: the cases of cases.py when the file was made.
     """
 
     def cases(rng):
@@ -211,9 +217,10 @@ def _torch_check(function: str) -> Check:
 
 
 def _model_check(kind: str) -> Check:
-    """A whole model against PyTorch: logits, loss, and the gradient of every parameter.
+    """Return a check of a whole model against PyTorch.
 
-    Dropout is on where the config has it.
+    It compares logits, loss, and the gradient of every parameter. Dropout is on if the config has
+    it.
     """
 
     def rng():
@@ -249,7 +256,7 @@ def _model_check(kind: str) -> Check:
 
 
 def _block_check(norm: str) -> Check:
-    """One block against PyTorch."""
+    """Return a check of one block against PyTorch."""
 
     def call(subject, arrays):
         config = MODELS[f"{norm}_learned"]
@@ -284,12 +291,12 @@ def _block_check(norm: str) -> Check:
 
 
 def golden_checks() -> list[Check]:
-    """The literals, and PyTorch's numbers for each function."""
+    """Return the checks of the literals, and of each function against PyTorch."""
     return LITERALS + [_torch_check(function) for function in CASES if function != "dropout"]
 
 
 def golden_model_checks() -> list[Check]:
-    """PyTorch's numbers for blocks and whole models."""
+    """Return the checks of blocks and whole models against PyTorch."""
     return [_block_check(norm) for norm in ("pre", "post")] + [
         _model_check(kind) for kind in MODELS
     ]

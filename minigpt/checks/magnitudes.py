@@ -1,9 +1,12 @@
-"""Numbers that are large, far from zero, infinite or none: where one order of operations is right
-and another is not.
+"""Checks of numbers that are large, far from zero, infinite or NaN.
 
-offsets    rows far from zero, scores of thousands: as exact as NumPy in float32, within a factor of 2
-huge       1e20, 3e38, infinity: what the reference gives in float32, NaN only where it gives NaN
-nan        NaN comes out wherever what it was put into matters: a broken number is seen, not hidden
+There one order of operations is right and another is not:
+
+    offsets  rows far from zero, scores of thousands: at most twice NumPy's error in float32
+    huge     1e20, 3e38, infinity: what the reference gives in float32, NaN only where it
+             gives NaN
+    nan      NaN comes out wherever the number that it replaces matters: a broken number
+             must not be hidden
 """
 
 from collections.abc import Iterator
@@ -18,14 +21,14 @@ from minigpt.checks.generic import line32
 from minigpt.checks.spread import ARGUMENTS, make
 
 OFFSETS = (-1e30, -1e6, -1e4, -1e3, -100.0, 100.0, 1e3, 1e4, 1e6)
-# what is the same, or nearly, after a shift
+# what a shift leaves the same, or nearly
 ROWS = {"softmax": "x", "cross_entropy": "logits", "layer_norm": "x"}
 HUGE = np.float32([0.0, -0.0, 1e-38, -1e-38, 7.0, -7.0, 1e20, -1e20, 3e38, -3e38, np.inf, -np.inf])
 ELEMENTWISE = ("gelu", "relu", "dropout")
 
 
 def magnitude_checks() -> list[Check]:
-    """The checks of this file, for every function that they concern."""
+    """Return the checks of this file, for every function that they concern."""
     about = "rows far from zero, as exact as NumPy in float32"
     offsets = [
         Check(
@@ -66,7 +69,7 @@ def magnitude_checks() -> list[Check]:
 def _offsets(function: str, rng: np.random.Generator) -> Iterator[Case]:
     if function in ROWS:
         for offset in OFFSETS:
-            # beyond, a float32 has no digits left for the row itself
+            # beyond this, float32 has no digits left for the row itself
             if function != "layer_norm" or abs(offset) < 1e5:
                 case = make(function, rng, f"rows near {offset:g}", n=40, V=40, C=40)
                 yield _changed(case, ROWS[function], case.arguments[ROWS[function]] + offset)
@@ -85,7 +88,9 @@ def _huge(function: str, rng: np.random.Generator) -> Iterator[Case]:
             [{"approximate": form} for form in ("tanh", "none")] if function == "gelu" else [{}]
         ):
             case = make(function, rng, " ".join(["huge", *options.values()]), options=options)
-            yield _changed(case, "x", np.tile(HUGE, 3))  # as long as a vector's lanes, and a rest
+            yield _changed(
+                case, "x", np.tile(HUGE, 3)
+            )  # as long as the vector unit's registers, and a rest
         return
     name, letter = (
         ROWS[function],
@@ -130,7 +135,7 @@ def _judge_exact(outputs: dict, function: str, cases: list[Case], douts: list) -
     lines = []
     for tensor, want in exact.items():
         got = outputs[tensor]
-        if getattr(got, "dtype", None) == np.float64:  # the loops by hand
+        if getattr(got, "dtype", None) == np.float64:  # the loops of by_hand.py
             scale = max(1.0, float(np.abs(want).max()))
             lines.append(equal(f"{function} {tensor}", got / scale, want / scale, 1e-7))
         else:
@@ -144,7 +149,7 @@ def _judge_same(outputs: dict, function: str, cases: list[Case], douts: list) ->
 
 
 def _same(label: str, got: object, want: np.ndarray) -> Line:
-    """Equal numbers, and NaN in the same places; infinity equals infinity."""
+    """Compare numbers; NaN must be in the same places; infinity equals infinity."""
     if np.shape(got) != np.shape(want):
         return true(label, False, np.shape(got), f"shape {np.shape(want)}")
     got, want = np.asarray(got, np.float64), np.asarray(want, np.float64)
@@ -180,7 +185,7 @@ def _nan_inputs(function: str):
 
 
 def _places(array: np.ndarray) -> list[tuple[int, ...]]:
-    """Where NaN is put: first, last, and one between."""
+    """Return where NaN is put: first, last, and one in between."""
     return sorted({np.unravel_index(i, array.shape) for i in (0, array.size // 2, array.size - 1)})
 
 
@@ -210,8 +215,9 @@ def _nan_call(subject: object, function: str, case: Case, dout: np.ndarray) -> d
 
 
 def _nan_judge(outputs: dict, function: str, case: Case, dout: np.ndarray) -> list[Line]:
-    """NaN must be wherever a finite number in its place makes a difference; for what is done number
-    by number, in its place.
+    """Judge that NaN is wherever a finite number there makes a difference.
+
+    For element-wise functions, it must be in the same place.
     """
     lines = []
     for tensor, matters in _what_matters(function, case, dout).items():
@@ -229,7 +235,7 @@ def _nan_judge(outputs: dict, function: str, case: Case, dout: np.ndarray) -> li
 
 
 def _what_matters(function: str, case: Case, dout: np.ndarray) -> dict[str, np.ndarray]:
-    """For each result, which of its numbers change where NaN is put, by hand."""
+    """Return which numbers of each result change with the replaced one, by hand."""
     matters = {}
     plain, plain_cache = case.forward(by_hand, function)
     for name in case.wrt:
@@ -255,7 +261,10 @@ def _what_matters(function: str, case: Case, dout: np.ndarray) -> dict[str, np.n
 
 
 def _in_place(function: str, at: tuple[int, ...], changed: np.ndarray) -> np.ndarray:
-    """A dead unit and a dropped number show NaN too: 0 times NaN is NaN, as NumPy has it."""
+    """Return where NaN must be for an element-wise function.
+
+    A dead unit and a dropped number show NaN too: in NumPy 0 times NaN is NaN.
+    """
     if function in ELEMENTWISE:
         changed = np.zeros_like(changed)
         changed[at] = True

@@ -1,8 +1,10 @@
-"""The whole model: every parameter's gradient by central differences, and what must hold however it
-is composed.
+"""Checks of the whole model.
+
+The gradient of every parameter by central differences, and what holds for every configuration.
+model_start.py checks the initial parameters.
 """
 
-import math
+import functools
 from dataclasses import replace
 
 import numpy as np
@@ -12,8 +14,8 @@ from minigpt.checks.core import Check, Line, equal, numerical_gradient, true
 from minigpt.config import GPTConfig
 from minigpt.parameters import parameter_shapes
 
-# Besides MODELS, dropout with a fixed mask. It can leave a token one channel alone, where layer
-# norm bends so sharply that differences err; a larger eps keeps it smooth.
+# Besides MODELS, dropout with a fixed mask. It can leave a token with a single channel, where layer
+# norm is so curved that differences are not exact; a larger eps keeps it smooth.
 GRADIENT_MODELS = {kind: config for kind, config in MODELS.items() if not config.dropout} | {
     "dropout": GPTConfig(**SMALL, dropout=0.3, windows=(3, None), layer_norm_epsilon=0.1),
     "post_dropout": GPTConfig(
@@ -23,7 +25,10 @@ GRADIENT_MODELS = {kind: config for kind, config in MODELS.items() if not config
 
 
 def random_parameters(config: GPTConfig, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Parameters of size 1/2, gains about 1, biases not 0: no gradient is 0 by accident."""
+    """Return random parameters: size 1/2, gains about 1, biases not 0.
+
+    So no gradient is 0 by accident.
+    """
     shapes = parameter_shapes(config)
     return {
         name: 0.5 * rng.standard_normal(shape) + (".ln_" in name and "weight" in name)
@@ -75,15 +80,19 @@ def _gradient_check(kind: str) -> Check:
         ("GPT",),
         _inputs(kind),
         _gradient,
-        lambda got, params, **inputs: [
-            equal(f"{kind} d{name}", got.get(f"d{name}"), got[f"numerical d{name}"], 1e-6, 1e-3)
-            for name in params
-        ],
+        functools.partial(_gradient_lines, kind),
     )
 
 
+def _gradient_lines(kind: str, got, params, **inputs) -> list[Line]:
+    return [
+        equal(f"{kind} d{name}", got.get(f"d{name}"), got[f"numerical d{name}"], 1e-6, 1e-3)
+        for name in params
+    ]
+
+
 def _reach(subject, config, params, ids, targets):
-    """Which positions' logits move when token j is changed."""
+    """Return which positions' logits change with token j."""
     model = subject.GPT(config, params=params)
     logits, _ = model.forward(ids)
     T = ids.shape[1]
@@ -110,12 +119,19 @@ def _reach_lines(got, config, params, ids, targets) -> list[Line]:
 
 
 def _identity(subject, config, params, ids, targets):
-    """With all projections into the residual stream 0, every block passes its input on."""
+    """Run a block whose projections into the residual stream are all 0."""
     zeroed = {name: value * (".c_proj." not in name) for name, value in params.items()}
     model = subject.GPT(config, params=zeroed)
     x = np.random.default_rng(3).standard_normal((2, 5, config.n_embd))
     out, kept = model.block_forward(x, 0)
     return {"x": x, "out": out, "dx": model.block_backward(x, kept, 0, {})}
+
+
+def _identity_lines(got, **inputs) -> list[Line]:
+    return [
+        equal("block's output", got["out"], got["x"], 1e-12),
+        equal("block's dx", got["dx"], got["x"], 1e-12),
+    ]
 
 
 def _windowed_reach(subject, config, params, ids, targets):
@@ -127,6 +143,11 @@ def _windowed_reach(subject, config, params, ids, targets):
         ids,
         targets,
     )
+
+
+def _window_lines(got, **inputs) -> list[Line]:
+    neighbours = np.eye(5) + np.eye(5, k=-1) > 0
+    return [equal("tokens that reach logits", got["reach"], neighbours, 0.0)]
 
 
 def _unchanged(subject, config, params, ids, targets):
@@ -148,6 +169,16 @@ def _unchanged(subject, config, params, ids, targets):
     }
 
 
+def _unchanged_lines(got, **inputs) -> list[Line]:
+    changed, dtypes = got["changed"], got["dtypes"]
+    return [
+        true("parameters that changed", not changed, changed or "none", "none"),
+        equal("gradient of twice the loss", got["second"], 2 * got["first"], 1e-12),
+        true("gradients' names", got["order"], got["order"], "those of params, in order"),
+        true("float32 model", dtypes == {"float32"}, dtypes, "float32"),
+    ]
+
+
 def _evaluation_is_plain(subject, config, params, ids, targets):
     model = subject.GPT(config, params=params)
     plain = subject.GPT(replace(config, dropout=0.0), params=params)
@@ -161,227 +192,129 @@ def _evaluation_is_plain(subject, config, params, ids, targets):
     }
 
 
-def _start(subject, config):
-    params = subject.initial_parameters(config, 3)
-    ids = np.random.default_rng(0).integers(0, config.vocab_size, (4, 32))
-    loss, _ = subject.GPT(config, params=params).loss(ids[:, :-1], ids[:, 1:])
-    model = subject.GPT(config, seed=3, dtype=np.float64)
+def _dropout_lines(got, **inputs) -> list[Line]:
+    another = not np.array_equal(got["same"], got["other"])
+    dropped = not np.array_equal(got["same"], got["plain"])
+    return [
+        equal("logits in evaluation", got["eval"], got["plain"], 0.0),
+        equal("logits with the same rng", got["same"], got["again"], 0.0),
+        true("logits with another rng", another, "same or not", "others"),
+        true("logits with dropout", dropped, "same or not", "others"),
+    ]
+
+
+def _wrong_calls(subject, config, params, ids, targets) -> dict[str, tuple]:
+    """Return label -> the error, what its message must name, and the call that must raise it."""
+    long = np.zeros((2, config.block_size + 1), dtype=np.int64)
+    sinusoidal = replace(config, positions="sinusoidal")
+
+    def run(ids, config=config, **options):
+        return lambda: subject.GPT(config, **options).forward(ids)
+
+    def make():
+        return subject.GPT(config, params={})
+
+    def loss():
+        return subject.GPT(config).loss(ids, targets[:1])
+
     return {
-        "params": params,
-        "loss": loss,
-        "other": subject.initial_parameters(config, 4)["wte.weight"],
-        "model": model.params,
-        "plain": list(subject.initial_parameters(replace(config, bias=False), 3)),
+        "T above block_size": (ValueError, "T = 9", run(long, params=params)),
+        "T above block_size, sinusoidal": (ValueError, "T = 9", run(long, sinusoidal)),
+        "no token": (ValueError, "T = 0", run(long[:, :0])),
+        "one axis": (ValueError, "ids", run(long[0])),
+        "float ids": (TypeError, "ids", run(ids + 0.5)),
+        "an id of V": (IndexError, "ids", run(ids + config.vocab_size)),
+        "no parameter": (ValueError, "wte.weight", make),
+        "targets of another shape": (ValueError, "targets", loss),
     }
-
-
-def _start_lines(got, config) -> list[Line]:
-    params, lines = got["params"], []
-    lines.append(equal("initial loss, about ln V", got["loss"], math.log(config.vocab_size), 0.02))
-    for name, value in params.items():
-        std = {1: 0.0, 2: 0.02}[value.ndim] / (
-            math.sqrt(2 * config.n_layer) if name.endswith("c_proj.weight") else 1
-        )
-        lines.append(equal(f"initial {name}: std", value.std(), std, 0.06, floor=1e-6))
-        lines.append(
-            equal(
-                f"initial {name}: mean",
-                value.mean(),
-                float(".ln_" in f".{name}" and "weight" in name),
-                2e-3,
-            )
-        )
-    wte = params["wte.weight"]
-    lines.append(equal("initial parameters of GPT(seed=3)", got["model"]["wte.weight"], wte, 1e-7))
-    lines.append(
-        true(
-            "dtype of GPT(dtype=float64)",
-            got["model"]["wte.weight"].dtype == np.float64,
-            wte.dtype,
-            "float64",
-        )
-    )
-    lines.append(
-        true(
-            "initial parameters of another seed",
-            not np.array_equal(got["other"], wte),
-            "the same or not",
-            "others",
-        )
-    )
-    lines.append(
-        true(
-            "initial tails, in std",
-            3.3 < np.abs(wte).max() / 0.02 < 6,
-            np.abs(wte).max() / 0.02,
-            "3.3 to 6: normal",
-        )
-    )
-    biases = [name for name in got["plain"] if name.endswith(".bias")]
-    lines.append(true("biases with bias=False", not biases, biases[:1] or "none", "none"))
-    same_shape = [params[f"h.{i}.mlp.c_fc.weight"] for i in range(3)]
-    lines.append(
-        true(
-            "initial matrices",
-            not np.array_equal(same_shape[0], same_shape[1]),
-            "equal or not",
-            "different in each layer",
-        )
-    )
-    lines.append(
-        true(
-            "initial dtype",
-            all(v.dtype == np.float32 for v in params.values()),
-            "as drawn",
-            "float32",
-        )
-    )
-    return lines
 
 
 def _refused(subject, config, params, ids, targets):
-    """What the model raises for input that it cannot take."""
-    long = np.zeros((2, config.block_size + 1), dtype=np.int64)
-    sinusoidal = replace(config, positions="sinusoidal")
-    attempts = {
-        "T above block_size": (
-            ValueError,
-            "T = 9",
-            lambda: subject.GPT(config, params=params).forward(long),
-        ),
-        "T above block_size, sinusoidal": (
-            ValueError,
-            "T = 9",
-            lambda: subject.GPT(sinusoidal).forward(long),
-        ),
-        "no token": (ValueError, "T = 0", lambda: subject.GPT(config).forward(long[:, :0])),
-        "one axis": (ValueError, "ids", lambda: subject.GPT(config).forward(long[0])),
-        "float ids": (TypeError, "ids", lambda: subject.GPT(config).forward(ids + 0.5)),
-        "an id of V": (
-            IndexError,
-            "ids",
-            lambda: subject.GPT(config).forward(ids + config.vocab_size),
-        ),
-        "no parameter": (ValueError, "wte.weight", lambda: subject.GPT(config, params={})),
-        "targets of another shape": (
-            ValueError,
-            "targets",
-            lambda: subject.GPT(config).loss(ids, targets[:1]),
-        ),
-    }
+    """Return what the model raises for bad input, and what it must raise."""
+    calls = _wrong_calls(subject, config, params, ids, targets)
     outputs = {}
-    for label, (error, part, attempt) in attempts.items():
+    for label, (error, word, call) in calls.items():
+        wanted = f"{error.__name__} naming {word}"
         try:
-            attempt()
-            outputs[label] = (False, "no error", f"{error.__name__} naming {part}")
-        except Exception as raised:  # which one it is, is the result
-            right = isinstance(raised, error) and part in str(raised)
-            outputs[label] = (
-                right,
-                f"{type(raised).__name__}: {raised}"[:90],
-                f"{error.__name__} naming {part}",
-            )
-    block = subject.GPT(config, params=params).forward(
-        np.zeros((1, config.block_size), dtype=np.int64)
-    )[0]
-    return outputs | {
-        "T of block_size": (block.shape[1] == config.block_size, block.shape, "let through")
-    }
+            call()
+            outputs[label] = (False, "no error", wanted)
+        except Exception as raised:  # any error is a result here
+            right = isinstance(raised, error) and word in str(raised)
+            outputs[label] = (right, f"{type(raised).__name__}: {raised}"[:90], wanted)
+    whole = np.zeros((1, config.block_size), dtype=np.int64)
+    logits = subject.GPT(config, params=params).forward(whole)[0]
+    fits = logits.shape[1] == config.block_size
+    return outputs | {"T of block_size": (fits, logits.shape, "let through")}
+
+
+def _refused_lines(got, **inputs) -> list[Line]:
+    return [true(f"GPT, {label}", *facts) for label, facts in got.items()]
+
+
+CAUSALITY = (
+    "a token changes its own logits and later ones, no earlier ones, and no other sequence's"
+)
+
+
+def _causality_check(kind: str) -> Check:
+    return Check(
+        f"model.causality_{kind}",
+        f"GPT ({kind}): {CAUSALITY}",
+        ("GPT",),
+        _inputs(kind),
+        _reach,
+        _reach_lines,
+    )
+
+
+COMPOSED = [
+    Check(
+        "model.identity",
+        "GPT: if the projections into the residual stream are 0, a pre-LN block is the "
+        "identity, forward and backward",
+        ("GPT",),
+        _inputs("pre_learned"),
+        _identity,
+        _identity_lines,
+    ),
+    Check(
+        "model.window",
+        "GPT: with one layer and a window of 2, a token reaches its own logits and the next",
+        ("GPT",),
+        _inputs("pre_learned"),
+        _windowed_reach,
+        _window_lines,
+    ),
+    Check(
+        "model.pure",
+        "GPT: parameters do not change; a cache serves twice; gradients in the parameters' "
+        "order; float32 stays",
+        ("GPT",),
+        _inputs("windows"),
+        _unchanged,
+        _unchanged_lines,
+    ),
+    Check(
+        "model.bad_input",
+        "GPT: bad input raises an error that says what was wrong",
+        ("GPT",),
+        _inputs("pre_learned"),
+        _refused,
+        _refused_lines,
+    ),
+    Check(
+        "model.dropout",
+        "GPT: dropout needs an rng, follows it, and is off without one",
+        ("GPT",),
+        _inputs("dropout"),
+        _evaluation_is_plain,
+        _dropout_lines,
+    ),
+]
 
 
 def model_checks() -> list[Check]:
-    """All of this file."""
-    checks = [_gradient_check(kind) for kind in GRADIENT_MODELS]
-    for kind in ("pre_learned", "post_sinusoidal"):
-        about = (
-            f"GPT ({kind}): a token moves its own logits and later ones, no earlier ones, and "
-            "no other sequence's"
-        )
-        checks.append(
-            Check(f"model.causality_{kind}", about, ("GPT",), _inputs(kind), _reach, _reach_lines)
-        )
-    checks += [
-        Check(
-            "model.identity",
-            "GPT: where the projections into the residual stream are 0, a pre-LN block is the "
-            "identity, forward and backward",
-            ("GPT",),
-            _inputs("pre_learned"),
-            _identity,
-            lambda got, **inputs: [
-                equal("block's output", got["out"], got["x"], 1e-12),
-                equal("block's dx", got["dx"], got["x"], 1e-12),
-            ],
-        ),
-        Check(
-            "model.window",
-            "GPT: with one layer and a window of 2, a token reaches its own logits and the next",
-            ("GPT",),
-            _inputs("pre_learned"),
-            _windowed_reach,
-            lambda got, **inputs: [
-                equal(
-                    "tokens that reach logits", got["reach"], np.eye(5) + np.eye(5, k=-1) > 0, 0.0
-                )
-            ],
-        ),
-        Check(
-            "model.pure",
-            "GPT: parameters stay as they are; a cache serves twice; gradients in the parameters' "
-            "order; float32 stays",
-            ("GPT",),
-            _inputs("windows"),
-            _unchanged,
-            lambda got, **inputs: [
-                true(
-                    "parameters that changed", not got["changed"], got["changed"] or "none", "none"
-                ),
-                equal("gradient of twice the loss", got["second"], 2 * got["first"], 1e-12),
-                true("gradients' names", got["order"], got["order"], "those of params, in order"),
-                true("float32 model", got["dtypes"] == {"float32"}, got["dtypes"], "float32"),
-            ],
-        ),
-        Check(
-            "model.bad_input",
-            "GPT: bad input raises an error that says what was wrong",
-            ("GPT",),
-            _inputs("pre_learned"),
-            _refused,
-            lambda got, **inputs: [true(f"GPT, {label}", *facts) for label, facts in got.items()],
-        ),
-        Check(
-            "model.dropout",
-            "GPT: dropout acts with an rng alone, follows it, and is off without",
-            ("GPT",),
-            _inputs("dropout"),
-            _evaluation_is_plain,
-            lambda got, **inputs: [
-                equal("logits in evaluation", got["eval"], got["plain"], 0.0),
-                equal("logits with the same rng", got["same"], got["again"], 0.0),
-                true(
-                    "logits with another rng",
-                    not np.array_equal(got["same"], got["other"]),
-                    "same or not",
-                    "others",
-                ),
-                true(
-                    "logits with dropout",
-                    not np.array_equal(got["same"], got["plain"]),
-                    "same or not",
-                    "others",
-                ),
-            ],
-        ),
-        Check(
-            "model.start",
-            "GPT: begins at ln V, with std 0.02, residual projections at 0.02 / sqrt(2 n_layer), "
-            "gains 1, biases 0",
-            ("GPT", "initial_parameters"),
-            lambda rng: {
-                "config": GPTConfig(vocab_size=65, block_size=64, n_layer=3, n_head=4, n_embd=64)
-            },
-            _start,
-            _start_lines,
-        ),
-    ]
-    return checks
+    """Return all checks of this file."""
+    gradients = [_gradient_check(kind) for kind in GRADIENT_MODELS]
+    causality = [_causality_check(kind) for kind in ("pre_learned", "post_sinusoidal")]
+    return gradients + causality + COMPOSED

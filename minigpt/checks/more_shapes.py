@@ -1,10 +1,11 @@
-"""Every function on every axis of spread.py: its forward beside the loops by hand, its backward
-beside the slope along a direction.
+"""Check every function on every axis of spread.py.
 
-The slope of sum(out * dout) along a random direction d is one number, <dx, d>, and costs two
-forward passes whatever the size: central differences number by number would take 4,200 of them for
-a long row. A gradient that is wrong anywhere is wrong along nearly every direction. What is asked
-of a layout is asked of dout as well.
+The forward is compared with the loops by hand, and the backward with slopes along a direction.
+
+The slope of sum(out * dout) along a random direction d is one number, <dx, d>. It costs two forward
+passes whatever the size, while central differences number by number would take 4,200 passes for a
+long row. A gradient that is wrong anywhere is wrong along nearly every direction. Every memory
+layout is tried on dout as well.
 """
 
 import numpy as np
@@ -26,11 +27,11 @@ ABOUT = {
 
 
 def shape_checks() -> list[Check]:
-    """One check for each function and each axis that it has."""
+    """Return one check for each function and each axis that it has."""
     checks = []
     for function in ARGUMENTS:
         for axis, cases in AXES.items():
-            # the first alone: this runs at every import
+            # only the first: this runs at every import
             if next(cases(function, np.random.default_rng(0)), None):
                 checks.append(
                     Check(
@@ -46,7 +47,7 @@ def shape_checks() -> list[Check]:
 
 
 def count_cases() -> int:
-    """How many calls the checks make of each implementation."""
+    """Return how many calls the checks make of each implementation."""
     return sum(
         len(list(cases(function, np.random.default_rng(0))))
         for function in ARGUMENTS
@@ -103,8 +104,9 @@ def _judge(outputs: dict, function: str, cases: list[Case], douts: list) -> list
 
 
 def _values(label: str, got: object, want: np.ndarray) -> Line:
-    """Compared in units of the largest number: a sum of 4,200 products is no more exact than its
-    terms.
+    """Compare in units of the largest number.
+
+    A sum of 4,200 products is no more exact than its largest terms.
     """
     scale = max(1.0, float(np.abs(want).max())) if np.size(want) else 1.0
     return equal(
@@ -121,15 +123,16 @@ def _by_hand(function: str, case: Case) -> np.ndarray:
 
 
 def _nothing(function: str, case: Case) -> np.ndarray:
-    """The result of no rows at all, whose shape alone matters."""
+    """Return the result for zero rows: only its shape matters."""
     return case.forward(layers, function)[0]
 
 
 def _slopes(
     label: str, function: str, case: Case, dout: np.ndarray, name: str, got: object
 ) -> Line:
-    """The gradient along random directions, beside central differences of the reference's forward
-    in float64.
+    """Compare gradients along random directions with central differences.
+
+    The differences are of the reference's forward, in float64.
     """
     x = np.asarray(case.arguments[name])
     if np.shape(got) != x.shape:

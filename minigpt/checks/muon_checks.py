@@ -1,4 +1,7 @@
-"""Muon, against the singular value decomposition that it never computes."""
+"""Checks of Muon against the singular value decomposition.
+
+Muon itself never computes that decomposition.
+"""
 
 import numpy as np
 
@@ -9,7 +12,7 @@ SHAPES = {"wide": (4, 7), "tall": (9, 3), "square": (5, 5)}
 
 
 def _by_svd(u: np.ndarray) -> np.ndarray:
-    """The quintic, number by number, of the singular values."""
+    """Apply the quintic to each singular value."""
     a, s, b = np.linalg.svd(u, full_matrices=False)
     s = s / (np.sqrt((u * u).sum()) + 1e-7)
     for _ in range(5):
@@ -39,7 +42,7 @@ def _orthogonalize_lines(got, arrays) -> list[Line]:
 
 
 def _arrays(rng) -> dict:
-    """Matrices whose singular values are far apart."""
+    """Return matrices whose singular values are far apart."""
     made = {}
     for name, (m, n) in SHAPES.items():
         a, _, b = np.linalg.svd(rng.standard_normal((m, n)), full_matrices=False)
@@ -95,7 +98,10 @@ def _steps_lines(got, start, grads) -> list[Line]:
 
 
 def _written_out(name: str, theta: np.ndarray, grads: list[np.ndarray]) -> np.ndarray:
-    """Two steps, by the decomposition for the blocks' matrices and by Adam's formula for the rest."""
+    """Return two steps of Muon, written out.
+
+    The blocks' matrices use the decomposition, the rest Adam's formula.
+    """
     m, v = np.zeros_like(theta), np.zeros_like(theta)
     for t, g in enumerate(grads, 1):
         g = 0.5 * g
@@ -115,8 +121,8 @@ def _written_out(name: str, theta: np.ndarray, grads: list[np.ndarray]) -> np.nd
 MUON = [
     Check(
         "muon.singular_values",
-        "Muon: orthogonalize does to each singular value what the quintic does to a number, and "
-        "all come to about 1",
+        "Muon: orthogonalize does to each singular value what the quintic does to a number, "
+        "and all end near 1",
         ("orthogonalize",),
         inputs=_arrays,
         call=_orthogonalize,
@@ -124,8 +130,7 @@ MUON = [
     ),
     Check(
         "muon.written_out",
-        "Muon: two steps with momentum, decay and scaled gradients; tables and vectors take "
-        "AdamW's",
+        "Muon: two steps with momentum, decay and scaled gradients; AdamW steps tables and vectors",
         ("muon_step",),
         inputs=_step_inputs,
         call=_steps,

@@ -1,4 +1,4 @@
-"""AdamW, clipping and the schedule."""
+"""Checks of AdamW, clipping and the learning-rate schedule."""
 
 import numpy as np
 
@@ -13,7 +13,10 @@ def _adamw_step(subject, theta, g, **options):
 
 
 def _adamw_twice(subject):
-    """Two steps with the defaults, of Kingma and Ba: betas 0.9 and 0.999, eps 1e-8, no decay."""
+    """Compute two steps with the defaults of Kingma and Ba.
+
+    Betas 0.9 and 0.999, eps 1e-8, no decay.
+    """
     params = {"w": np.array([[1.0]])}
     state = subject.adamw_init(params)
     for t, g in ((1, 1e-7), (2, -3e-7)):
@@ -122,7 +125,7 @@ def _two_default_steps() -> float:
 OPTIMIZER = [
     Check(
         "adamw.golden",
-        "AdamW: one step worked out by hand; decay is lr * wd, on matrices alone; eps is added "
+        "AdamW: one step worked out by hand; decay is lr * wd, only on matrices; eps is added "
         "after the root and the correction",
         ("adamw_init", "adamw_step"),
         inputs=lambda rng: {},
@@ -139,7 +142,7 @@ OPTIMIZER = [
                 1e-12,
             ),
             true(
-                "adamw refuses t = 0, a missing and a misshapen gradient",
+                "adamw refuses t = 0, and a gradient that is missing or of the wrong shape",
                 all(got["refused"]),
                 got["refused"],
                 "each a ValueError",
@@ -173,8 +176,8 @@ OPTIMIZER = [
     ),
     Check(
         "schedule.golden",
-        "schedule: above 0 at once, highest after the warm-up, half way down in the middle, min_lr "
-        "from the end on",
+        "schedule: above 0 from the first step, highest after the warm-up, half way down in "
+        "the middle, min_lr from the end on",
         ("learning_rate",),
         inputs=lambda rng: {},
         call=_schedule,

@@ -1,194 +1,16 @@
-"""What must hold of each layer whatever its numbers are: sums, invariances, causality, extreme
-values.
+"""Checks of what holds for each layer whatever its numbers are.
 
-Each of these fails for a mistake that a comparison of ordinary numbers lets through.
+Sums, invariances, causality, extreme values. Each finds a mistake that a comparison of ordinary
+numbers misses.
 """
-
-import math
 
 import numpy as np
 
-from minigpt.checks.cases import B, C, T, V
-from minigpt.checks.core import Check, Line, both, equal, first, true
-from minigpt.checks.properties_attention import ATTENTION, COMPOSED, DROPOUT
-
-EXTREME = np.array([1000.0, 1001.0, 999.0])
-
-
-# ---- softmax
-
-
-def _softmax_sums(subject, x, dout):
-    p, kept = subject.softmax_forward(x)
-    return {"p": p, "dx": subject.softmax_backward(dout, kept)}
-
-
-SOFTMAX = [
-    Check(
-        "softmax.sums",
-        "softmax: every row of p sums to 1, every row of dx to 0",
-        both("softmax"),
-        inputs=lambda rng: {
-            "x": 3 * rng.standard_normal((B, T, V)),
-            "dout": rng.standard_normal((B, T, V)),
-        },
-        call=_softmax_sums,
-        judge=lambda got, x, dout: [
-            equal("softmax sum of p", got["p"].sum(axis=-1), np.ones((B, T)), 1e-12),
-            equal("softmax sum of dx", got["dx"].sum(axis=-1), np.zeros((B, T)), 1e-12),
-            true("softmax smallest p", got["p"].min() > 0, got["p"].min(), "above 0"),
-        ],
-    ),
-    Check(
-        "softmax.shift",
-        "softmax: a constant added to a row changes nothing",
-        ("softmax_forward",),
-        inputs=lambda rng: {
-            "x": rng.standard_normal((B, T, V)),
-            "c": 10 * rng.standard_normal((B, T, 1)),
-        },
-        call=lambda subject, x, c: {
-            "p": first(subject.softmax_forward(x)),
-            "shifted": first(subject.softmax_forward(x + c)),
-        },
-        judge=lambda got, x, c: [equal("softmax of x + c", got["shifted"], got["p"], 1e-12)],
-    ),
-    Check(
-        "softmax.extreme",
-        "softmax: exp of large numbers does not overflow; -inf has probability 0",
-        ("softmax_forward",),
-        inputs=lambda rng: {"x": np.stack([EXTREME, -EXTREME, [0, -np.inf, 0], [1e30, 0, 0]])},
-        call=lambda subject, x: {
-            "p": first(subject.softmax_forward(x)),
-            "p32": first(subject.softmax_forward(x.astype(np.float32))),
-        },
-        judge=lambda got, x: [
-            equal(
-                "softmax of 1000, 1001, 999",
-                got["p"][0],
-                [0.24472847, 0.66524096, 0.09003057],
-                1e-8,
-            ),
-            equal(
-                "softmax of -1000, -1001, -999",
-                got["p"][1],
-                [0.24472847, 0.09003057, 0.66524096],
-                1e-8,
-            ),
-            equal("softmax of 0, -inf, 0", got["p"][2], [0.5, 0.0, 0.5], 0.0),
-            equal("softmax of 1e30, 0, 0", got["p"][3], [1.0, 0.0, 0.0], 0.0),
-            equal(
-                "softmax of 1000, 1001, 999 in float32",
-                got["p32"][0],
-                [0.24472847, 0.66524096, 0.09003057],
-                1e-6,
-            ),
-            equal("softmax of 1e30, 0, 0 in float32", got["p32"][3], [1.0, 0.0, 0.0], 0.0),
-        ],
-    ),
-]
-
-
-# ---- cross-entropy
-
-
-def _cross_entropy_ignored(subject, logits, other, targets):
-    loss, kept = subject.cross_entropy_forward(logits, targets)
-    return {
-        "loss": loss,
-        "other": first(subject.cross_entropy_forward(other, targets)),
-        "kept only": first(
-            subject.cross_entropy_forward(logits[targets != -1], targets[targets != -1])
-        ),
-        "dlogits": subject.cross_entropy_backward(1.0, kept),
-    }
-
-
-def _ignored_inputs(rng):
-    logits, targets = rng.standard_normal((B, T, V)), rng.integers(0, V, (B, T))
-    targets[0, :3] = -1
-    other = logits.copy()
-    other[0, :3] += 5
-    return {"logits": logits, "other": other, "targets": targets}
-
-
-def _cross_entropy_extreme(subject, logits, targets):
-    loss, kept = subject.cross_entropy_forward(logits, targets)
-    return {"loss": loss, "dlogits": subject.cross_entropy_backward(1.0, kept)}
-
-
-def _cross_entropy_scaled(subject, logits, targets):
-    _, kept = subject.cross_entropy_forward(logits, targets)
-    return {
-        "once": subject.cross_entropy_backward(1.0, kept),
-        "thrice": subject.cross_entropy_backward(3.0, kept),
-    }
-
-
-CROSS_ENTROPY = [
-    Check(
-        "cross_entropy.uniform",
-        "cross_entropy: knowing nothing costs ln V nats",
-        ("cross_entropy_forward",),
-        inputs=lambda rng: {"targets": rng.integers(0, V, (B, T))},
-        call=lambda subject, targets: {
-            "loss": first(subject.cross_entropy_forward(np.zeros((B, T, V)), targets))
-        },
-        judge=lambda got, targets: [
-            equal("cross_entropy of zeros", got["loss"], math.log(V), 1e-12)
-        ],
-    ),
-    Check(
-        "cross_entropy.ignored",
-        "cross_entropy: a target of -1 neither costs nor pulls, and is not counted in the mean",
-        both("cross_entropy"),
-        inputs=_ignored_inputs,
-        call=_cross_entropy_ignored,
-        judge=lambda got, logits, other, targets: [
-            equal("cross_entropy with other ignored logits", got["other"], got["loss"], 1e-12),
-            equal("cross_entropy of the counted alone", got["kept only"], got["loss"], 1e-12),
-            equal(
-                "cross_entropy dlogits where ignored",
-                got["dlogits"][targets == -1],
-                np.zeros((3, V)),
-                0.0,
-            ),
-            equal(
-                "cross_entropy sum of dlogits", got["dlogits"].sum(axis=-1), np.zeros((B, T)), 1e-12
-            ),
-        ],
-    ),
-    Check(
-        "cross_entropy.extreme",
-        "cross_entropy: a sure mistake costs its logit, not infinity",
-        both("cross_entropy"),
-        inputs=lambda rng: {
-            "logits": np.array([[0.0, 1000.0], [0.0, 1000.0]]),
-            "targets": np.array([0, 1]),
-        },
-        call=_cross_entropy_extreme,
-        judge=lambda got, logits, targets: [
-            equal("cross_entropy of 0, 1000", got["loss"], 500.0, 1e-12),
-            equal(
-                "cross_entropy dlogits of 0, 1000", got["dlogits"], [[-0.5, 0.5], [0.0, 0.0]], 1e-12
-            ),
-        ],
-    ),
-    Check(
-        "cross_entropy.scaled",
-        "cross_entropy: the gradient is proportional to dloss, and one cache serves twice",
-        both("cross_entropy"),
-        inputs=lambda rng: {
-            "logits": rng.standard_normal((T, V)),
-            "targets": rng.integers(0, V, T),
-        },
-        call=_cross_entropy_scaled,
-        judge=lambda got, logits, targets: [
-            equal("cross_entropy dlogits for dloss = 3", got["thrice"], 3 * got["once"], 1e-12)
-        ],
-    ),
-]
-
+from minigpt.checks.cases import B, C, T
+from minigpt.checks.core import Check, Line, both, equal, first
+from minigpt.checks.properties_attention import ATTENTION, COMPOSED
+from minigpt.checks.properties_dropout import DROPOUT
+from minigpt.checks.properties_loss import CROSS_ENTROPY, SOFTMAX
 
 # ---- layer norm
 
@@ -198,7 +20,7 @@ def _layer_norm_facts(subject, x, gain):
     out, kept = subject.layer_norm_forward(x, ones, zeros)
     return {
         "out": out,
-        # 9 times eps, as 3 times x
+        # 9 times eps goes with 3 times x
         "moved": first(subject.layer_norm_forward(3 * x + 7, ones, zeros, 9e-5)),
         "sum dx": subject.layer_norm_backward(gain, kept)[0].sum(axis=-1),
     }
@@ -231,7 +53,7 @@ LAYER_NORM = [
     ),
     Check(
         "layer_norm.invariant",
-        "layer_norm: mean 0 and variance 1; moving and stretching x changes nothing; dx sums to 0",
+        "layer_norm: mean 0 and variance 1; shifting and scaling x changes nothing; dx sums to 0",
         both("layer_norm"),
         inputs=lambda rng: {
             "x": rng.standard_normal((B, T, C)) + 2,
@@ -247,8 +69,8 @@ LAYER_NORM = [
     ),
     Check(
         "layer_norm.extreme",
-        "layer_norm: a row of equal numbers gives the bias; a large offset costs little precision "
-        "in float32",
+        "layer_norm: a row of equal numbers gives the bias; a large offset costs little "
+        "precision in float32",
         ("layer_norm_forward",),
         inputs=lambda rng: {
             "x": np.stack([np.arange(8.0), np.arange(8.0) + 4096.0, np.full(8, 3.0)]).astype(
@@ -303,7 +125,7 @@ def _relu_zero(subject):
 ACTIVATIONS = [
     Check(
         "gelu.symmetry",
-        "gelu: gelu(x) - gelu(-x) = x, and so for the slopes; finite where x is large",
+        "gelu: gelu(x) - gelu(-x) = x, and likewise for the slopes; finite for large x",
         both("gelu"),
         inputs=lambda rng: {"x": 3 * rng.standard_normal((T, C))},
         call=_gelu_facts,
@@ -334,8 +156,8 @@ def _embedding_repeated(subject, ids, weight, dout):
 EMBEDDING = [
     Check(
         "embedding.repeated",
-        "embedding: a token that occurs twice gets both gradients, one that does not occur gets "
-        "none",
+        "embedding: a token that occurs twice gets both gradients, one that does not occur "
+        "gets none",
         both("embedding"),
         inputs=lambda rng: {
             "ids": np.array([[2, 2, 0]]),
@@ -350,8 +172,8 @@ EMBEDDING = [
     ),
     Check(
         "sinusoidal_positions.properties",
-        "positions: length sqrt(C/2); a row does not depend on T; the product of two depends on "
-        "their distance alone",
+        "positions: length sqrt(C/2); a row does not depend on T; the product of two depends "
+        "only on their distance",
         ("sinusoidal_positions",),
         inputs=lambda rng: {},
         call=lambda subject: {
@@ -393,7 +215,7 @@ def _by_hand_positions(T, C):
 
 
 def property_checks() -> list[Check]:
-    """All of this file, and of properties_attention.py."""
+    """Return all checks of the files properties*.py."""
     return (
         SOFTMAX
         + CROSS_ENTROPY

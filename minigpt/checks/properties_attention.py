@@ -1,5 +1,6 @@
-"""What must hold of dropout, of attention, and of what is made of other layers: who sees whom,
-means, extreme values.
+"""Checks of what holds for attention and composed layers.
+
+Which token sees which, means, extreme values.
 """
 
 import math
@@ -8,83 +9,6 @@ import numpy as np
 
 from minigpt.checks.cases import HS, NH, B, C, T
 from minigpt.checks.core import Check, Line, both, equal, first, true
-
-# ---- dropout
-
-
-def _dropout_facts(subject, x):
-    out, kept = subject.dropout_forward(x, 0.25, np.random.default_rng(1))
-    rng = np.random.default_rng(1)
-    again, _ = subject.dropout_forward(x, 0.25, rng)
-    later, _ = subject.dropout_forward(x, 0.25, rng)
-    small, small_kept = subject.dropout_forward(
-        x.astype(np.float32), 0.25, np.random.default_rng(1)
-    )
-    return {
-        "out": out,
-        "dx": subject.dropout_backward(x, kept),
-        "again": again,
-        "later": later,
-        "off": first(subject.dropout_forward(x, 0.0, None)),
-        "small": small,
-        "small dx": subject.dropout_backward(x.astype(np.float32), small_kept),
-    }
-
-
-def _dropout_lines(got, x) -> list[Line]:
-    out, kept = got["out"], got["out"] != 0
-    return [
-        equal("dropout where kept", out[kept], x[kept] / 0.75, 1e-12),
-        true(
-            "dropout fraction kept",
-            abs(kept.mean() - 0.75) < 0.02,
-            f"{kept.mean():.4f}",
-            "0.75 (four standard deviations: 0.012)",
-        ),
-        equal("dropout dx", got["dx"], np.where(kept, x / 0.75, 0.0), 1e-12),
-        equal("dropout with the same seed", got["again"], out, 0.0),
-        true(
-            "dropout within a row",
-            kept.any(axis=1).all() and not kept.all(axis=1).any(),
-            "each number for itself or not",
-            "each for itself",
-        ),
-        true(
-            "dropout within a column",
-            kept.any(axis=0).all() and not kept.all(axis=0).any(),
-            "each number for itself or not",
-            "each for itself",
-        ),
-        true(
-            "dropout drawn again",
-            not np.array_equal(got["later"], out),
-            "drawn again",
-            "another mask at the next call",
-        ),
-        equal("dropout with p = 0", got["off"], x, 0.0),
-        true("dropout of float32", got["small"].dtype == np.float32, got["small"].dtype, "float32"),
-        true(
-            "dropout dx of float32",
-            got["small dx"].dtype == np.float32,
-            got["small dx"].dtype,
-            "float32",
-        ),
-        equal("dropout mask in float32", got["small"] != 0, kept, 0.0),
-    ]
-
-
-DROPOUT = [
-    Check(
-        "dropout.properties",
-        "dropout: keeps 1 - p, scaled by 1/(1 - p); the gradient through the same mask; the seed "
-        "fixes it; float32 stays",
-        both("dropout"),
-        inputs=lambda rng: {"x": 1 + rng.random((100, 200))},
-        call=_dropout_facts,
-        judge=_dropout_lines,
-    ),
-]
-
 
 # ---- attention
 
@@ -98,7 +22,7 @@ def _qkv(rng, Tq=T, Tk=T, hs=HS):
 
 
 def _reach(subject, q, k, v, **options) -> np.ndarray:
-    """(Tq, Tk) bool: whether out_i moves when key and value j are changed."""
+    """Return whether out_i changes with key and value j, as (Tq, Tk) bool."""
     out = first(subject.attention_forward(q, k, v, **options))
     reach = np.zeros((q.shape[2], k.shape[2]), dtype=bool)
     for j in range(k.shape[2]):
@@ -199,8 +123,8 @@ def _attention_ones(subject, q, k):
 ATTENTION = [
     Check(
         "attention.causality",
-        "attention: a query is moved by the keys it may see, each of them, and by no other; Tq < "
-        "Tk is aligned lower right",
+        "attention: a query depends on every key that it may see, and on no other; Tq < Tk is "
+        "aligned at the lower right",
         ("attention_forward",),
         inputs=_qkv,
         call=_causality,
@@ -235,7 +159,7 @@ ATTENTION = [
     ),
     Check(
         "attention.extreme",
-        "attention: scores of 1e4 overflow nothing, and what is hidden weighs exactly 0",
+        "attention: scores of 1e4 do not overflow; hidden keys have a weight of exactly 0",
         both("attention"),
         inputs=_qkv,
         call=_attention_extreme,
@@ -253,8 +177,8 @@ ATTENTION = [
     ),
     Check(
         "attention.apart",
-        "attention: heads and sequences do not see each other; without a mask, the order of the "
-        "tokens is not seen",
+        "attention: heads and sequences do not see each other; without a mask, the order of "
+        "the tokens does not matter",
         ("attention_forward",),
         inputs=_qkv,
         call=_attention_apart,
@@ -339,8 +263,8 @@ def _mlp_inputs(rng):
 COMPOSED = [
     Check(
         "multi_head_attention.heads",
-        "multi_head_attention: head h is attention on channels h*hs .. (h+1)*hs of q, k and v, and "
-        "fills the same of the output",
+        "multi_head_attention: head h is attention on channels h*hs .. (h+1)*hs of q, k and v, "
+        "and fills the same channels of the output",
         ("multi_head_attention_forward", "attention_forward"),
         inputs=lambda rng: {"qkv": rng.standard_normal((B, T, 3 * C))},
         call=_heads_apart,
@@ -361,7 +285,7 @@ COMPOSED = [
     ),
     Check(
         "linear.identity",
-        "linear: the identity matrix gives x back, one row of ones sums the channels",
+        "linear: the identity matrix gives x back; a row of ones sums the channels",
         ("linear_forward",),
         inputs=lambda rng: {"x": rng.standard_normal((B, T, C))},
         call=lambda subject, x: {

@@ -1,4 +1,4 @@
-"""Sampling and generation."""
+"""Checks of sampling and generation."""
 
 import numpy as np
 
@@ -48,7 +48,10 @@ def _draws(subject):
 
 
 class _Counter:
-    """A model that counts: after token n it expects n + 1. It shows what it was asked."""
+    """A model that counts: after token n it expects n + 1.
+
+    It records what it was given.
+    """
 
     def __init__(self, block_size: int = 16):
         self.config = GPTConfig(vocab_size=12, block_size=block_size, n_layer=1, n_head=2, n_embd=8)
@@ -62,7 +65,7 @@ class _Counter:
 
 
 class _Flat(_Counter):
-    """A model to which every token is equally likely."""
+    """A model that gives every token the same probability."""
 
     def forward(self, ids, rng=None):
         return np.zeros((*ids.shape, 12)), None
@@ -151,7 +154,7 @@ def _generation_lines(got) -> list[Line]:
         ),
         true("NaN logits refused", got["nan"], got["nan"], "True"),
         equal(
-            "greedy does not look at the temperature",
+            "greedy ignores the temperature",
             got["greedy, temperature 0"],
             got["greedy"],
             0.0,
@@ -172,7 +175,7 @@ SAMPLING = [
     ),
     Check(
         "sampling.draws",
-        "sampling: tokens come as often as their probabilities say, and never where it is 0",
+        "sampling: tokens come as often as their probabilities say, and never with probability 0",
         ("sample",),
         inputs=lambda rng: {},
         call=_draws,
@@ -183,8 +186,8 @@ SAMPLING = [
     ),
     Check(
         "sampling.generate",
-        "generation: goes on from the last position, sees block_size tokens at most, stops at eos, "
-        "follows its seed",
+        "generation: continues from the last position, sees block_size tokens at most, stops "
+        "at eos, follows its seed",
         ("generate",),
         inputs=lambda rng: {},
         call=_generation,

@@ -1,9 +1,8 @@
-"""Whose memory is it? A result is the caller's own: no argument, no other result and no earlier one
-lies in it.
+"""Checks of memory: a result overlaps no argument and no other result.
 
-And a function looks at the numbers, not at which array they are in: a memo by identity or by shape
-gives old results for new numbers. The exception is dropout at p = 0, which may hand back its
-argument.
+The caller owns its results, and no later call changes them. A function must read the numbers, not
+recognize the array: a memo by identity or by shape returns old results for new numbers. The
+exception is dropout at p = 0, which may return its argument.
 """
 
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ SPOILED = 1e6
 
 
 def sharing_checks() -> list[Check]:
-    """One check for each pair, and one for the table of positions."""
+    """Return one check for each pair, and one for the table of positions."""
     pairs = [
         Check(
             f"{name}.sharing",
@@ -52,7 +51,10 @@ def _inputs(function: str):
 
 
 def _all_positive(function: str, cases: list[Case]) -> Iterator[Case]:
-    """ReLU of what is positive already changes nothing, and must be a fresh array all the same."""
+    """Check ReLU of positive numbers.
+
+    It changes nothing, and must still return a fresh array.
+    """
     if function in ("relu", "gelu"):
         case = cases[0]
         yield case._replace(
@@ -75,7 +77,7 @@ def _dout(function: str, case: Case, seed: int) -> np.ndarray | float:
 
 
 def _other(array: np.ndarray) -> np.ndarray:
-    """Other numbers of the same shape."""
+    """Return other numbers of the same shape."""
     return array[..., ::-1] * 0.5
 
 
@@ -98,7 +100,7 @@ def _call(subject: object, function: str, cases: list[Case], seed: int) -> dict:
         before = _results(subject, function, mine, dout)
         facts = {"first": {name: np.copy(value) for name, value in _arrays(before).items()}}
         facts["shared"] = _shared(before, _arrays(mine.arguments) | _arrays({"dout": dout}))
-        for value in _arrays(before).values():  # the caller does with a result what it likes
+        for value in _arrays(before).values():  # the caller may overwrite a result
             if value.flags.writeable:
                 value[...] = SPOILED
         facts["again"] = {
@@ -116,7 +118,7 @@ def _call(subject: object, function: str, cases: list[Case], seed: int) -> dict:
 
 
 def _shared(results: dict, arguments: dict[str, np.ndarray]) -> list[str]:
-    """Pairs of arrays that overlap in memory."""
+    """Return the pairs of arrays that overlap in memory."""
     mine = _arrays(results)
     pairs = [(one, other) for one in mine.items() for other in arguments.items()] + list(
         combinations(mine.items(), 2)
@@ -130,7 +132,7 @@ def _judge(outputs: dict, function: str, cases: list[Case], seed: int) -> list[L
         facts, label = outputs[case.label], f"{function} {case.label}"
         lines.append(
             true(
-                f"{label}: arrays in one memory",
+                f"{label}: arrays that share memory",
                 not facts["shared"],
                 ", ".join(facts["shared"]) or "none",
                 "none",
@@ -169,7 +171,7 @@ def _positions_call(subject: object) -> dict:
 
 POSITIONS = Check(
     "sinusoidal_positions.sharing",
-    "sinusoidal_positions: each caller gets a table of its own",
+    "sinusoidal_positions: each caller gets its own table",
     ("sinusoidal_positions",),
     inputs=lambda rng: {},
     call=_positions_call,

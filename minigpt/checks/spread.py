@@ -1,16 +1,19 @@
-"""Arguments for every function, spread over every axis on which a mistake may hide.
+"""Arguments for every function, spread over every axis of variation.
 
 `cases.py` holds the ordinary calls, whose sizes all differ. A function can be right on all of them
-and wrong on one channel, on row 600, on four axes, on ids of eight bits, or when only one bias is
-there. So here each function states its arguments as shapes in letters, once, and the cases are
-generated:
+and wrong on one channel, on row 600, on four axes, on ids of eight bits, or with only one bias. So
+each function states its shapes in letters, once, and the cases are generated:
 
-    ones        each size in turn is 1
-    long        each size in turn is beyond 512, 1,024 or 4,096, whichever a loop by hand can still afford
-    ranks       where a function takes (...), zero to four leading axes, of sizes 0 and 1 among them; an empty batch
-    integers    ids and targets of every integer type, with a table so large that ids times channels overflow the narrow ones
-    options     every combination of missing biases, masks and forms
-    layouts     each array in turn column by column, backwards, with gaps, read-only; and all of them
+    ones      each size in turn is 1
+    long      each size in turn is beyond 512, 1,024 or 4,096, the largest that a loop by
+              hand can still afford
+    ranks     for a function of (...): zero to four leading axes, with sizes 0 and 1 among
+              them; an empty batch
+    integers  ids and targets of every integer type, with a table so large that ids times
+              channels overflow the narrow types
+    options   every combination of missing biases, masks and forms
+    layouts   each array in turn column by column, backwards, with gaps, read-only; and all
+              of them at once
 """
 
 import itertools
@@ -20,8 +23,8 @@ import numpy as np
 
 from minigpt.checks.cases import Case, case_of
 
-# array -> its axes. "*": any leading axes. A size is the product of letters and numbers, "3 nh hs".
-# "<V": ints below V.
+# Array -> its axes. "*": any leading axes. A size is a product of letters and numbers, such as "3
+# nh hs". "<V": ints below V.
 ARGUMENTS: dict[str, dict[str, tuple[str, ...]]] = {
     "softmax": {"x": ("*", "n")},
     "cross_entropy": {"logits": ("*", "V"), "targets": ("*", "<V")},
@@ -99,9 +102,9 @@ def make(
     options: dict | None = None,
     **sizes: int,
 ) -> Case:
-    """One call, its numbers random: gains and biases too.
+    """Return one call with random numbers, gains and biases included.
 
-    sizes: letters that are other than in SIZES.
+    sizes: letters with another size than in SIZES.
     """
     letters = SIZES | sizes
     arguments = {
@@ -124,7 +127,7 @@ def _array(
 
 
 def _size(axis: str, letters: dict[str, int]) -> int:
-    """The product that an axis is: 36 of "3 nh hs"."""
+    """Return the product that an axis is: 36 for "3 nh hs"."""
     size = 1
     for factor in axis.split():
         size *= int(factor) if factor.isdigit() else letters[factor]
@@ -132,7 +135,7 @@ def _size(axis: str, letters: dict[str, int]) -> int:
 
 
 def letters_of(function: str) -> list[str]:
-    """The letters in a function's shapes."""
+    """Return the letters in a function's shapes."""
     words = [
         word for axes in ARGUMENTS[function].values() for axis in axes for word in axis.split()
     ]
@@ -142,7 +145,7 @@ def letters_of(function: str) -> list[str]:
 def ones(function: str, rng: np.random.Generator) -> Iterator[Case]:
     letters = letters_of(function)
     for letter in letters:
-        # there are no more queries than keys
+        # there must not be more queries than keys
         small = {"Tq": 1, "Tk": 1} if letter == "Tk" else {letter: 1}
         yield make(function, rng, f"{letter} = 1", **small)
     yield make(function, rng, "every size 1", (1, 1), **dict.fromkeys(letters, 1))
@@ -169,7 +172,9 @@ def ranks(function: str, rng: np.random.Generator) -> Iterator[Case]:
         yield make(function, rng, "an empty batch", B=0)
     if "*" in next(iter(ARGUMENTS[function].values())):
         for leading in LEADINGS:
-            if function != "cross_entropy" or 0 not in leading:  # which has no mean of nothing
+            if (
+                function != "cross_entropy" or 0 not in leading
+            ):  # its mean over no tokens does not exist
                 yield make(function, rng, f"leading axes {leading}", leading)
 
 
@@ -201,20 +206,20 @@ def options(function: str, rng: np.random.Generator) -> Iterator[Case]:
 
 
 def with_gaps(array: np.ndarray) -> np.ndarray:
-    """Equal, with room between its numbers."""
+    """Return an equal array with gaps between its numbers in memory."""
     wide = np.zeros((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
     wide[..., ::2] = array
     return wide[..., ::2]
 
 
 def backwards(array: np.ndarray) -> np.ndarray:
-    """Equal, every stride negative."""
+    """Return an equal array with every stride negative."""
     turned = tuple(slice(None, None, -1) for _ in array.shape)
     return np.ascontiguousarray(array[turned])[turned]
 
 
 def read_only(array: np.ndarray) -> np.ndarray:
-    """Equal, and not to be written to."""
+    """Return an equal array that cannot be written to."""
     array = array.copy()
     array.setflags(write=False)
     return array

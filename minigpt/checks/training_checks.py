@@ -1,10 +1,11 @@
-"""The trainer: its losses, its batches, its steps."""
+"""Checks of the trainer: its losses, its batches, its steps."""
 
 import math
 
 import numpy as np
 
 from minigpt.checks.core import Check, Line, equal, true
+from minigpt.checks.training_written_out import FIVE_STEPS
 from minigpt.config import GPTConfig
 from minigpt.training.randomness import generator
 
@@ -24,7 +25,7 @@ def _losses(subject):
 
 
 def _accumulated(subject):
-    """The gradient that two small batches give together, and that of the one they make up."""
+    """Compute the gradient of two small batches, and of both as one batch."""
     data = subject.load_task("reverse")
     seen = {}
     for n, size in ((1, 8), (2, 4)):
@@ -43,7 +44,7 @@ def _accumulated(subject):
 
 
 class _Fixed:
-    """A data set whose batches are the pieces of one batch of 8, in order."""
+    """A data set whose batches are slices of one batch of 8, in order."""
 
     def __init__(self, data):
         self.tokenizer, self.expect_block = data.tokenizer, data.expect_block
@@ -58,7 +59,7 @@ class _Fixed:
 
 
 class _Watched:
-    """A data set that remembers the random numbers it was handed."""
+    """A data set that records the random generators it was given."""
 
     def __init__(self, data):
         self.data, self.tokenizer, self.expect_block = data, data.tokenizer, data.expect_block
@@ -72,8 +73,9 @@ class _Watched:
 
 
 def _steps(subject):
-    """Two steps of the trainer; the same two written out; and the second one alone, as after a
-    resume.
+    """Run two steps of the trainer, and the same two written out.
+
+    The second step is also run alone, as after a resume.
     """
     settings = subject.TrainSettings(
         batch_size=4,
@@ -112,7 +114,7 @@ def _steps(subject):
 
 def _steps_lines(got) -> list[Line]:
     first, second = got["lines"]
-    # begins at 0 and is not decayed: each step moves a number by at most lr
+    # it begins at 0 and is not decayed: each step changes a number by at most lr
     moved = got["params"]["ln_f.bias"]
     rates = [1e-3 * 1 / 6, 1e-3 * 2 / 6]
     return [
@@ -155,105 +157,8 @@ def _steps_lines(got) -> list[Line]:
     ]
 
 
-WRITTEN_OUT = {
-    "batch_size": 3,
-    "grad_accumulation": 2,
-    "grad_clip": 0.5,
-    "weight_decay": 0.3,
-    "seed": 3,
-}
-WRITTEN_OUT |= {
-    "learning_rate": 1e-2,
-    "min_lr": 2e-3,
-    "warmup_iters": 1,
-    "lr_decay_iters": 4,
-    "max_iters": 9,
-}
-RATES = [5e-3, 1e-2, 8e-3, 4e-3, 2e-3]  # of its first five steps, by pocket calculator
-
-
-def _written_out(subject):
-    """Five steps of the trainer in float64, and the same five with every formula written out once
-    more.
-    """
-    settings = subject.TrainSettings(**WRITTEN_OUT)
-    shape = {
-        "block_size": 16,
-        "n_layer": 1,
-        "n_head": 2,
-        "n_embd": 8,
-        "dropout": 0.2,
-        "bias": False,
-    }
-    data = subject.load_task("reverse")
-    run = subject.new_run("unused", data, shape, settings)
-    start = subject.initial_parameters(run.model.config, 3)
-    seeded = all(np.array_equal(start[name], value) for name, value in run.model.params.items())
-    run.model.params = {name: value.astype(np.float64) for name, value in start.items()}
-    run.optimizer = subject.adamw_init(run.model.params)
-    lines = [subject.train_step(run) for _ in RATES]
-    theta = {name: value.astype(np.float64) for name, value in start.items()}
-    m, v = ({name: 0.0 for name in theta} for _ in range(2))
-    losses, norms = [], []
-    for step, lr in enumerate(RATES):
-        loss, grads = _mean_gradient(subject, run.model.config, theta, data, step)
-        norm = np.sqrt(sum(np.square(g).sum() for g in grads.values()))
-        losses.append(loss)
-        norms.append(norm)
-        for name, g in grads.items():
-            g = g * min(1.0, 0.5 / norm)
-            m[name] = 0.9 * m[name] + 0.1 * g
-            v[name] = 0.99 * v[name] + 0.01 * g**2
-            mhat, vhat = m[name] / (1 - 0.9 ** (step + 1)), v[name] / (1 - 0.99 ** (step + 1))
-            decay = 0.3 if theta[name].ndim == 2 else 0.0
-            theta[name] = (
-                theta[name] - lr * decay * theta[name] - lr * mhat / (np.sqrt(vhat) + 1e-8)
-            )
-    return {
-        "lines": lines,
-        "params": run.model.params,
-        "theta": theta,
-        "losses": losses,
-        "norms": norms,
-        "seeded": seeded,
-    }
-
-
-def _mean_gradient(subject, config, theta, data, step: int) -> tuple[float, dict]:
-    """Loss and gradients of the two batches of a step, averaged, dropout drawn from its own
-    generator for each.
-    """
-    model = subject.GPT(config, params=theta)
-    results = []
-    for n in (2 * step, 2 * step + 1):
-        ids, targets = data.batch("train", generator(3, "batch", n), 3, config.block_size)
-        loss, cache = model.loss(ids, targets, generator(3, "dropout", n))
-        results.append((float(loss), model.backward(cache)))
-    (loss, grads), (other_loss, other_grads) = results
-    return (loss + other_loss) / 2, {name: (grads[name] + other_grads[name]) / 2 for name in grads}
-
-
-def _written_out_lines(got) -> list[Line]:
-    lines = got["lines"]
-    return [
-        true("weights of the run's seed", got["seeded"], got["seeded"], "True"),
-        equal("learning rates", np.array([line["lr"] for line in lines]), RATES, 1e-12, 1e-6),
-        equal("losses", np.array([line["loss"] for line in lines]), got["losses"], 1e-9),
-        equal(
-            "gradient norms, before clipping",
-            np.array([line["grad_norm"] for line in lines]),
-            got["norms"],
-            1e-9,
-        ),
-        *(
-            equal(f"{name} after five steps", got["params"][name], value, 1e-9, 1e-3)
-            for name, value in got["theta"].items()
-        ),
-    ]
-
-
 def _evaluations(subject):
-    """What the evaluations ask their data for, and whether they report what they measure."""
+    """Check what evaluations ask of their data, and that they report it."""
     settings = subject.TrainSettings(batch_size=4, eval_batches=3, sample_length=0, max_iters=9)
     data = _Watched(subject.load_task("reverse"))
     run = subject.new_run(
@@ -311,34 +216,18 @@ def _evaluation_lines(got) -> list[Line]:
 TRAINING = [
     Check(
         "train.steps",
-        "training: each batch is another one, fixed by seed and step, so that a resumed step is "
-        "the same step",
+        "training: batches differ from step to step; seed and step fix them, so that a resumed "
+        "step is the same step",
         ("new_run", "train_step", "TrainSettings", "load_task"),
         inputs=lambda rng: {},
         call=_steps,
         judge=_steps_lines,
     ),
-    Check(
-        "train.written_out",
-        "training: five steps, with dropout, accumulation, clipping, decay and schedule, equal the "
-        "formulas written out",
-        (
-            "new_run",
-            "train_step",
-            "TrainSettings",
-            "load_task",
-            "GPT",
-            "initial_parameters",
-            "adamw_init",
-        ),
-        inputs=lambda rng: {},
-        call=_written_out,
-        judge=_written_out_lines,
-    ),
+    FIVE_STEPS,
     Check(
         "train.evaluation",
-        "evaluation: the same batches at every step, of the split that is asked for, none of them "
-        "training's",
+        "evaluation: the same batches at every step, of the split that is asked for, none from "
+        "training",
         ("new_run", "estimate_loss", "evaluation", "whole_loss", "TrainSettings", "load_task"),
         inputs=lambda rng: {},
         call=_evaluations,

@@ -9,13 +9,12 @@ import os
 import re
 import sys
 import warnings
-from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
 from minigpt.cli import supervised
 from minigpt.cli.console import formatter
-from minigpt.expect import did_you_mean
+from minigpt.expect import did_you_mean, is_learners, where_in_file
 
 # What `minigpt --help` shows: groups in the order in which people need them, each a list of
 # commands. A command is a file of this folder with add_arguments(parser) and run(args).
@@ -177,13 +176,5 @@ def describe(error: Exception) -> str:
         or not text
     ):
         text = f"{type(error).__name__}: {text}"  # such as KeyError, whose message is a key alone
-    place, traceback = "", error.__traceback__
-    while traceback:
-        frame = traceback.tb_frame
-        if frame.f_globals.get("__name__", "").startswith("learner_"):
-            place = (
-                f" ({Path(frame.f_code.co_filename).name}:{traceback.tb_lineno}, in "
-                f"{frame.f_code.co_name})"
-            )
-        traceback = traceback.tb_next
-    return text + place
+    place = where_in_file(error, is_learners)
+    return f"{text} ({place})" if place else text

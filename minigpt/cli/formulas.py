@@ -93,7 +93,7 @@ def line(formula: Formula, rows: list) -> str:
 
 
 def whole(formula: Formula, ops: object) -> str:
-    proofs = formula.proofs()
+    proofs = formula.checks()
     more = (
         f"\n    also tested by {len(proofs)} checks: minigpt check {' '.join(proofs[:2])} ..."
         if proofs

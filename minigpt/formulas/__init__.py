@@ -1,12 +1,11 @@
-"""Every formula as an object: its LaTeX, its source, the functions that claim to be it, and the
-example that judges them.
+"""Every formula as an object: LaTeX, source, functions, and worked example.
 
->>> from minigpt.formulas import formula
->>> print(formula("softmax.backward").text)
-dz = p * (g - <g, p>)
+    >>> from minigpt.formulas import formula
+    >>> print(formula("softmax.backward").text)
+    dz = p * (g - <g, p>)
 
-layers.py, mlp.py, attention.py, model.py, training.py hold the formulas; refuted.py those that
-circulate and are wrong, which misprints.py computes; core.py says what a formula is. `minigpt
+layers.py, mlp.py, attention.py, model.py and training.py hold the formulas. refuted.py holds wrong
+ones that circulate, and misprints.py computes those. core.py says what a formula is. `minigpt
 formulas` prints them all.
 """
 
@@ -35,12 +34,15 @@ REFUTED = {r.id: r for r in refuted.REFUTED}
 
 
 def formula(id: str) -> Formula:
-    """A formula by its id, such as "layer_norm.forward". Raises ValueError with the nearest id."""
+    """Return a formula by its id, such as "layer_norm.forward".
+
+    Raises ValueError with the nearest id.
+    """
     return _find(id, FORMULAS, "formula")
 
 
 def refutation(id: str) -> Refuted:
-    """A refuted formula by its id, such as "flash.inverse_rescale".
+    """Return a refuted formula by its id, such as "flash.inverse_rescale".
 
     Raises ValueError with the nearest id.
     """
@@ -48,21 +50,20 @@ def refutation(id: str) -> Refuted:
 
 
 def formula_of(function: str) -> Formula:
-    """The first formula that a function of the contract claims to be: "softmax_backward" ->
-    softmax.backward.
+    """Return the first formula that a function of the contract computes.
 
-    Raises ValueError if there is none.
+    For example "softmax_backward" gives softmax.backward. Raises ValueError if there is none.
     """
     for one in FORMULAS.values():
         if one.functions and one.functions[0] == function:
             return one
-    raise ValueError(f"no formula is that of {function}")
+    raise ValueError(f"no formula belongs to {function}")
 
 
 def formulas_of(function: str, approximate: str = "tanh") -> list[Formula]:
-    """What a function of the contract computes: one formula for a forward, one for each gradient of
-    a backward.
+    """Return what a function of the contract computes.
 
+    That is one formula for a forward, and one for each gradient of a backward.
     approximate: which GELU. Raises ValueError if there is none.
     """
     pair = pair_of(function)

@@ -1,4 +1,4 @@
-"""Formulas of attention, of positions, and of flash attention's running softmax."""
+"""Formulas of attention, of positions, and of flash attention's online softmax."""
 
 import math
 
@@ -16,9 +16,9 @@ ONLINE = np.array([1.0, 3.0, 2.0, 5.0])
 
 
 def weights(ops, q, k, window=None):
-    """P of any implementation: its output for the identity as the values.
+    """Return P of any implementation: its output for the identity matrix as v.
 
-    q is scaled, for hs becomes Tk.
+    q is scaled, because hs becomes Tk.
     """
     hs, Tk = q.shape[-1], k.shape[2]
     wide = [(0, 0), (0, 0), (0, 0), (0, Tk - hs)]
@@ -34,7 +34,7 @@ def weights(ops, q, k, window=None):
 
 
 def attention_slope(which):
-    """Central differences of attention in q, k or v."""
+    """Return central differences of attention in q, k or v."""
 
     def f(x):
         args = [Q, K, V]
@@ -45,7 +45,7 @@ def attention_slope(which):
 
 
 def by_formulas():
-    """dS, dQ, dK, dV as matrix formulas, for each head."""
+    """Return dS, dQ, dK, dV for each head, as matrix formulas."""
     P = weights(layers, Q, K)
     dV = P.swapaxes(-1, -2) @ DOUT
     dP = DOUT @ V.swapaxes(-1, -2)
@@ -54,7 +54,10 @@ def by_formulas():
 
 
 def online(x):
-    """(m, l) after each number: the running maximum, and the sum of exp(x - m) so far."""
+    """Return (m, l) after each number.
+
+    m is the maximum so far, l the sum of exp(x - m) so far.
+    """
     m, total, rows = -math.inf, 0.0, []
     for number in x:
         m_next = max(m, number)
@@ -65,8 +68,9 @@ def online(x):
 
 
 def online_attention():
-    """The last row of causal attention, one key after the other: o and l are rescaled whenever the
-    maximum rises.
+    """Return the last row of causal attention, computed key by key.
+
+    o and l are rescaled whenever the maximum rises.
     """
     q, m, total, o = Q[0, 0, -1], -math.inf, 0.0, np.zeros(2)
     for k, v in zip(K[0, 0], V[0, 0], strict=True):
@@ -78,7 +82,10 @@ def online_attention():
 
 
 def moved(PE, k):
-    """The rows of PE, k positions further on, by rotating each (sin, cos) pair."""
+    """Return the rows of PE, k positions further.
+
+    Each (sin, cos) pair is rotated.
+    """
     C = PE.shape[1]
     angles = k / 10000 ** (2 * np.arange(C // 2) / C)  # (C / 2,)
     sine, cosine = PE[:, 0::2], PE[:, 1::2]
@@ -89,7 +96,10 @@ def moved(PE, k):
 
 
 def variance_of_products(hs):
-    """The variance of q.k over 200,000 pairs of normal vectors, as a fraction of hs, to one digit."""
+    """Return the variance of q.k as a fraction of hs, to one digit.
+
+    It is taken over 200,000 pairs of normal vectors.
+    """
     rng = np.random.default_rng(0)
     return round(
         float((rng.normal(size=(200_000, hs)) * rng.normal(size=(200_000, hs))).sum(-1).var()) / hs,
@@ -112,7 +122,7 @@ FORMULAS = [
     ),
     of_contract(
         "attention.weights",
-        "attention weights: each query's row sums to 1, and what comes later weighs 0",
+        "attention weights: each query's row sums to 1, and later keys have weight 0",
         r"P = \mathrm{softmax}\Big(\frac{Q K^\top}{\sqrt{hs}} + M\Big), \quad \sum_j P_{ij} = 1",
         "P = softmax(Q K^T / sqrt(hs) + M), rows sum to 1",
         "Vaswani et al. 2017, equation 1",
@@ -133,7 +143,7 @@ FORMULAS = [
         "attention.mask",
         "fewer queries than keys: the queries are the last ones",
         r"j \text{ visible to } i \iff j \le i + (T_k - T_q)",
-        "query i sees key j where j <= i + (Tk - Tq)",
+        "query i sees key j if j <= i + (Tk - Tq)",
         "GPT-2's code (attention_mask), FlashAttention 2.1 and later",
         "attention_forward",
         "equal scores, Tq = 2 of Tk = 3: weights 1/2 1/2 0 and 1/3 1/3 1/3",
@@ -262,7 +272,7 @@ FORMULAS = [
     ),
     of_contract(
         "positions.shift",
-        "k positions further is a rotation, the same one everywhere",
+        "k positions further is a rotation, the same at every position",
         r"PE_{pos+k} = R_k\, PE_{pos}",
         "PE(pos + k) = R_k PE(pos), R_k rotating each (sin, cos) pair",
         "Vaswani et al. 2017, section 3.5",
@@ -283,7 +293,7 @@ FORMULAS = [
     ),
     of_library(
         "flash.log_sum_exp",
-        "what flash attention keeps of a row: one number",
+        "what flash attention stores per row: one number",
         r"L = m + \log \ell = \log \sum_j e^{x_j}",
         "L = m + log l = log sum exp x",
         "Dao 2023 (FlashAttention-2), algorithm 1",
@@ -325,7 +335,7 @@ FORMULAS = [
         "the rows of dS sum to 0: a bias on all keys changes nothing",
         r"\sum_j dS_{ij} = 0 \;\Rightarrow\; \frac{\partial L}{\partial b_K} = \sum_j dK_j = 0",
         "sum_j dS_ij = 0, so the gradient of the keys' bias, sum_j dK_j, is 0",
-        "softmax does not see a constant; derived in notebook 05",
+        "softmax ignores an added constant; derived in notebook 05",
         "attention_backward attention_forward",
         "two heads, T = 3, hs = 2: dK summed over the keys",
         lambda ops: flat(back(ops, "attention", DOUT, Q, K, V)[1].sum(axis=2)),

@@ -1,12 +1,10 @@
-"""What a formula is here: something printed in a paper, the functions that claim to be it, and a
-worked example that judges them.
+"""What a formula is: printed in a paper, claimed by functions, and tested.
 
 A formula is evaluated on one small example in several ways: by the loops of by_hand.py, by the
-NumPy of layers/, by the kernel, by the formula written out once more, by central differences where
-it is a derivative, and as numbers worked out elsewhere (golden). They agree, or it fails. In a
-notebook a formula shows itself as LaTeX and a table; str() is the same for a terminal.
-Left out: proof on many shapes. That is what minigpt/checks/ does; `proofs()` says which checks
-those are.
+NumPy of layers/, by the kernel, by the formula written out again, by central differences if it is a
+derivative, and as numbers worked out elsewhere (golden). If they disagree, it fails. In a notebook
+a formula shows itself as LaTeX and a table; str() is the same for a terminal. Left out: tests on
+many shapes. minigpt/checks/ does that; `checks()` names those checks.
 """
 
 import importlib
@@ -23,10 +21,16 @@ CONTRACT_WAYS = {"loops": "minigpt.by_hand", "NumPy": "minigpt.layers", "kernel"
 # the largest error allowed: float64, float32, a literal of ten digits
 DOUBLE, SINGLE, LITERAL = 1e-10, 2e-5, 6e-10
 DIFFERENCES = 1e-8  # central differences in float64
+# the other ways to evaluate a formula of the contract: label, where, tolerance
+OTHER_WAYS = {
+    "literal": ("written out", "the formula, as printed", DOUBLE),
+    "differences": ("central differences", "(f(x + h) - f(x - h)) / 2h", DIFFERENCES),
+    "golden": ("golden", "worked out elsewhere, to ten digits", LITERAL),
+}
 
 
 class Row(NamedTuple):
-    """One way to evaluate a formula, and how far it is from the first way."""
+    """One way to evaluate a formula, and its error against the first way."""
 
     way: str
     where: str  # the function that was called
@@ -47,16 +51,16 @@ class Formula(NamedTuple):
     latex: str
     text: str  # the same in ASCII
     source: str  # paper and equation or section
-    # which claim to be it: of the contract by name, others with their module
+    # the functions that claim to be it: of the contract by name, others with their module
     functions: tuple[str, ...]
     example: str  # the inputs, in words
-    # of an implementation's functions; None if it is not in the contract
+    # computes it with an implementation's functions; None if it is not in the contract
     evaluate: Callable[[object], object] | None
-    # further ways: label -> where, value, tolerance
+    # other ways: label -> where, value, tolerance
     others: dict[str, tuple[str, Callable[[], object], float]]
 
     def rows(self, ops: object = None) -> list[Row]:
-        """Every way evaluated, the first being the one to agree with.
+        """Return every way evaluated; the others must agree with the first.
 
         ops: one more implementation, such as a learner's file.
         """
@@ -94,14 +98,16 @@ class Formula(NamedTuple):
         return ways
 
     def error(self) -> float:
-        """The largest error of all ways, each as a fraction of what it is allowed: at most 1 where
-        the formula holds.
+        """Return the largest error of all ways, as a fraction of its tolerance.
+
+        It is at most 1 if the formula holds.
         """
         return max(row.error / row.tolerance for row in self.rows())
 
-    def proofs(self) -> list[str]:
-        """The names of the checks, on other shapes and with random numbers, that call the formula's
-        functions.
+    def checks(self) -> list[str]:
+        """Return the names of the checks that call the formula's functions.
+
+        They use other shapes and random numbers.
         """
         from minigpt.checks import ALL_CHECKS
 
@@ -112,7 +118,10 @@ class Formula(NamedTuple):
         return self.show()
 
     def show(self, ops: object = None) -> str:
-        """The formula and its rows as text. ops: one more implementation."""
+        """Return the formula and its rows as text.
+
+        ops: one more implementation.
+        """
         head = [
             f"{self.id}: {self.name}",
             f"    {self.text}",
@@ -147,26 +156,29 @@ class Formula(NamedTuple):
 
 
 class Refuted(NamedTuple):
-    """A formula that circulates and is wrong, and the number that shows it."""
+    """A wrong formula that circulates, and the number that shows it."""
 
     id: str
     claim: str  # as it is printed, in words or in ASCII
     latex: str
     where: str  # what kind of source prints it
     right: str  # what is right
-    source: str  # of what is right
-    shows: str  # what the two numbers are of
-    numbers: Callable[[], tuple[object, object]]  # what the claim gives, and what is right
+    source: str  # of the right formula
+    shows: str  # what the two numbers measure
+    numbers: Callable[[], tuple[object, object]]  # the number of the claim, and the right one
     printed: tuple[float, float]  # the two numbers, to the digits printed here
 
     def evidence(self) -> tuple[float, float]:
-        """The claim's number and the right one, computed now."""
+        """Return the claim's number and the right one, computed now."""
         with np.errstate(all="ignore"):
             claimed, right = self.numbers()
         return float(claimed), float(right)
 
     def holds(self) -> bool:
-        """The refutation is as printed, to three digits, and the two numbers differ."""
+        """Return whether the two numbers are as printed, and differ.
+
+        They are compared to three digits.
+        """
         got = self.evidence()
         alike = all(
             abs(a - b) <= 5e-4 * abs(b) + 1e-9 for a, b in zip(got, self.printed, strict=True)
@@ -211,25 +223,23 @@ def of_contract(
     functions: str,
     example: str,
     evaluate: Callable[[object], object],
-    golden: object = None,
-    differences: Callable[[], object] | None = None,
-    literal: Callable[[], object] | None = None,
+    **others: object,
 ) -> Formula:
-    """A formula that functions of the contract claim to be.
+    """Return a formula that functions of the contract claim to be.
 
-    functions: their names, with spaces between; golden: numbers worked out elsewhere; differences:
-    the derivative by central differences; literal: the formula written out once more, another way.
+    functions: their names, separated by spaces. others: the other ways by name. `golden` are
+    numbers worked out elsewhere, `differences` computes the derivative by central differences, and
+    `literal` computes the formula written out in another way.
     """
-    others: dict[str, tuple] = {}
-    if literal is not None:
-        others["written out"] = ("the formula, as printed", literal, DOUBLE)
-    if differences is not None:
-        others["central differences"] = ("(f(x + h) - f(x - h)) / 2h", differences, DIFFERENCES)
-    if golden is not None:
-        others["golden"] = ("worked out elsewhere, to ten digits", lambda: golden, LITERAL)
-    return Formula(
-        id, name, latex, text, source, tuple(functions.split()), example, evaluate, others
-    )
+    ways: dict[str, tuple] = {}
+    for way, (label, where, tolerance) in OTHER_WAYS.items():
+        if way in others:
+            given = others.pop(way)
+            value = given if way != "golden" else lambda numbers=given: numbers
+            ways[label] = (where, value, tolerance)
+    if others:
+        raise TypeError(f"of_contract: {id} has {', '.join(others)}, but must have only ways")
+    return Formula(id, name, latex, text, source, tuple(functions.split()), example, evaluate, ways)
 
 
 def of_library(
@@ -242,23 +252,25 @@ def of_library(
     ways: dict,
     golden: object = None,
 ) -> Formula:
-    """A formula outside the contract.
+    """Return a formula outside the contract.
 
-    ways: label -> (function with its module, value), the first being the formula written out.
+    ways: label -> (function with its module, value). The first is the formula written out.
     """
     others = {
         label: (where, value, SINGLE if label == "kernel" else DOUBLE)
         for label, (where, value) in ways.items()
     }
     if golden is not None:
-        others["golden"] = ("worked out elsewhere, to ten digits", lambda: golden, LITERAL)
+        label, where, tolerance = OTHER_WAYS["golden"]
+        others[label] = (where, lambda: golden, tolerance)
     functions = tuple(where for where, _ in ways.values() if "." in where and " " not in where)
     return Formula(id, name, latex, text, source, functions, example, None, others)
 
 
 def implementation(package: str) -> ModuleType | SimpleNamespace | None:
-    """The contract's functions of one implementation, to be asked in float64; None for the kernels
-    where Numba is not installed.
+    """Return the contract's functions of one implementation, for float64 arrays.
+
+    None stands for the kernels if Numba is not installed.
     """
     if package != "kernels":
         return importlib.import_module(package)
@@ -272,20 +284,21 @@ def implementation(package: str) -> ModuleType | SimpleNamespace | None:
 
 
 def numbers(seed: int, *shape: int) -> np.ndarray:
-    """Normal numbers of two digits, so that an example can be typed in."""
+    """Return normal numbers of two digits, so that an example can be typed in."""
     return np.round(np.random.default_rng(seed).normal(size=shape), 2)
 
 
 def flat(*arrays: object) -> np.ndarray:
-    """All numbers of some arrays in one row, None left out."""
+    """Return all numbers of some arrays in one row, without None."""
     return np.concatenate(
         [np.asarray(array, dtype=np.float64).ravel() for array in arrays if array is not None]
     )
 
 
 def difference(value: np.ndarray, want: np.ndarray) -> float:
-    """The largest |value - want| / (1 + |want|); infinity where the shapes differ or a number is
-    NaN.
+    """Return the largest |value - want| / (1 + |want|).
+
+    It is infinity if the shapes differ or a number is NaN.
     """
     if value.shape != want.shape or np.isnan(value).any():
         return float("inf")
@@ -296,24 +309,27 @@ def difference(value: np.ndarray, want: np.ndarray) -> float:
 
 
 def short(value: np.ndarray, most: int = 6) -> str:
-    """At most six numbers of an array."""
+    """Return at most six numbers of an array, as text."""
     row = value.ravel()
     more = " ..." if row.size > most else ""
     return " ".join(f"{number:.4g}" for number in row[:most]) + more
 
 
 def out(function, *args):
-    """A forward's output, without its cache."""
+    """Return a forward's output, without its cache."""
     return function(*args)[0]
 
 
 def back(ops, name, dout, *args):
-    """The gradients of a function's inputs: its forward, and its backward on what that kept."""
+    """Return the gradients of a function's inputs.
+
+    The forward runs, and then the backward on the forward's cache.
+    """
     return getattr(ops, f"{name}_backward")(dout, getattr(ops, f"{name}_forward")(*args)[1])
 
 
 def slope(f, x, dout):
-    """The derivative of sum(dout * f(x)) at x, by central differences."""
+    """Return the derivative of sum(dout * f(x)) at x, by central differences."""
     return numerical_gradient(
         lambda at: float(np.sum(dout * f(at))), np.asarray(x, dtype=np.float64)
     )

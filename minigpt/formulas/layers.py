@@ -1,5 +1,6 @@
-"""Formulas of the layers that look at one token at a time: linear, softmax, loss, layer norm,
-embedding, dropout.
+"""Formulas of the layers that treat each token by itself.
+
+Linear, softmax, loss, layer norm, embedding, dropout.
 """
 
 import math
@@ -44,7 +45,7 @@ FORMULAS = [
         "a constant added to all logits changes nothing",
         r"\mathrm{softmax}(z + c) = \mathrm{softmax}(z)",
         "softmax(z + c) = softmax(z)",
-        "e^(z+c) = e^c e^z cancels; this is why m may be subtracted",
+        "e^(z+c) = e^c e^z cancels; so m may be subtracted",
         "softmax_forward",
         "z = [2, 1, 0.1] + 1000, where exp alone overflows",
         lambda ops: out(ops.softmax_forward, Z + 1000.0),
@@ -67,7 +68,8 @@ FORMULAS = [
         "cross-entropy: the surprise of the right token, in nats",
         r"L = -\frac{1}{N} \sum_n \log p_n[y_n]",
         "L = -1/N sum_n log p_n[y_n]",
-        "Radford et al. 2018 (GPT-1), equation 1, as a mean and with its sign turned; Shannon 1948",
+        "Radford et al. 2018 (GPT-1), equation 1, as a mean and with the opposite sign; "
+        "Shannon 1948",
         "cross_entropy_forward",
         "logits [2, 1, 0.1], the right token is 0",
         lambda ops: out(ops.cross_entropy_forward, Z[None], np.array([0])),
@@ -105,7 +107,7 @@ FORMULAS = [
         "linear layer",
         r"y_o = \sum_i x_i W_{io} + b_o",
         "y = x W + b",
-        "Vaswani et al. 2017, equation 2 (a part of it)",
+        "Vaswani et al. 2017, equation 2 (one of its terms)",
         "linear_forward",
         "x (2, 3), W (3, 4), b (4,), of two digits",
         lambda ops: out(ops.linear_forward, X, W, BIAS),
@@ -146,7 +148,7 @@ FORMULAS = [
     ),
     of_contract(
         "layer_norm.forward",
-        "layer norm: each token to mean 0 and variance 1, then stretched and moved",
+        "layer norm: each token to mean 0 and variance 1, then scaled and shifted",
         r"y = \gamma \odot \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta, \quad \sigma^2 = "
         r"\frac{1}{C} \sum_c (x_c - \mu)^2",
         "y = gamma * (x - mean) / sqrt(var + eps) + beta, var divided by C",
@@ -187,7 +189,7 @@ FORMULAS = [
     ),
     of_contract(
         "layer_norm.invariant",
-        "moving and stretching a token changes nothing",
+        "shifting and scaling a token changes nothing",
         r"\mathrm{LN}(a x + c) = \mathrm{LN}(x), \quad a > 0, \epsilon \to 0",
         "LN(a x + c) = LN(x) for a > 0 and eps -> 0",
         "Ba, Kiros and Hinton 2016, section 5.1, table 1 (re-scaling and re-centering)",
@@ -212,7 +214,7 @@ FORMULAS = [
         "embedding.backward",
         "embedding, backward: a token that occurs twice gets both gradients",
         r"\frac{\partial L}{\partial E_v} = \sum_{t:\, \mathrm{id}_t = v} g_t",
-        "dE_v = sum of g_t over the places t where id_t = v",
+        "dE_v = sum of g_t over the positions t with id_t = v",
         "the product with a one-hot row; derived in notebook 02",
         "embedding_backward embedding_forward",
         "ids [2, 0, 2], a table (4, 3)",
@@ -221,7 +223,7 @@ FORMULAS = [
     ),
     of_contract(
         "dropout.forward",
-        "dropout, inverted: what is kept is scaled up",
+        "dropout, inverted: kept numbers are scaled up",
         r"y = \frac{x \odot m}{1 - p}, \quad m \sim \mathrm{Bernoulli}(1 - p)",
         "y = x * m / (1 - p)",
         "Srivastava et al. 2014, section 10 (the scaling in training)",

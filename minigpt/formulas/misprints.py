@@ -1,8 +1,7 @@
-"""What the formulas of refuted.py give, which circulate and are wrong: those that take more than a
-line are written out here.
+"""Compute what the wrong formulas of refuted.py give.
 
-Some take a flag that turns the wrong one into the right one, so that a single place tells them
-apart.
+Those that take more than one line are written out here.
+Some take a flag that makes the wrong formula right, so that the difference is in a single place.
 """
 
 import math
@@ -31,19 +30,20 @@ def sine_only(T, C):
 
 
 def spread_of_products(PE, k=5):
-    """How much the product of two rows, k apart, differs from place to place."""
+    """Return how much the product of two rows, k apart, varies with position."""
     products = (PE[:-k] * PE[k:]).sum(-1)
     return float(products.max() - products.min())
 
 
 def normalised(position, T):
-    """The sine of the lowest frequency at a position mapped to [-1, 1]."""
+    """Return the lowest-frequency sine of a position mapped to [-1, 1]."""
     return math.sin(2 * position / (T - 1) - 1)
 
 
 def attention_sees_order(add_first):
-    """How much attention's output moves, apart from the exchange itself, when two tokens change
-    places (no mask).
+    """Return how much attention's output changes if two tokens are swapped.
+
+    There is no mask, and the swap itself is undone.
     """
     x, PE = numbers(60, 4, 4), layers.sinusoidal_positions(4, 4)
     swapped = x[[1, 0, 2, 3]]
@@ -56,7 +56,10 @@ def attention_sees_order(add_first):
 
 
 def flash_as_printed(inverse):
-    """The last row of attention by FlashAttention-2's algorithm 1, one key after the other."""
+    """Return the last row of attention by FlashAttention-2's algorithm 1.
+
+    The keys are taken one by one.
+    """
     q, m, total, o = Q[0, 0, -1], -math.inf, 0.0, np.zeros(2)
     for k, v in zip(K[0, 0], V[0, 0], strict=True):
         s = float(q @ k) / math.sqrt(2)
@@ -72,21 +75,27 @@ def flash_as_printed(inverse):
 
 
 def masked_after_softmax():
-    """The sum of the first query's weights, where the mask zeroes probabilities instead of scores."""
+    """Return the sum of the first query's weights.
+
+    The mask sets probabilities to 0 instead of scores to -inf.
+    """
     S = Q[0, 0] @ K[0, 0].T / math.sqrt(2)
     P = np.exp(S) / np.exp(S).sum(-1, keepdims=True)
     return float(np.tril(P)[0].sum())
 
 
 def upper_left():
-    """Which fraction of 4 keys the last of 2 queries sees."""
+    """Return which fraction of 4 keys the last of 2 queries sees."""
     return float(np.tril(np.ones((2, 4)))[-1].mean()), float(
         (weights(layers, np.zeros((1, 1, 2, 2)), np.zeros((1, 1, 4, 2)))[0, 0, -1] > 0).mean()
     )
 
 
 def slope_of_layer_norm(outside):
-    """dx[0] of layer norm with gamma random; `outside`: gamma multiplied after the two means."""
+    """Return dx[0] of layer norm with a random gamma.
+
+    outside: gamma is multiplied after the two means.
+    """
     x, gamma, g = np.array([[1.0, 2.0, 3.0, 4.0]]), numbers(5, 4), numbers(7, 1, 4)
     rstd = 1 / math.sqrt(x.var() + 1e-5)
     xhat = (x - x.mean()) * rstd
@@ -96,7 +105,7 @@ def slope_of_layer_norm(outside):
 
 
 def reshaped_keys():
-    """dK[0, 0, 0, 1] where a reshape stands for the transpose of dS."""
+    """Return dK[0, 0, 0, 1] with a reshape instead of the transpose of dS."""
     P = weights(layers, Q, K)
     dP = DOUT @ V.swapaxes(-1, -2)
     dS = P * (dP - (dP * P).sum(-1, keepdims=True))
@@ -105,7 +114,10 @@ def reshaped_keys():
 
 
 def fancy_embedding():
-    """The gradient of token 2's first channel, which occurs twice, by dE[ids] += g."""
+    """Return token 2's first gradient by dE[ids] += g.
+
+    Token 2 occurs twice.
+    """
     ids, g = np.array([2, 0, 2]), np.ones((3, 3))
     dE = np.zeros((4, 3))
     dE[ids] += g
@@ -115,15 +127,16 @@ def fancy_embedding():
 
 
 def nucleus(cross):
-    """How many tokens of probabilities 0.4, 0.3, 0.2, 0.1 top-p keeps at p = 0.6."""
+    """Return how many of 0.4, 0.3, 0.2, 0.1 top-p keeps at p = 0.6."""
     cumulative = np.cumsum([0.4, 0.3, 0.2, 0.1])
     before = cumulative - [0.4, 0.3, 0.2, 0.1]
     return float(((before < 0.6) if cross else (cumulative <= 0.6)).sum())
 
 
 def decayed_by_adam(apart):
-    """How far one step moves a weight of 1 whose gradient is 0.01 (lr 0.1, wd 0.1), beyond a step
-    without decay.
+    """Return how far the decay of one step moves a weight of 1.
+
+    The gradient is 0.01, lr 0.1, wd 0.1. A step without decay is subtracted.
     """
 
     def step(g):
@@ -134,7 +147,10 @@ def decayed_by_adam(apart):
 
 
 def softmax_diagonal():
-    """dz[1] by the diagonal alone, for z = [2, 1, 0.1] and g = [1, 0, 0]."""
+    """Return dz[1] with only the diagonal of softmax's Jacobian.
+
+    z = [2, 1, 0.1] and g = [1, 0, 0].
+    """
     z = np.array([2.0, 1.0, 0.1])
     p, _ = layers.softmax_forward(z)
     return float((p * (1 - p) * np.array([1.0, 0.0, 0.0]))[1])
@@ -154,7 +170,7 @@ def _without_mask(qkv, n_head, causal, *rest):
 
 
 def later_token(masked):
-    """How far the logits at the first of 3 places move when the third token changes."""
+    """Return how far the first logits change with the third token."""
     ops = "numpy" if masked else overlay({"multi_head_attention_forward": _without_mask})
     model = GPT(CONFIG, ops=ops, params=gpt(CONFIG, "numpy").params)
     one, other = (model.forward(np.array([[1, 3, last]]))[0][0, 0] for last in (1, 4))

@@ -63,7 +63,7 @@ FORMULAS = [
     ),
     of_contract(
         "gelu.symmetry",
-        "what GELU gives on both sides differs by x",
+        "gelu(x) - gelu(-x) is x",
         r"\mathrm{GELU}(x) - \mathrm{GELU}(-x) = x",
         "GELU(x) - GELU(-x) = x",
         "Phi(x) + Phi(-x) = 1",
@@ -90,7 +90,7 @@ FORMULAS = [
     ),
     of_contract(
         "relu.backward",
-        "ReLU, backward: what was negative gets nothing",
+        "ReLU, backward: negative inputs get no gradient",
         r"\frac{\partial L}{\partial x} = g \cdot 1[x > 0]",
         "dx = g where x > 0, else 0",
         "the slope is 0 or 1; at 0 by convention 0",

@@ -1,6 +1,4 @@
-"""Formulas of the whole model: the block, the tied head, what it is made of at the start, and what
-it costs.
-"""
+"""Formulas of the whole model: block, tied head, initialization, and cost."""
 
 import math
 
@@ -21,8 +19,9 @@ STREAM, DSTREAM = numbers(30, 1, 3, 4), numbers(31, 1, 3, 4)
 
 
 def parameters(config):
-    """Numbers of two digits for every parameter: random gains and biases, so that none can be
-    forgotten unseen.
+    """Return numbers of two digits for every parameter.
+
+    Gains and biases are random too, so that leaving one out is noticed.
     """
     shapes = initial_parameters(config, 0).items()
     return {name: numbers(40 + i, *array.shape) for i, (name, array) in enumerate(shapes)}
@@ -91,7 +90,10 @@ def head_slope():
 
 
 def spread(config, name):
-    """The standard deviation of a parameter's initial numbers, as a multiple of 0.02, to one digit."""
+    """Return the standard deviation of a parameter's initial numbers.
+
+    It is a multiple of 0.02, to one digit.
+    """
     return round(float(initial_parameters(config, 0)[name].std()) / 0.02, 1)
 
 
@@ -102,7 +104,7 @@ FOUR_SIZES = ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")
 FORMULAS = [
     of_contract(
         "block.pre_norm",
-        "a block of GPT-2: the sum goes round both parts",
+        "a block of GPT-2: the residual stream goes around both sublayers",
         r"x \leftarrow x + \mathrm{MHA}(\mathrm{LN}_1(x)), \quad x \leftarrow x + "
         r"\mathrm{MLP}(\mathrm{LN}_2(x))",
         "x = x + MHA(LN1(x)); x = x + MLP(LN2(x))",
@@ -126,7 +128,7 @@ FORMULAS = [
     ),
     of_contract(
         "block.backward",
-        "a block of GPT-2, backward: the gradient goes round, as well as through",
+        "a block of GPT-2, backward: the gradient goes around the sublayers and through them",
         r"g' = g + \mathrm{LN}_2^\top \mathrm{MLP}^\top g, \quad"
         r" \frac{\partial L}{\partial x} = g' + \mathrm{LN}_1^\top \mathrm{MHA}^\top g'",
         "g' = g + LN2'(MLP'(g)); dx = g' + LN1'(MHA'(g'))",
@@ -195,11 +197,11 @@ FORMULAS = [
     ),
     of_library(
         "gpt.flops",
-        "multiplications and additions of a step: six for each weight and token, and attention's",
+        "FLOPs of a step: six for each weight and token, and those of attention",
         r"6 N_{W} \cdot BT + 12\, n\, C\, T \cdot BT, \quad N_W = 12 C^2 n + V C",
-        "6 N_W B T + 12 n C T B T, N_W the weights of all products",
-        "Kaplan et al. 2020, section 2.1 (without attention's part: their C = 6N); a product costs "
-        "once forward, twice backward",
+        "6 N_W B T + 12 n C T B T, N_W the weights of all matrix products",
+        "Kaplan et al. 2020, section 2.1 (without the FLOPs of attention: their C = 6N); a "
+        "product costs once forward, twice backward",
         "GPT-2, B = 1, T = 1024",
         {
             "written out": (
@@ -215,7 +217,7 @@ FORMULAS = [
         r"W \sim N(0, 0.02^2), \quad W_{proj} \sim N\big(0, 0.02^2 / (2n)\big)",
         "N(0, 0.02); c_proj: N(0, 0.02 / sqrt(2 n_layer))",
         "Radford et al. 2019 (GPT-2), section 2.3; 2 n_layer as in nanoGPT",
-        "2 layers: the spreads as multiples of 0.02, to one digit",
+        "2 layers: the standard deviations as multiples of 0.02, to one digit",
         {
             "written out": ("1, 1 / sqrt(4)", lambda: [1.0, 0.5]),
             "minigpt": (

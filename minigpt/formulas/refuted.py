@@ -1,9 +1,8 @@
-"""Formulas that circulate and are wrong, each with the number that refutes it: computed here, not
-quoted.
+"""Wrong formulas that circulate, each with a number that refutes it.
 
-They are found in introductory articles, in papers' own pseudocode, and in code that trains all the
-same, a little worse. What a wrong formula gives is computed in its line, or in misprints.py where
-that takes more.
+The number is computed here, not quoted. Such formulas are found in introductory articles, in the
+pseudocode of papers, and in code that still trains, a little worse. What a wrong formula gives is
+computed in its entry, or in misprints.py if that takes more than a line.
 """
 
 import math
@@ -57,8 +56,8 @@ REFUTED = [
         "LayerNorm(x + gH) = x + g H / sqrt(d) * sigmoid(W H + b)",
         r"\mathrm{LN}(x + gH) \ne x + \frac{g H}{\sqrt d}\, \mathrm{sigmoid}(W H + b)",
         ARTICLES,
-        "gamma (x - mean) / sqrt(var + eps) + beta: no sigmoid and no matrix, and before gamma and "
-        "beta its mean is 0",
+        "gamma (x - mean) / sqrt(var + eps) + beta: no sigmoid and no matrix, and its mean is "
+        "0 before gamma and beta",
         "Ba, Kiros and Hinton 2016, equations 3 and 4",
         "the mean of the output for x = H = [1, 2, 3, 4], d = 4, and with g = 1, W = b = 0, gamma "
         "= 1, beta = 0",
@@ -73,10 +72,10 @@ REFUTED = [
         "positions are normalised to [-1, 1] before the sine",
         r"PE_{pos} \ne \sin\Big(\frac{2\,pos}{T - 1} - 1\Big)",
         ARTICLES,
-        "the absolute position: else position 3 of a text of 8 is another vector than position 3 "
-        "of a text of 16",
+        "the absolute position: otherwise position 3 of a text of 8 is another vector than "
+        "position 3 of a text of 16",
         "Vaswani et al. 2017, section 3.5",
-        "the first channel at position 3, for T = 8 less that for T = 16",
+        "the first channel at position 3, for T = 8 minus that for T = 16",
         lambda: (
             normalised(3, 8) - normalised(3, 16),
             layers.sinusoidal_positions(8, 4)[3, 0] - layers.sinusoidal_positions(16, 4)[3, 0],
@@ -88,8 +87,8 @@ REFUTED = [
         "PE(i, j) = sin(i / 10000^(2j/d)), for every channel j",
         r"PE_{ij} \ne \sin\big(i / 10000^{2j/d}\big)",
         ARTICLES,
-        "sines and cosines in pairs, which share a frequency: then the product of two rows depends "
-        "on their distance alone",
+        "sines and cosines in pairs that share a frequency: then the product of two rows "
+        "depends only on their distance",
         "Vaswani et al. 2017, section 3.5",
         "how much the product of rows 5 apart varies over 100 places, d = 512",
         lambda: (
@@ -114,10 +113,10 @@ REFUTED = [
         "positional encoding is added to the result of self-attention",
         r"h \ne \mathrm{Attention}(x) + PE",
         ARTICLES,
-        "to the embeddings, before the first block: attention without a mask does not see the "
-        "order of its tokens",
+        "to the embeddings, before the first block: attention without a mask ignores the order "
+        "of its tokens",
         "Radford et al. 2018 (GPT-1), equation 2",
-        "how much attention's output moves when two tokens change places, apart from the exchange",
+        "how much attention's output changes if two tokens are swapped, apart from the swap",
         lambda: (attention_sees_order(False), attention_sees_order(True)),
         (0.0, 0.900003),
     ),
@@ -134,10 +133,10 @@ REFUTED = [
     ),
     Refuted(
         "attention.upper_left",
-        "the causal mask is tril(ones(Tq, Tk)), also where there are more keys than queries",
+        "the causal mask is tril(ones(Tq, Tk)), even with more keys than queries",
         r"\mathrm{visible} \ne \mathrm{tril}(1_{T_q \times T_k})",
         "PyTorch's is_causal (issues 103082 and 108108)",
-        "aligned to the lower right: the last query is the newest token and sees every key",
+        "aligned at the lower right: the last query is the newest token and sees every key",
         "FlashAttention 2.1; PyTorch issue 108108",
         "which fraction of 4 keys the last of 2 queries sees",
         upper_left,
@@ -159,7 +158,7 @@ REFUTED = [
         "dK = reshape(dS) Q / sqrt(hs)",
         r"dK \ne \mathrm{reshape}(dS)\, Q / \sqrt{hs}",
         "a public NumPy transformer",
-        "the transpose: for Tq = Tk the shapes agree, and no shape check sees it",
+        "the transpose: for Tq = Tk the shapes agree, and no shape check notices it",
         "derived in notebook 05",
         "dK of the first key, second channel, two heads of random numbers, T = 3",
         lambda: (reshaped_keys(), back(layers, "attention", DOUT, Q, K, V)[1][0, 0, 0, 1]),
@@ -198,7 +197,7 @@ REFUTED = [
         "the derivative of softmax is p (1 - p)",
         r"\frac{\partial p_i}{\partial z_j} \ne p_i (1 - p_i)",
         MISTAKES,
-        "that is the diagonal alone; off it the derivative is -p_i p_j",
+        "that is only the diagonal; off the diagonal the derivative is -p_i p_j",
         "the quotient rule; notebook 03",
         "dz[1] for z = [2, 1, 0.1] and g = [1, 0, 0]",
         lambda: (
@@ -211,7 +210,7 @@ REFUTED = [
     ),
     Refuted(
         "gelu.slope_without_cube",
-        "the slope of the tanh GELU holds sqrt(2/pi) (1 + 0.044715 x^2)",
+        "the derivative of the tanh GELU contains sqrt(2/pi) (1 + 0.044715 x^2)",
         r"\frac{d}{dx}(x + 0.044715 x^3) \ne 1 + 0.044715 x^2",
         MISTAKES,
         "3 * 0.044715 = 0.134145",
@@ -225,8 +224,8 @@ REFUTED = [
         "dE[ids] += g",
         r"\texttt{dE[ids] += g}",
         MISTAKES,
-        "np.add.at, or sort and add: with an index that occurs twice, NumPy's += keeps one of the "
-        "two",
+        "np.add.at, or sort and add: for an index that occurs twice, NumPy's += keeps one of "
+        "the two",
         "NumPy's documentation, indexing: assigning values to indexed arrays",
         "the gradient of a token that occurs twice, g = 1",
         fancy_embedding,
@@ -251,8 +250,8 @@ REFUTED = [
         "o = diag(exp(m - m'))^-1 o + P V",
         r"o' \ne \mathrm{diag}(e^{m - m'})^{-1} o + \tilde P V",
         "FlashAttention-2's paper, algorithm 1",
-        "without the inverse, as in its code: what is there was too large by exp(m' - m), and must "
-        "shrink",
+        "without the inverse, as in its code: the earlier sum was too large by exp(m' - m) and "
+        "must be scaled down",
         "flash-attention issue 991; 1303 on the next paper, which repeats it: an author says so, "
         "and that the code is right",
         "the first channel of the last of 3 queries",
@@ -264,7 +263,7 @@ REFUTED = [
         "top-p keeps the tokens whose cumulative probability is at most p",
         r"V^{(p)} \ne \{ i : \mathrm{cumsum}_i \le p \}",
         MISTAKES,
-        "the smallest set that reaches p: the token that crosses p is in",
+        "the smallest set that reaches p: the token that crosses p is included",
         "Holtzman et al. 2020, section 3.1",
         "how many of 0.4, 0.3, 0.2, 0.1 are kept at p = 0.6",
         lambda: (nucleus(False), nucleus(True)),
@@ -275,7 +274,8 @@ REFUTED = [
         "weight decay is wd * theta added to the gradient",
         r"g \leftarrow g + \lambda \theta \;\text{ in Adam}",
         "Adam of most libraries before 2018",
-        "apart from the gradient: Adam divides it by its own size, and the decay with it",
+        "apart from the gradient: Adam divides the gradient by its size, and would divide "
+        "the decay too",
         "Loshchilov and Hutter 2019, section 2",
         "what the decay of the first step adds (lr 0.1, wd 0.1, theta 1)",
         lambda: (decayed_by_adam(False), decayed_by_adam(True)),
@@ -319,10 +319,10 @@ REFUTED = [
         "GPT is a generative autoencoder: it reconstructs its input",
         r"L \ne -\sum_t \log p(u_t \mid u_1 \ldots u_n)",
         ARTICLES,
-        "autoregressive: each token is predicted from those before it, and a later one changes "
+        "autoregressive: each token is predicted from those before it, and later ones change "
         "nothing",
         "Radford et al. 2018 (GPT-1), equation 1",
-        "how much the logits at the first of 3 places move when the third token changes (the "
+        "how much the logits at the first of 3 positions change with the third token (the "
         "claim: no mask)",
         lambda: (later_token(masked=False), later_token(masked=True)),
         (0.25315, 0.0),

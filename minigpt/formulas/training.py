@@ -1,5 +1,6 @@
-"""Formulas of training and of sampling: AdamW, clipping, the schedule, Muon; temperature, top-k,
-top-p; units of the loss.
+"""Formulas of training and sampling.
+
+AdamW, clipping, the schedule, Muon; temperature, top-k, top-p; units of the loss.
 """
 
 import math
@@ -17,7 +18,7 @@ MATRIX = numbers(50, 3, 4)
 
 
 def written_adamw(weight_decay=0.01, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
-    """Algorithm 1 line by line, three steps, from theta = 1."""
+    """Return three steps of AdamW's algorithm, line by line, from theta = 1."""
     theta, m, v = [1.0, 1.0], [0.0, 0.0], [0.0, 0.0]
     for t, gradient in enumerate(GRADIENTS, start=1):
         for i, g in enumerate(gradient):
@@ -77,7 +78,10 @@ def written_schedule(step):
 
 
 def quintic_of_singular_values():
-    """The same polynomial applied to the singular values, which Muon never computes."""
+    """Return the polynomial of the singular values.
+
+    Muon itself never computes them.
+    """
     u, s, vt = np.linalg.svd(MATRIX, full_matrices=False)
     s = s / (math.sqrt(float((MATRIX**2).sum())) + 1e-7)
     for _ in range(5):
@@ -88,7 +92,8 @@ def quintic_of_singular_values():
 FORMULAS = [
     of_library(
         "adamw.step",
-        "AdamW: a step of the size of the learning rate, in the gradient's direction; decay apart",
+        "AdamW: a step of the size of the learning rate, in the gradient's direction; "
+        "decay separate",
         r"\hat m = \frac{m}{1 - \beta_1^t}, \; \hat v = \frac{v}{1 - \beta_2^t}, \quad"
         r" \theta \leftarrow \theta - \eta \lambda \theta - \eta \frac{\hat m}{\sqrt{\hat v} + "
         r"\epsilon}",
@@ -137,7 +142,7 @@ FORMULAS = [
     ),
     of_library(
         "schedule.cosine",
-        "the learning rate: up in a line, down in half a cosine",
+        "the learning rate: linear warm-up, then half a cosine down",
         r"\eta_{min} + \tfrac12 (1 + \cos \pi r)(\eta_{max} - \eta_{min}), \quad r = \frac{t - "
         r"w}{d - w}",
         "lr = min + (1 + cos(pi r))/2 (max - min), r = (step - warmup) / (decay - warmup)",
@@ -156,7 +161,7 @@ FORMULAS = [
     ),
     of_library(
         "muon.orthogonalize",
-        "Muon: every singular value of the step to about 1, by products alone",
+        "Muon: every singular value of the step becomes about 1, using products only",
         r"X \leftarrow a X + b (X X^\top) X + c (X X^\top)^2 X",
         "X = a X + (b X X^T + c (X X^T)^2) X, five rounds",
         "Jordan et al. 2024 (Muon), with their coefficients",
@@ -203,7 +208,7 @@ FORMULAS = [
         "sampling.top_p",
         "top-p: the smallest set that reaches p, the token that crosses it included",
         r"V^{(p)} = \arg\min |V'| \;\text{ such that } \sum_{i \in V'} p_i \ge p",
-        "keep a token where the more likely ones together are below p",
+        "keep a token if the more likely ones together are below p",
         "Holtzman et al. 2020, section 3.1",
         "z = [2, 1, 0.1, -1], p = 0.7: 0.638 is below it, so the second token is in",
         {
@@ -223,7 +228,7 @@ FORMULAS = [
         r"\frac{L}{\ln 2} \cdot \frac{\text{tokens}}{\text{bytes}}",
         "L / ln 2 * tokens / bytes",
         "Shannon 1948 (bits); Gao et al. 2020 (the Pile), section 3.1",
-        "L = 2.77 nats a token, 1000 tokens of 4000 bytes",
+        "L = 2.77 nats per token, 1000 tokens of 4000 bytes",
         {
             "written out": ("L / ln 2 / 4", lambda: 2.77 / math.log(2) / 4),
             "by two to the power": (

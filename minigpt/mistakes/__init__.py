@@ -1,1 +1,1 @@
-"""Mistakes: the bank of wrong variants, and which of them a failing function has."""
+"""The bank of wrong variants, and which of them a failing function has."""

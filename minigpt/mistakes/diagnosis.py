@@ -1,14 +1,13 @@
-"""Which mistake is it? The variant of the bank that gives the very outputs that yours gives,
-everywhere.
+"""Find the mistake: the wrong variant with exactly your outputs.
 
 A check's inputs are the same each time, so two programs with the same mistake give the same
-outputs. All of them are compared, not only the worst number of each: two mistakes can agree in one
-number. A mistake is named when it explains every check of a function that fails. Where one check
-has the outputs of one mistake and another check those of another, or fails although that mistake
-alone would pass it, more than one thing is wrong. Else nothing is said: better no diagnosis than a
-wrong one.
-Left out: mistakes of the whole model; central differences, which take long and say nothing that
-other checks do not.
+outputs. All numbers are compared, not only the worst of each tensor: two mistakes can agree in one
+number. A mistake is named if it explains every failing check of a function. More than one thing is
+wrong if one check has the outputs of one mistake and another check those of another, or if a check
+fails that the mistake would pass. Otherwise nothing is said: no diagnosis is better than a wrong
+one.
+Left out: mistakes of the whole model; central differences, which take long and find nothing that
+other checks do not find.
 """
 
 from collections.abc import Iterable
@@ -23,8 +22,9 @@ SEVERAL = "more than one thing is wrong: "
 
 
 def likely(reports: Iterable[checks.Report], seed: int = 0) -> list[str]:
-    """The mistakes that failing reports have in common, as sentences that can follow "this is what
-    you get when".
+    """Return the mistakes that explain failing reports.
+
+    Each is a sentence that can follow "this is what you get when".
     """
     failing = [
         report
@@ -44,7 +44,7 @@ def _function(report: checks.Report) -> str:
 
 
 def _said(failing: list[checks.Report], seed: int) -> list[str]:
-    """What the failing checks of one function say together."""
+    """Return what the failing checks of one function say together."""
     common = explanations(failing[0], seed)
     for report in failing[1:]:
         common = [variant for variant in common if _explains(variant, report, seed)]
@@ -52,8 +52,10 @@ def _said(failing: list[checks.Report], seed: int) -> list[str]:
 
 
 def _several(failing: list[checks.Report], seed: int) -> list[str]:
-    """No one mistake explains all: are there two that explain a part each, or one, and a check that
-    it would have passed?
+    """Return what is said when no single mistake explains all checks.
+
+    Two mistakes may explain some checks each, or one mistake some checks while another check fails
+    that it would pass.
     """
     each = [explanations(report, seed) for report in failing]
     known = [one for one in each if one]
@@ -70,9 +72,9 @@ def _several(failing: list[checks.Report], seed: int) -> list[str]:
 
 
 def explanations(report: checks.Report, seed: int = 0) -> list[variants.Variant]:
-    """The variants that fail a check as a report says that it failed.
+    """Return the variants that fail a check as the report says.
 
-    seed: that with which the report was made.
+    seed: that of the report.
     """
     library = checks.everything()
     modules = {
@@ -89,13 +91,14 @@ def _explains(variant: variants.Variant, report: checks.Report, seed: int) -> bo
 
 
 def _perform(variant: variants.Variant, report: checks.Report, seed: int) -> checks.Report:
-    """The report of a variant, by the same check on the same inputs."""
+    """Return the report of a variant, from the same check on the same inputs."""
     return checks.perform(report.check, variants.subject(variant), seed)
 
 
 def _alike(variant: checks.Report, mine: checks.Report) -> bool:
-    """Whether a variant fails the check as mine does: with the same outputs, or with the same
-    error.
+    """Return whether a variant fails the check in the same way.
+
+    It must have the same outputs, or the same error.
     """
     if variant.passed or (variant.outputs is None) != (mine.outputs is None):
         return False
@@ -109,7 +112,10 @@ def _alike(variant: checks.Report, mine: checks.Report) -> bool:
 
 
 def same(one: object, other: object) -> bool:
-    """Whether two outputs are the same to rounding, in every number; NaN is NaN."""
+    """Return whether two outputs are equal to rounding, in every number.
+
+    NaN equals NaN.
+    """
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
@@ -121,7 +127,7 @@ def same(one: object, other: object) -> bool:
         if a.shape != b.shape or a.dtype != b.dtype:
             return False
         scale = np.abs(a[np.isfinite(a)]).max(initial=1e-12) if a.dtype.kind == "f" else 0
-        with np.errstate(invalid="ignore", over="ignore"):  # infinity less infinity
+        with np.errstate(invalid="ignore", over="ignore"):  # infinity - infinity
             return bool(
                 np.allclose(a, b, rtol=CLOSE, atol=CLOSE * scale, equal_nan=a.dtype.kind == "f")
             )

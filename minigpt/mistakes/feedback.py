@@ -1,4 +1,4 @@
-"""What a learner is told: the first failure in one sentence, and the mistake that it is.
+"""What a learner is told: the first failure, and the mistake behind it.
 
 `minigpt check` and notebook.check print the same.
 """
@@ -13,16 +13,19 @@ NOT_WRITTEN = "NotImplementedError"
 
 
 class Feedback(NamedTuple):
-    """About the failing reports of some functions."""
+    """What is said about the failing reports of some functions."""
 
-    first: Report | None  # the first that failed; None if none did
-    problem: str  # what is wrong there, in a sentence
+    first: Report | None  # the first that failed; None if all passed
+    problem: str  # what is wrong there, in one sentence
     mistakes: list[str]  # sentences that can follow "this is what you get when"
-    not_written: list[str]  # what the stubs say that raised NotImplementedError
+    not_written: list[str]  # messages of the stubs that raised NotImplementedError
 
 
 def feedback(reports: Iterable[Report], seed: int = 0) -> Feedback:
-    """The first failure, and the likely mistakes of all. seed: that of the reports."""
+    """Return the first failure, and the likely mistakes of all failures.
+
+    seed: that of the reports.
+    """
     failing = [report for report in reports if not report.passed]
     stubs = [report for report in failing if problem(report).startswith(NOT_WRITTEN)]
     wrong = [report for report in failing if report not in stubs]
@@ -33,17 +36,17 @@ def feedback(reports: Iterable[Report], seed: int = 0) -> Feedback:
 
 
 def problem(report: Report) -> str:
-    """What is wrong in the first failing line of a report, as a sentence."""
+    """Return what is wrong in the first failing line, as a sentence."""
     line = next((line for line in report.lines if line.problem), None)
     return sentence(line) if line else "it compared nothing"
 
 
 def sentence(line: Line) -> str:
-    """What is wrong in a failing line, with the name of its array."""
+    """Return what is wrong in a failing line, with the name of its array."""
     named = line.problem.startswith(line.tensor) or line.tensor == "call"
     return line.problem if named else f"{line.tensor} {line.problem}"
 
 
 def _without_type(text: str) -> str:
-    """ "softmax_backward" of "NotImplementedError: softmax_backward (mine.py:4)"."""
+    """Return "softmax_backward" of "NotImplementedError: softmax_backward (mine.py:4)"."""
     return text.removeprefix(NOT_WRITTEN).removeprefix(": ").strip()

@@ -1,12 +1,13 @@
-"""The bank of wrong variants: mistakes in a hand-written GPT, each stated as a diff of our source.
+"""The bank of wrong variants: common mistakes, each a diff of our source.
 
-The files wrong/*.diff hold them, one file per module: wrong/layers.softmax.diff has the mistakes in
-minigpt/layers/softmax.py. An entry is a heading with a name, the check that kills it and where it
-comes from; a sentence that can follow "this is what you get when"; and the lines that go (-), come
-(+) and stay ( ). A line "@@" stands between two places of one file.
+They are in the files wrong/*.diff, one file per module: wrong/layers.softmax.diff has the mistakes
+in minigpt/layers/softmax.py. An entry has a heading with a name, the check that kills it and its
+origin; a sentence that can follow "this is what you get when"; and the lines that are removed (-),
+added (+) and kept ( ). A line "@@" separates two places of one file.
 
-A diff that no longer fits our source is an error, so an entry cannot go stale. The bank serves as a
-gate (every variant is killed by its check), as a diagnosis and as an exercise.
+A diff that no longer fits our source is an error, so an entry cannot become outdated. The bank
+tests the checks (every variant is killed by its check), finds a learner's mistake, and serves as an
+exercise.
 """
 
 import importlib
@@ -35,7 +36,7 @@ class Variant(NamedTuple):
     """One mistake."""
 
     name: str  # module/name, such as layers.softmax/no_max
-    about: str  # what it does instead, as a sentence that can follow "this is what you get when"
+    about: str  # what it does wrong, as a sentence that can follow "this is what you get when"
     places: tuple[tuple[str, ...], ...]  # for each place in the file: the lines, with -, + or space
     killed_by: str  # the name of a check
     origin: str = "ours"
@@ -47,19 +48,25 @@ class Variant(NamedTuple):
 
     @property
     def is_kernel(self) -> bool:
-        """Whether it is a kernel: it runs as plain Python, with NUMBA_DISABLE_JIT=1."""
+        """Return whether it changes a kernel.
+
+        Then it runs as plain Python, with NUMBA_DISABLE_JIT=1.
+        """
         return self.module.startswith("kernels.")
 
 
 @cache
 def bank() -> tuple[Variant, ...]:
-    """All variants."""
+    """Return all variants."""
     files = sorted(FOLDER.glob("*.diff"))
     return tuple(v for file in files for v in parse(file.stem, file.read_text(encoding="utf-8")))
 
 
 def parse(module: str, text: str) -> list[Variant]:
-    """The variants in the text of a file wrong/*.diff. Raises ValueError with what is malformed."""
+    """Return the variants in the text of a file wrong/*.diff.
+
+    Raises ValueError if an entry is malformed.
+    """
     return [_entry(module, block) for block in re.split(r"\n\n(?=# )", text.strip("\n"))]
 
 
@@ -84,7 +91,10 @@ def _entry(module: str, block: str) -> Variant:
 
 @cache
 def source(module: str) -> str:
-    """The text of a module of ours, read once: before a learner's file runs, which may write."""
+    """Return the text of one of our modules, read once.
+
+    It is read before a learner's file runs, because that may write files.
+    """
     return _path(module).read_text(encoding="utf-8")
 
 
@@ -94,7 +104,10 @@ def _path(module: str) -> Path:
 
 
 def edited(text: str, variant: Variant) -> str:
-    """The text with the mistake in it. Raises ValueError if a place is not there exactly once."""
+    """Return the text with the mistake in it.
+
+    Raises ValueError if a place does not occur exactly once.
+    """
     lines = text.split("\n")
     for at, old, new in sorted(
         (_find(lines, place, variant) for place in variant.places), reverse=True
@@ -104,7 +117,7 @@ def edited(text: str, variant: Variant) -> str:
 
 
 def _find(lines: list[str], place: tuple[str, ...], variant: Variant) -> tuple[int, list, list]:
-    """Where a place of the diff begins, the lines there, and those that replace them."""
+    """Return where a place begins, its old lines, and its new lines."""
     old = [line[1:] for line in place if line[0] != "+"]
     new = [line[1:] for line in place if line[0] != "-"]
     at = [i for i in range(len(lines) - len(old) + 1) if lines[i : i + len(old)] == old]
@@ -117,7 +130,10 @@ def _find(lines: list[str], place: tuple[str, ...], variant: Variant) -> tuple[i
 
 
 def subject(variant: Variant) -> SimpleNamespace:
-    """The whole library with this mistake in it. Raises ValueError if the diff does not fit."""
+    """Return the whole library with this mistake in it.
+
+    Raises ValueError if the diff does not fit.
+    """
     if variant.is_kernel:
         with _wrong_kernels(variant) as wrong:
             return checks.everything(checks.in_float32(wrong))
@@ -130,7 +146,7 @@ def subject(variant: Variant) -> SimpleNamespace:
 
 
 class _Text(importlib.abc.InspectLoader):
-    """Makes a module of a text."""
+    """A loader that makes a module from a text."""
 
     def __init__(self, path: str, text: str):
         self.path, self.text = path, text
@@ -143,7 +159,10 @@ class _Text(importlib.abc.InspectLoader):
 
 
 def _module(name: str, path: str, text: str) -> ModuleType:
-    """A module from its text, beside the one of that name and not in its place."""
+    """Return a module made from its text.
+
+    The module of that name stays in place.
+    """
     loader = _Text(path, text)
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))
     loader.exec_module(module)
@@ -152,9 +171,10 @@ def _module(name: str, path: str, text: str) -> ModuleType:
 
 @contextmanager
 def _wrong_kernels(variant: Variant) -> Iterator[ModuleType]:
-    """A second package `kernels`, with the mistake in one file of it.
+    """Return a second package `kernels` with the mistake in one file.
 
-    Raises RuntimeError if Numba would compile it, which takes minutes: the mistake is the same.
+    Raises RuntimeError if Numba would compile it: that takes minutes, and the mistake is the same
+    in plain Python.
     """
     from kernels.jit import DISABLED
 
@@ -174,7 +194,10 @@ def _wrong_kernels(variant: Variant) -> Iterator[ModuleType]:
 
 @contextmanager
 def _without_kernels() -> Iterator[None]:
-    """While it lasts, the package `kernels` is not imported; afterwards it is the one of before."""
+    """Remove the package `kernels` from the imported modules for a while.
+
+    Afterwards the previous one is back.
+    """
 
     def loaded() -> list[str]:
         return [name for name in sys.modules if name.partition(".")[0] == "kernels"]
@@ -190,7 +213,7 @@ def _without_kernels() -> Iterator[None]:
 
 
 def kill(variant: Variant, seed: int = 0) -> checks.Report:
-    """The report of the check that must notice the mistake."""
+    """Return the report of the check that must find the mistake."""
     every = checks.LAYER_CHECKS + checks.LIBRARY_CHECKS
     (check,) = [check for check in every if check.name == variant.killed_by]
     perform = checks.perform_float32 if variant.is_kernel else checks.perform

@@ -1,1 +1,1 @@
-"""Tracing: a run of a model written down call by call, as text, pictures and a page."""
+"""Record a run of a model call by call, as text, pictures and a page."""

@@ -1,9 +1,12 @@
-"""Central differences beside a trace's gradients: of one call, and of the whole model's loss.
+"""Compare a trace's gradients with central differences.
 
-    dL/dx = (f(x + h) - f(x - h)) / 2h,    f = sum(dout * forward(x)) for a call, the loss for a parameter
+For one call, and for the loss of the whole model:
 
-in float64, with h = 6e-6: the error is about 1e-10 of the gradient (minigpt/checks/core.py says
-why).
+    dL/dx = (f(x + h) - f(x - h)) / 2h
+    f = sum(dout * forward(x)) for a call, the loss for a parameter
+
+It is computed in float64 with h = 6e-6. The error is about 1e-10 of the gradient
+(minigpt/checks/core.py says why).
 """
 
 import copy
@@ -18,9 +21,9 @@ H = 6e-6
 
 
 def local_difference(step, gradient: str, at: tuple[int, ...]) -> float:
-    """A number of a backward call's gradient by central differences of its own forward.
+    """Return a number of a backward call's gradient by central differences.
 
-    See trace.Step.difference.
+    They are taken of its own forward. See trace.Step.difference.
     """
     if step.direction != "backward" or gradient not in step.outputs:
         raise ValueError(
@@ -28,7 +31,7 @@ def local_difference(step, gradient: str, at: tuple[int, ...]) -> float:
             f"{', '.join(step.outputs)}"
         )
     if step.function == "add":
-        # d(a + b) = da + db: nothing to differ
+        # d(a + b) = da + db: no difference is needed
         return float(sum(value[at] for value in step.inputs.values()))
     if step.inputs.get("rng") is not None:
         raise ValueError(f"step {step.index} draws random numbers: a second call would draw others")
@@ -46,12 +49,12 @@ def local_difference(step, gradient: str, at: tuple[int, ...]) -> float:
 def loss_difference(
     model: GPT, ids: np.ndarray, targets: np.ndarray, name: str, at: tuple[int, ...]
 ) -> float:
-    """d loss / d params[name][at] by central differences of the whole model, in float64.
+    """Return d loss / d params[name][at] by central differences, in float64.
 
-    ids, targets: (B, T).
+    The whole model runs. ids, targets: (B, T).
     """
     params = {key: array.astype(np.float64) for key, array in model.params.items()}
-    double = copy.copy(model)  # of the model's own class
+    double = copy.copy(model)  # of the model's class, which may be a subclass of GPT
     double.ops = in_double(model.ops)
 
     def loss(moved):
@@ -63,7 +66,7 @@ def loss_difference(
 
 def _slope(f, x: np.ndarray, at: tuple[int, ...]) -> float:
     if not np.isfinite(x[at]):
-        return 0.0  # a score of -inf, hidden by the mask: moved a little, it is still -inf
+        return 0.0  # a score of -inf, hidden by the mask: shifted a little, it is still -inf
     above, below = x.copy(), x.copy()
     above[at] += H
     below[at] -= H

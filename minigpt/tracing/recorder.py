@@ -1,10 +1,9 @@
-"""The recorder behind a trace: a copy of a model whose functions write down each call.
+"""The recorder behind a trace: a model whose functions record each call.
 
-A model calls ops.<name> for every number that it makes, so the recorder is one more module of
-functions: each does what the wrapped one does, and writes down what went in and came out. With each
-cache it hands out the forward that made it; that is how a backward knows which forward it belongs
-to.
-Left out: calls inside a kernel; the optimizer's step.
+A model calls ops.<name> for every number that it computes. So the recorder is one more module of
+functions: each calls the wrapped one, and records its inputs and outputs. With each cache it passes
+on the forward that made it. So a backward knows which forward it belongs to. Left out: calls inside
+a kernel; the optimizer's step.
 """
 
 import copy
@@ -22,8 +21,8 @@ from minigpt.model import GPT
 from minigpt.ops import composed, in_double
 
 SUMS = {
-    "forward": "x + f(x): the residual stream, and what this part adds to it",
-    "backward": "g + f'(g): a sum passes its gradient on to both sides, so both come together here",
+    "forward": "x + f(x): the residual stream, and the output of a sublayer",
+    "backward": "g + f'(g): a sum passes its gradient on to both inputs, so both are added here",
 }
 
 
@@ -35,7 +34,7 @@ SUMMANDS = {
 
 
 class Step(NamedTuple):
-    """One call: what went in, what came out, and what the backward pass will read."""
+    """One call: its inputs, its outputs, and what the backward pass will read."""
 
     index: int
     direction: str  # "forward" or "backward"
@@ -44,14 +43,15 @@ class Step(NamedTuple):
     depth: int  # 0: called by the model; 1: called by a function of depth 0, and so on
     inputs: dict[str, object]
     outputs: dict[str, np.ndarray | None]
-    cache: dict[str, object]  # the fields of what the forward kept
-    focus: tuple[int, int]  # T, and the token whose row tables show: the last that has a target
+    cache: dict[str, object]  # the fields of the forward's cache
+    focus: tuple[int, int]  # T, and the token whose row tables show: the last one with a target
     ops: object  # whose functions a central difference calls: those that were traced
 
     @property
     def formulas(self) -> list:
-        """The formulas (minigpt.formulas.Formula) that the function claims to be; none for a
-        residual sum.
+        """Return the formulas (minigpt.formulas.Formula) of the function.
+
+        A residual sum has none.
         """
         from minigpt.formulas import formulas_of
 
@@ -63,19 +63,19 @@ class Step(NamedTuple):
 
     @property
     def formula(self) -> str:
-        """What is computed, in ASCII."""
+        """Return what is computed, in ASCII."""
         return "; ".join(formula.text for formula in self.formulas) or SUMS[self.direction]
 
     @property
     def out(self) -> np.ndarray:
-        """The first output."""
+        """Return the first output."""
         return next(iter(self.outputs.values()))
 
     def difference(self, gradient: str, at: tuple[int, ...]) -> float:
-        """The number of a gradient by central differences: of sum(dout * forward), in float64, at
-        one index of one argument.
+        """Return one number of a gradient by central differences, in float64.
 
-        gradient: a name in outputs, such as "dx". Raises ValueError if this step is no backward
+        They are of sum(dout * forward), at one index of one argument.
+        gradient: a name in outputs, such as "dx". Raises ValueError if this step is not a backward
         call, or draws random numbers.
         """
         from minigpt.tracing.differences import local_difference
@@ -83,7 +83,7 @@ class Step(NamedTuple):
         return local_difference(self, gradient, at)
 
     def largest(self, gradient: str) -> tuple[int, ...]:
-        """The index of a gradient's largest number."""
+        """Return the index of a gradient's largest number."""
         array = self.outputs[gradient]
         return tuple(int(i) for i in np.unravel_index(np.abs(array).argmax(), array.shape))
 
@@ -98,15 +98,16 @@ class Step(NamedTuple):
         return step_markdown(self)
 
     def plot(self):
-        """Heatmaps of what went in and what came out: a matplotlib figure."""
+        """Return heatmaps of the inputs and outputs, as a matplotlib figure."""
         from minigpt.tracing.show import step_figure
 
         return step_figure(self)
 
 
 class Kept(NamedTuple):
-    """A cache as the recorder hands it out: the backward that is given it then brings its forward
-    along.
+    """A cache with its forward.
+
+    The recorder returns it instead of the cache, so that the backward knows its forward.
     """
 
     forward: Step
@@ -114,19 +115,19 @@ class Kept(NamedTuple):
 
 
 class Recorder:
-    """A copy of a model whose functions write down each call in `steps`.
+    """A copy of a model whose functions record each call in `steps`.
 
-    Nothing of the model is replaced but its `ops`.
+    Only the model's `ops` are replaced.
     """
 
     def __init__(self, model: GPT, ops: ModuleType | SimpleNamespace, targets: np.ndarray):
         self.steps: list[Step] = []
         self.focus = len(targets), int(np.flatnonzero(targets != -1)[-1])
-        self.open: list[Step] = []  # the calls that we are in, the outermost first
+        self.open: list[Step] = []  # the calls that are running, the outermost first
         self.last, self.direction = "", "forward"  # of the last call that the model made itself
         self.double = in_double(ops)
-        self.model = copy.copy(model)  # of the model's own class
-        # as now: training changes them
+        self.model = copy.copy(model)  # of the model's class, which may be a subclass of GPT
+        # a copy, because training changes them
         self.model.params = {name: np.array(array) for name, array in model.params.items()}
         self.model.ops = SimpleNamespace(
             **composed({name: getattr(ops, name) for name in FUNCTIONS}, self.recorded),
@@ -134,7 +135,7 @@ class Recorder:
         )
 
     def recorded(self, name: str, function: Callable) -> Callable:
-        """A function that does what `function` does, and writes it down."""
+        """Return a function that calls `function` and records the call."""
         # the contract's names, whatever a learner calls them
         signature = inspect.signature(getattr(layers, name))
 
@@ -150,7 +151,7 @@ class Recorder:
             given = signature.bind(*args, **kwargs)
             given.apply_defaults()
             if _is_off(name, given.arguments, kept):
-                return function(*args, **kwargs)  # nothing to see
+                return function(*args, **kwargs)  # dropout is off: nothing to record
             step = self._begin(name, dict(given.arguments), kept.forward if kept else None)
             result = function(*args, **kwargs)
             return self._end(step, result)
@@ -158,7 +159,7 @@ class Recorder:
         return called
 
     def _begin(self, function: str, inputs: dict, forward: Step | None) -> Step:
-        """Write down that a call begins, before those that it makes in turn."""
+        """Record that a call begins, before the calls that it makes."""
         if forward:
             self.direction = "backward"  # from here on, a sum is one of gradients
             del inputs["cache"]
@@ -193,7 +194,10 @@ class Recorder:
         return step
 
     def _end(self, step: Step, result: object) -> object:
-        """Write down what came of a call. Returns it, a forward's cache with the forward."""
+        """Record the outputs of a call, and return them.
+
+        A forward's cache is returned with its forward.
+        """
         self.open.pop()
         pair = pair_of(step.function)
         if pair is None:
@@ -214,10 +218,13 @@ class Recorder:
         self.steps[step.index] = step._replace(outputs=outputs)
         return result
 
-    # ---- where in the model a call is made
+    # # ---- where in the model a call is made
 
     def _place(self, function: str, inputs: dict) -> str:
-        """By the parameter that goes in; or by the call that it is made in, or comes after."""
+        """Return where in the model a call is made.
+
+        Its parameter says so, or the call that it is made in or comes after.
+        """
         what = stem(function)
         if self.open:
             return f"{self.open[-1].name}.{self._weight_of_the_caller(inputs) or what}"
@@ -242,7 +249,10 @@ class Recorder:
         return named.get(what, f"{part}.{what}")
 
     def _weight_of_the_caller(self, inputs: dict) -> str:
-        """For a linear layer inside the MLP, which of the MLP's weights it is given: "c_fc"."""
+        """Return which of the MLP's weights a linear layer inside it gets.
+
+        For example "c_fc".
+        """
         weight = inputs.get("weight")
         names = [
             name
@@ -252,7 +262,10 @@ class Recorder:
         return f"c_{names[0].removesuffix('_weight')}" if names else ""
 
     def _owner(self, inputs: dict) -> str | None:
-        """The name of the first parameter among the inputs; the head's is a transposed view of one."""
+        """Return the name of the first parameter among the inputs.
+
+        The head's is a transposed view of one.
+        """
         for name, array in self.model.params.items():
             if any(
                 value is array or getattr(value, "base", None) is array for value in inputs.values()
@@ -272,8 +285,9 @@ SUM_AFTER = {
 
 
 def _sum_after(last: str) -> str:
-    """The name of a sum, by what was computed last: "h.0.sum_1" after "h.0.attn.c_proj", "embed"
-    after "wpe".
+    """Return the name of a sum, by what was computed last.
+
+    "h.0.sum_1" comes after "h.0.attn.c_proj", "embed" after "wpe".
     """
     block, _, rest = last.partition(".")[2].partition(".")
     which = SUM_AFTER.get(rest.partition(".")[0])
@@ -281,9 +295,9 @@ def _sum_after(last: str) -> str:
 
 
 def _is_off(function: str, arguments: dict, kept: Kept | None) -> bool:
-    """Dropout with p = 0 hands its argument on.
+    """Return whether a call is dropout with p = 0, which returns its argument.
 
-    Its backward is then given a cache that nothing was recorded of.
+    Its backward then gets a cache that was not recorded.
     """
     return (function == "dropout_forward" and not arguments["p"]) or (
         function == "dropout_backward" and kept is None
@@ -291,12 +305,12 @@ def _is_off(function: str, arguments: dict, kept: Kept | None) -> bool:
 
 
 def _own(value: object) -> object:
-    """What the function itself is given: its cache without our note."""
+    """Return what the function itself gets: its cache without our note."""
     return value.cache if isinstance(value, Kept) else value
 
 
 def fields(cache: object) -> dict[str, object]:
-    """The arrays in a cache, those of inner caches under "inner.field"."""
+    """Return the arrays in a cache; inner caches are "inner.field"."""
     if isinstance(cache, np.ndarray) or np.isscalar(cache):
         return {"kept": cache}
     if not isinstance(cache, tuple):
@@ -313,5 +327,8 @@ def fields(cache: object) -> dict[str, object]:
 
 
 def _copy(value: object) -> np.ndarray | None:
-    """What came out, as it was then: the model adds to gradients in place."""
+    """Return a copy of the outputs.
+
+    The model later adds to gradients in place.
+    """
     return None if value is None else np.array(value)

@@ -1,8 +1,8 @@
-"""A trace as text, as markdown and as pictures.
+"""Show a trace as text, as markdown and as pictures.
 
-Tables have at most six numbers a row, of the last token that has a target.
+Tables have at most six numbers per row, of the last token that has a target.
 
-Left out: HTML, which is page/.
+Left out: HTML, which is in page/.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from minigpt.tracing.trace import Trace
 
 MOST = 6  # numbers in a row of a table
-WRONG = 1e-4  # a gradient this far from its central difference is wrong, not float32's rounding
+WRONG = (
+    1e-4  # a gradient this far from its central difference is wrong; float32's rounding is smaller
+)
 
 
 def row(array: object, focus: tuple[int, int], most: int = MOST) -> str:
-    """The first numbers of one row, three digits after the point: the focused token's, or the first
-    of what has no tokens.
+    """Return the first numbers of one row, three digits after the point.
+
+    The row is the focused token's, or the first if there are no tokens.
     """
     if array is None:
         return "-"
@@ -44,10 +47,10 @@ def shape(array: object) -> str:
 
 
 def compared(step: Step) -> list[tuple[str, tuple, float, float]]:
-    """For each gradient of a backward step: its name, an index, the number there, the same by
-    central differences.
+    """Compare each gradient of a backward step with central differences.
 
-    The largest number and four others are compared. Shown is the largest, or the one that is wrong.
+    Returns a name, an index, the number there, and the central difference. The largest number and
+    four others are compared. The result is the wrong one if there is one, else the largest.
     """
     if step.direction == "forward" or step.function == "add" or step.inputs.get("rng") is not None:
         return []
@@ -170,7 +173,7 @@ def step_figure(step: Step):
 
 
 def _matrix(array: np.ndarray) -> np.ndarray:
-    """Two axes of an array: the last two; where there are more before them, stacked."""
+    """Return an array with two axes: earlier axes are stacked."""
     return array.reshape(-1, array.shape[-1]) if array.ndim > 1 else array[None]
 
 
@@ -184,5 +187,5 @@ def trace_figure(trace: Trace):
 
 
 def _length(x: np.ndarray) -> float:
-    """The root of the mean square."""
+    """Return the root of the mean square."""
     return float(np.sqrt(np.mean(np.square(x, dtype=np.float64))))

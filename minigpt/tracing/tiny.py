@@ -1,9 +1,9 @@
-"""The running example of the notebooks: a GPT so small that every number can be seen, on the word
-"transformer".
+"""The running example of the notebooks: a GPT so small that all is visible.
 
-Five letters, T = 5: "trans"; the vocabulary is the nine letters of the word, V = 9; C = 4 channels
-in nh = 2 heads of hs = 2; one block. Every parameter has two digits, drawn from one seed; gains and
-biases are random too, so that none is forgotten unseen.
+The text is "trans", T = 5, of the word "transformer". Each character is a token; the vocabulary is
+the nine different characters of the word, V = 9. C = 4 channels in nh = 2 heads of hs = 2; one
+block. Every parameter has two digits, drawn from one seed. Gains and biases are random too, so that
+leaving one out is noticed.
 """
 
 import numpy as np
@@ -18,14 +18,17 @@ CONFIG = GPTConfig(vocab_size=9, block_size=8, n_layer=1, n_head=2, n_embd=4)
 
 
 def tiny_tokenizer() -> CharTokenizer:
-    """The nine letters of "transformer": a e f m n o r s t."""
+    """Return a tokenizer for the nine characters of "transformer".
+
+    They are a e f m n o r s t.
+    """
     return CharTokenizer(WORD)
 
 
 def tiny_model(ops: object = "numpy") -> GPT:
-    """The model, in float64: 1 block, 2 heads, 4 channels.
+    """Return the model, in float64: 1 block, 2 heads, 4 channels.
 
-    Parameters of two digits, always the same.
+    Its parameters have two digits and are always the same.
     """
     rng = np.random.default_rng(9)
     params = {}
@@ -36,6 +39,9 @@ def tiny_model(ops: object = "numpy") -> GPT:
 
 
 def tiny_batch() -> tuple[np.ndarray, np.ndarray]:
-    """ids (1, 5), "trans", and targets (1, 5), "ransf": each letter's next."""
+    """Return ids (1, 5), "trans", and targets (1, 5), "ransf".
+
+    The target of each token is the next one.
+    """
     ids = tiny_tokenizer().encode(WORD[:6])
     return ids[None, :5], ids[None, 1:]

@@ -1,17 +1,15 @@
-"""Tracing: every call that a model makes, forward and backward, with its formula, shapes and
-numbers.
+"""Trace a model: every call, forward and backward, with its numbers.
 
     trace = minigpt.trace(model, "trans")      runs the model forward and backward on a text
-    trace[17], trace["h.0.attn"]               one step; the steps of one part
+    trace[17], trace["h.0.attn"]               one step; the steps of one module
     trace.step()                               the next step, from the first to the last
-    print(trace), trace in a notebook          a table, at most six numbers a row
+    print(trace), trace in a notebook          a table, at most six numbers per row
     trace.plot(), trace.html("walk.html")      pictures; the whole walk as one page
-    trace.broken                               the first step that gave NaN or infinity; None, as it should be
+    trace.broken                               the first step with NaN or infinity, or None
 
-The calls are written down by recorder.py. The reference's functions that are made of others
-(attention calls softmax, the MLP calls linear and GELU) show what is inside them too. Tables and
-pictures are made by show.py, the page by page/.
-Left out: calls inside a kernel; the optimizer's step.
+recorder.py records the calls. Some of the reference's functions are made of others: attention calls
+softmax, the MLP calls linear and GELU. The trace shows those inner calls too. show.py makes tables
+and pictures, page/ the page. Left out: calls inside a kernel; the optimizer's step.
 """
 
 from collections.abc import Iterator
@@ -56,9 +54,9 @@ class Trace:
         return iter(self.steps)
 
     def __getitem__(self, which: int | slice | str) -> "Step | Trace":
-        """A step by its index; the steps of a part by its name, "h.0.attn" (both passes); a slice.
+        """Return a step by its index, the steps of a module, or a slice.
 
-        Raises KeyError, IndexError.
+        The module "h.0.attn" has steps in both passes. Raises KeyError, IndexError.
         """
         if isinstance(which, str):
             steps = [
@@ -84,9 +82,9 @@ class Trace:
         return self._part([step for step in self.steps if step.direction == "backward"])
 
     def find(self, name: str, function: str) -> Step:
-        """The one step of this name and function: find("h.0.mlp", "mlp_backward").
+        """Return the only step of this name and function.
 
-        Raises KeyError.
+        For example find("h.0.mlp", "mlp_backward"). Raises KeyError.
         """
         for step in self.steps:
             if (step.name, step.function) == (name, function):
@@ -94,7 +92,10 @@ class Trace:
         raise KeyError(f"no step {name!r} that calls {function}")
 
     def step(self) -> Step:
-        """The next step. Raises IndexError after the last; rewind() starts again."""
+        """Return the next step.
+
+        Raises IndexError after the last; rewind() starts again.
+        """
         if self.at >= len(self.steps):
             raise IndexError(
                 f"the trace has {len(self.steps)} steps, and this was the last; trace.rewind() "
@@ -104,12 +105,12 @@ class Trace:
         return self.steps[self.at - 1]
 
     def rewind(self) -> None:
-        """step() begins again."""
+        """Let step() start again."""
         self.at = 0
 
     @property
     def loss(self) -> float:
-        """In nats, over the tokens that have a next one."""
+        """Return the loss in nats, over the tokens that have a next one."""
         return float(self.find("loss", "cross_entropy_forward").out)
 
     @property
@@ -119,10 +120,10 @@ class Trace:
 
     @property
     def broken(self) -> Step | None:
-        """The first step whose output holds NaN or infinity: where to look when a loss is NaN. None
-        if all are numbers.
+        """Return the first step with NaN or infinity in its output, or None.
 
-        Of a call and those inside it, the innermost: it was the first to be done.
+        It shows why a loss is NaN. If the call has calls inside it, it is the innermost one, which
+        was finished first.
         """
         first = None
         for step in self.steps:
@@ -145,17 +146,18 @@ class Trace:
         return trace_markdown(self)
 
     def plot(self):
-        """The residual stream's size from part to part, and the gradient's on its way back: a
-        matplotlib figure.
+        """Plot the size of the residual stream and of its gradient by depth.
+
+        Returns a matplotlib figure.
         """
         from minigpt.tracing.show import trace_figure
 
         return trace_figure(self)
 
     def html(self, path: str | Path | None = None) -> str:
-        """The walk as one self-contained page; written to path where one is given.
+        """Return the walk as one self-contained page, and write it to path.
 
-        Returns the page.
+        Without a path it is only returned.
         """
         from minigpt.tracing.page import write_page
 
@@ -172,13 +174,11 @@ def trace(
 ) -> Trace:
     """Run a model forward and backward on a text, and record every step.
 
-    model: a GPT, the directory of one, or "prose", the one that ships. text: a string, or ids (T,).
-    tokenizer: what makes ids of a string; where not given, the one beside the model's weights.
-    targets: the token after each, as text is given; where not given, each token is the target of
-    the one before it, and the last has none. ops: whose functions run; where not given, the
-    model's.
-    rng: with it, dropout is on.
-    Raises ValueError, TypeError.
+    model: a GPT, the directory of one, or "prose", the one that is included. text: a string, or ids
+    (T,). tokenizer: makes ids of a string; by default, the one beside the model's weights. targets:
+    the token after each, in the form of text; by default, each token is the target of the one
+    before it, and the last has none. ops: whose functions run; by default, the model's. rng: with
+    it, dropout is on. Raises ValueError, TypeError.
     """
     if not isinstance(model, GPT):
         from minigpt.training.checkpoint import find_model
@@ -207,7 +207,7 @@ def trace(
 
 
 def _tokenizer_of(model: GPT) -> object:
-    """The tokenizer beside the model's weights; None if there are none."""
+    """Return the tokenizer beside the model's weights, or None."""
     if model.source is None:
         return None
     from minigpt.text.tokenizer import load_tokenizer
@@ -216,7 +216,7 @@ def _tokenizer_of(model: GPT) -> object:
 
 
 def _encoded(name: str, text: str | np.ndarray, tokenizer: object) -> np.ndarray:
-    """(T,) ids of a string, or the ids that were given."""
+    """Return the (T,) ids of a string, or the ids that were given."""
     if isinstance(text, str):
         if tokenizer is None:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Golden numbers: made once with PyTorch by make.py, kept as .npz, read by ../reference_numbers.py.
+"""Golden numbers: made once by make.py with PyTorch, kept as .npz.
 
-No test needs PyTorch.
+../golden_numbers.py reads them. No test needs PyTorch.
 """

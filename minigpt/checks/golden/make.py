@@ -1,11 +1,15 @@
-"""Make the golden numbers with PyTorch, in float64: python -m minigpt.checks.golden.make [DIR]
+"""Make the golden numbers with PyTorch, in float64.
 
-layers.npz     every function of the contract on the cases of ../cases.py: inputs, upstream gradient, output, gradients
-block.npz      one pre-LN and one post-LN block
-gpt_*.npz      whole models of 2 layers: parameters, ids, targets, logits, loss, the gradient of every parameter
-optim.npz      five steps of AdamW with clipping
+python -m minigpt.checks.golden.make [DIR]
 
-The layers come from torch.nn.functional and autograd; nothing of minigpt/layers/ is used here.
+    layers.npz  every function of the contract on the cases of ../cases.py: inputs,
+                upstream gradient, output, gradients
+    block.npz   one pre-LN and one post-LN block
+    gpt_*.npz   whole models of 2 layers: parameters, ids, targets, logits, loss, the
+                gradient of every parameter
+    optim.npz   five steps of AdamW with clipping
+
+The layers come from torch.nn.functional and autograd. Nothing of minigpt/layers/ is used.
 """
 
 import sys
@@ -24,7 +28,10 @@ Arrays = dict[str, np.ndarray]
 
 
 def torch_attention(q, k, v, causal=True, window=None):
-    """Lower-right aligned mask, by hand: PyTorch's is_causal aligns the upper left."""
+    """Return attention, with the mask aligned at the lower right.
+
+    It is built by hand: PyTorch's is_causal aligns it at the upper left.
+    """
     Tq, Tk = q.shape[2], k.shape[2]
     at, j = torch.arange(Tq)[:, None] + Tk - Tq, torch.arange(Tk)
     mask = torch.ones(Tq, Tk, dtype=torch.bool)
@@ -60,7 +67,7 @@ def torch_mlp(x, fc_weight, fc_bias, proj_weight, proj_bias, activation="gelu"):
 
 
 def torch_positions(T, C):
-    """Vaswani et al. 2017, section 3.5."""
+    """Return the table of Vaswani et al. 2017, section 3.5."""
     angle = torch.arange(T, dtype=torch.float64)[:, None] / 10000 ** (
         torch.arange(0, C, 2, dtype=torch.float64) / C
     )
@@ -90,7 +97,10 @@ TORCH: dict[str, Callable] = {
 
 
 def tensor(value: object) -> object:
-    """An array as a tensor, one of floats as a leaf of the graph; anything else as it is."""
+    """Return an array as a tensor; one of floats is a leaf of the graph.
+
+    Anything else stays as it is.
+    """
     if not isinstance(value, np.ndarray):
         return value
     made = torch.from_numpy(np.ascontiguousarray(value))
@@ -98,7 +108,7 @@ def tensor(value: object) -> object:
 
 
 def layer_numbers() -> Arrays:
-    """function/case/what -> array, for every case that draws no random mask."""
+    """Return function/case/what -> array, for every case without a random mask."""
     numbers = {}
     for function, torch_function in TORCH.items():
         rng = np.random.default_rng(7)
@@ -129,9 +139,10 @@ def case_numbers(
 
 
 def torch_dropout(x: torch.Tensor, p: float, rng: np.random.Generator | None) -> torch.Tensor:
-    """The mask is drawn as minigpt.layers.dropout says; where masks are drawn, and in which order,
-    is what the numbers fix: after the embedding, then in each block on the attention weights, after
-    c_proj, after the MLP.
+    """Return dropout with the mask that minigpt.layers.dropout describes.
+
+    The golden numbers fix where masks are drawn, and in which order: after the embedding, then in
+    each block on the attention weights, after c_proj, and after the MLP.
     """
     if rng is None or p == 0:
         return x
@@ -201,8 +212,9 @@ def torch_gpt(
 
 
 def block_numbers() -> Arrays:
-    """norm/what -> array: x, dout, out, dx, and parameter by parameter the value and the gradient,
-    of block 0.
+    """Return the arrays of block 0, by norm/what.
+
+    These are x, dout, out, dx, and the value and gradient of each parameter.
     """
     numbers = {}
     rng = np.random.default_rng(8)
@@ -230,7 +242,10 @@ def block_numbers() -> Arrays:
 
 
 def gpt_numbers(config: GPTConfig) -> Arrays:
-    """ids, targets, logits, loss; param/name and grad/name for every parameter."""
+    """Return ids, targets, logits, loss, and the arrays of every parameter.
+
+    Their names are param/name and grad/name.
+    """
     rng = np.random.default_rng(9)
     params = random_parameters(config, rng)
     ids, targets = rng.integers(0, 7, (2, 5)), rng.integers(0, 7, (2, 5))
@@ -252,8 +267,9 @@ def gpt_numbers(config: GPTConfig) -> Arrays:
 
 
 def optim_numbers() -> Arrays:
-    """Five steps of torch.optim.AdamW on a matrix and a vector, gradients clipped to norm 1, the
-    rate falling.
+    """Return five steps of torch.optim.AdamW on a matrix and a vector.
+
+    Gradients are clipped to norm 1, and the learning rate falls.
     """
     rng = np.random.default_rng(10)
     start = {"matrix": rng.standard_normal((3, 2)), "vector": rng.standard_normal(4)}
@@ -279,7 +295,7 @@ def optim_numbers() -> Arrays:
 
 
 def all_numbers() -> dict[str, Arrays]:
-    """File name without .npz -> its arrays."""
+    """Return the arrays of each file, by its name without .npz."""
     models = {f"gpt_{name}": gpt_numbers(config) for name, config in MODELS.items()}
     return {"layers": layer_numbers(), "block": block_numbers(), "optim": optim_numbers()} | models
 

@@ -1,10 +1,11 @@
-"""A trace as one HTML page: a walk through a model, step by step, there and back, that opens
-without a network.
+"""Write a trace as one HTML page that opens without a network.
+
+It walks through a model step by step, forward and backward.
 
     write_page(trace, "walk.html")
 
-The page is page.html with page.css, the scripts of SCRIPTS and the data of data.py put into it;
-formulas are MathML (mathml.py). Nothing is loaded from elsewhere: one file, under 5 MB (BUDGET).
+The page is page.html, filled with page.css, the scripts of SCRIPTS and the data of data.py.
+Formulas are MathML (mathml.py). Nothing is loaded from elsewhere: one file, under 5 MB (BUDGET).
 Left out: editing a number and running on; more than one text.
 """
 
@@ -19,19 +20,30 @@ from minigpt.tracing.page.data import BUDGET, page_data
 
 __all__ = ["BUDGET", "PAGE_MARK", "page_data", "write_page"]
 
-# near the top of every page: so it is known as one
+# near the top of every page: it marks a file as ours
 PAGE_MARK = b'<meta name="generator" content="minigpt trace">'
 
-# one after another in one <script>
-SCRIPTS = ("core.js", "heatmap.js", "reads.js", "predict.js", "page.js")
+# in this order in one <script>
+SCRIPTS = (
+    "core.js",
+    "heatmap.js",
+    "table.js",
+    "point.js",
+    "reads.js",
+    "reads_of.js",
+    "predict.js",
+    "steps.js",
+    "page.js",
+    "flow.js",
+    "start.js",
+)
 
 
 def write_page(trace, path: str | Path | None = None) -> str:
-    """The page of a Trace, as text; where a path is given, it is written there too, whole or not at
-    all.
+    """Return the page of a Trace, and write it if a path is given.
 
-    Raises FileNotFoundError if the path's directory does not exist, ValueError if the trace is only
-    a part.
+    The file is written whole or not at all. Raises FileNotFoundError if the path's directory does
+    not exist, ValueError if the trace is only a part.
     """
     if [step.index for step in trace] != list(range(len(trace))) or trace.steps[
         -1
@@ -55,15 +67,19 @@ def write_page(trace, path: str | Path | None = None) -> str:
 
 
 def _filled(page: str, title: str, css: str, script: str, data: str) -> str:
-    """The page with its four holes filled, all in one go: what is put in may itself contain what
-    looks like a hole.
+    """Return the page with its four holes filled, all at once.
+
+    What fills one hole may contain text that looks like another.
     """
     holes = {"TITLE": html.escape(title), "CSS": css, "SCRIPT": script, "DATA": data}
     return re.sub(r"@@([A-Z]+)@@", lambda hole: holes[hole.group(1)], page)
 
 
 def _json(data: dict) -> str:
-    """JSON that is safe inside <script>: no "<", so that no token can close it or open a comment."""
+    """Return JSON that is safe inside <script>.
+
+    It has no "<", so that no token can close the script or open a comment.
+    """
     text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 

@@ -1,16 +1,26 @@
-// A matrix as a picture: a cell for each number. Small ones are rectangles with their numbers, large ones one image.
+// A matrix as a picture with one cell per number. Small ones are rectangles with their numbers,
+// large ones are one image.
 
-const MOST_RECTANGLES = 900, NUMBER_WIDTH = 43, LEAST_WIDTH = 36;
-let pictures = []; // of the step on show: {name, plane, svg, marks, place}
+const ARROWS = "Arrow keys move from cell to cell.";
+const MOST_RECTANGLES = 900,
+  NUMBER_WIDTH = 43,
+  LEAST_WIDTH = 36;
+let pictures = []; // of the shown step: {name, plane, svg, marks, place}
 
 function colours() {
   const style = getComputedStyle(document.documentElement);
   const triple = (name) => style.getPropertyValue(name).trim().split(/\s+/).map(Number);
-  return { zero: triple("--zero"), broken: triple("--broken"), pos: triple("--pos"), neg: triple("--neg"),
-    dark: style.getPropertyValue("--number-dark"), light: style.getPropertyValue("--number-light") };
+  return {
+    zero: triple("--zero"),
+    broken: triple("--broken"),
+    pos: triple("--pos"),
+    neg: triple("--neg"),
+    dark: style.getPropertyValue("--number-dark"),
+    light: style.getPropertyValue("--number-light"),
+  };
 }
 
-// The scale of a field: 0 to 1 for weights and probabilities, else from -limit to limit with 0 in the middle.
+// The scale of a field: 0 to 1 for weights and probabilities, else from -limit to limit.
 function scaleOf(one, limit) {
   const leaf = one.name.split(".").pop();
   if (["P", "p", "dropped"].includes(leaf) || one.unit) return { unit: true, limit: 1 };
@@ -20,17 +30,20 @@ function scaleOf(one, limit) {
 function colour(x, scale, palette) {
   if (typeof x === "string") return palette.broken; // NaN, infinity
   if (typeof x !== "number") return palette.zero; // -infinity: a hidden score
-  const share = Math.min(1, Math.abs(x) / scale.limit), end = x < 0 ? palette.neg : palette.pos;
+  const share = Math.min(1, Math.abs(x) / scale.limit),
+    end = x < 0 ? palette.neg : palette.pos;
   return palette.zero.map((from, i) => Math.round(from + (end[i] - from) * share));
 }
 
-const luminance = ([r, g, b]) => 0.2126 * (r / 255) ** 2.2 + 0.7152 * (g / 255) ** 2.2 + 0.0722 * (b / 255) ** 2.2;
+const luminance = ([r, g, b]) =>
+  0.2126 * (r / 255) ** 2.2 + 0.7152 * (g / 255) ** 2.2 + 0.0722 * (b / 255) ** 2.2;
 const inkOn = (rgb, palette) => (luminance(rgb) > 0.179 ? palette.dark : palette.light);
 
-// How large a cell is, where so much room is left for the columns.
+// The size of a cell, if the columns have so much room.
 function cellSize(rows, cols, room) {
   const width = room / cols;
-  if (width >= LEAST_WIDTH && rows * cols <= MOST_RECTANGLES) return { w: Math.min(NUMBER_WIDTH, Math.floor(width)), h: 25, numbers: true };
+  if (width >= LEAST_WIDTH && rows * cols <= MOST_RECTANGLES)
+    return { w: Math.min(NUMBER_WIDTH, Math.floor(width)), h: 25, numbers: true };
   const w = Math.max(3, Math.min(22, Math.floor(width)));
   return { w, h: rows * cols > MOST_RECTANGLES ? Math.max(w, 5) : Math.max(w, 12), numbers: false };
 }
@@ -42,15 +55,28 @@ function hidden(step, one, r, c) {
 
 // A figure of a field: caption, one picture for each head, scale, table.
 function matrix(step, one, options = {}) {
-  const v = view(one), scale = scaleOf({ ...v, unit: options.unit }, options.limit);
-  const caption = el("figcaption", {}, el("b", {}, one.name), el("span", {}, dims(v.shape)), el("small", {}, captionOf(step, v)));
+  const v = view(one),
+    scale = scaleOf({ ...v, unit: options.unit }, options.limit);
+  const caption = el(
+    "figcaption",
+    {},
+    el("b", {}, one.name),
+    el("span", {}, dims(v.shape)),
+    el("small", {}, captionOf(step, v)),
+  );
   const planes = el("div", { class: "planes" });
   v.data.forEach((_, plane) => {
     const picture = heat(step, v, plane, scale, options);
-    planes.append(v.data.length > 1 ? el("div", { class: "plane" }, el("p", {}, `head ${plane}`), picture) : picture);
+    planes.append(
+      v.data.length > 1
+        ? el("div", { class: "plane" }, el("p", {}, `head ${plane}`), picture)
+        : picture,
+    );
   });
   const figure = el("figure", { class: "matrix", "data-field": one.name }, caption, planes);
-  figure.append(el("div", { class: "foot" }, v.type === "float" ? legend(scale) : null, asTable(v)));
+  figure.append(
+    el("div", { class: "foot" }, v.type === "float" ? legend(scale) : null, asTable(v)),
+  );
   return figure;
 }
 
@@ -60,28 +86,43 @@ function captionOf(step, v) {
   for (const axis of [v.rowAxis, v.colAxis]) {
     if (axis.kept) words.push(`${axis.kept.length} of ${axis.size} ${axisWords(axis)} shown`);
   }
-  if (v.also?.length && v.also.some((name) => name !== v.name)) words.push(`kept as ${v.also.join(", ")}`);
-  else if (v.also?.length) words.push("kept for the way back");
+  if (v.also?.length && v.also.some((name) => name !== v.name))
+    words.push(`kept as ${v.also.join(", ")}`);
+  else if (v.also?.length) words.push("kept for the backward pass");
   const origin = cameFrom(step, v);
   if (origin) words.push(origin);
   return words.filter(Boolean).join("; ");
 }
 
-// Which step before made this array.
+// The earlier step that made this array.
 function cameFrom(step, v) {
   if (v.role !== "in") return "";
-  const made = DATA.steps.findLast((other) => other.index < step.index && other.direction === step.direction &&
-    other.depth <= step.depth && other.fields.some((one) => one.role === "out" && one.array === v.array));
+  const made = DATA.steps.findLast(
+    (other) =>
+      other.index < step.index &&
+      other.direction === step.direction &&
+      other.depth <= step.depth &&
+      other.fields.some((one) => one.role === "out" && one.array === v.array),
+  );
   return made ? `from step ${made.index}` : "";
 }
 
 const mainWidth = () => $("main").clientWidth;
 
 function roomFor(v) {
-  const heads = v.data.length, wide = mainWidth() - gutter(v) - 8;
-  if (heads === 1) return wide;
-  const each = Math.max(window.innerWidth < 600 ? 160 : 200, Math.min(wide, (mainWidth() - 22 * (heads - 1)) / heads)) - gutter(v) - 6;
-  return Math.min(v.cols.length * NUMBER_WIDTH <= wide && heads <= 4 && v.rows.length <= 12 ? Math.max(each, Math.min(wide, v.cols.length * NUMBER_WIDTH)) : each, wide);
+  const heads = v.data.length,
+    all = mainWidth() - gutter(v) - 8;
+  if (heads === 1) return all;
+  const each =
+    Math.max(
+      window.innerWidth < 600 ? 160 : 200,
+      Math.min(all, (mainWidth() - 22 * (heads - 1)) / heads),
+    ) -
+    gutter(v) -
+    6;
+  const needed = v.cols.length * NUMBER_WIDTH;
+  const fits = needed <= all && heads <= 4 && v.rows.length <= 12;
+  return Math.min(fits ? Math.max(each, needed) : each, all);
 }
 
 function gutter(v) {
@@ -92,13 +133,29 @@ function gutter(v) {
 
 function heat(step, v, plane, scale, options) {
   const { w, h, numbers } = options.size || cellSize(v.rows.length, v.cols.length, roomFor(v));
-  const place = { x: options.gutter || gutter(v), y: w >= 12 || v.cols.length > 12 ? 17 : 2, w, h, numbers };
-  const width = place.x + w * v.cols.length + 3, height = place.y + h * v.rows.length + 3;
+  const place = {
+    x: options.gutter || gutter(v),
+    y: w >= 12 || v.cols.length > 12 ? 17 : 2,
+    w,
+    h,
+    numbers,
+  };
+  const width = place.x + w * v.cols.length + 3,
+    height = place.y + h * v.rows.length + 3;
   const name = `${v.name}, ${dims(v.shape)}${v.data.length > 1 ? `, head ${plane}` : ""}`;
-  const picture = svg("svg", { class: "heat", width, height, viewBox: `0 0 ${width} ${height}`, tabindex: 0, role: "application",
-    "aria-roledescription": "heatmap", "aria-label": `${name}: from ${fixed(v.low)} to ${fixed(v.high)}. Arrow keys move from cell to cell.` });
+  const picture = svg("svg", {
+    class: "heat",
+    width,
+    height,
+    viewBox: `0 0 ${width} ${height}`,
+    tabindex: 0,
+    role: "application",
+    "aria-roledescription": "heatmap",
+    "aria-label": `${name}: from ${fixed(v.low)} to ${fixed(v.high)}. ${ARROWS}`,
+  });
   const palette = colours();
-  if (v.rows.length * v.cols.length > MOST_RECTANGLES) picture.append(image(v, plane, scale, palette, place));
+  if (v.rows.length * v.cols.length > MOST_RECTANGLES)
+    picture.append(image(v, plane, scale, palette, place));
   else picture.append(rectangles(step, v, plane, scale, palette, place));
   picture.append(hatching(step, v, place), labels(v, place));
   const marks = svg("g", {});
@@ -110,18 +167,37 @@ function heat(step, v, plane, scale, options) {
 }
 
 function rectangles(step, v, plane, scale, palette, place) {
-  const group = svg("g", {}), gap = place.w > 8 ? 1 : 0;
-  v.rows.forEach((r, i) => v.cols.forEach((c, j) => {
-    const x = v.data[plane][i][j], rgb = v.type === "int" ? palette.zero : colour(x, scale, palette);
-    const left = place.x + j * place.w, top = place.y + i * place.h;
-    group.append(svg("rect", { x: left, y: top, width: place.w - gap, height: place.h - gap, fill: `rgb(${rgb})`, rx: gap ? 2 : 0 }));
-    if (place.numbers && !hidden(step, v, r, c)) {
-      const text = svg("text", { class: "number", x: left + place.w / 2, y: top + place.h / 2 + 4 }, numberIn(v, x));
-      if (place.w < NUMBER_WIDTH) text.style.fontSize = "9.5px";
-      text.style.fill = inkOn(rgb, palette); // a style, because the sheet's fill is stronger than an attribute
-      group.append(text);
-    }
-  }));
+  const group = svg("g", {}),
+    gap = place.w > 8 ? 1 : 0;
+  v.rows.forEach((r, i) =>
+    v.cols.forEach((c, j) => {
+      const x = v.data[plane][i][j],
+        rgb = v.type === "int" ? palette.zero : colour(x, scale, palette);
+      const left = place.x + j * place.w,
+        top = place.y + i * place.h;
+      group.append(
+        svg("rect", {
+          x: left,
+          y: top,
+          width: place.w - gap,
+          height: place.h - gap,
+          fill: `rgb(${rgb})`,
+          rx: gap ? 2 : 0,
+        }),
+      );
+      if (place.numbers && !hidden(step, v, r, c)) {
+        const text = svg(
+          "text",
+          { class: "number", x: left + place.w / 2, y: top + place.h / 2 + 4 },
+          numberIn(v, x),
+        );
+        if (place.w < NUMBER_WIDTH) text.style.fontSize = "9.5px";
+        // a style, because the sheet's fill is stronger than an attribute
+        text.style.fill = inkOn(rgb, palette);
+        group.append(text);
+      }
+    }),
+  );
   return group;
 }
 
@@ -131,23 +207,49 @@ function numberIn(v, x) {
 }
 
 function image(v, plane, scale, palette, place) {
-  const canvas = el("canvas", { width: v.cols.length, height: v.rows.length }), context = canvas.getContext("2d");
+  const canvas = el("canvas", { width: v.cols.length, height: v.rows.length }),
+    context = canvas.getContext("2d");
   const pixels = context.createImageData(v.cols.length, v.rows.length);
-  v.data[plane].flat().forEach((x, i) => pixels.data.set([...colour(x, scale, palette), 255], 4 * i));
+  v.data[plane]
+    .flat()
+    .forEach((x, i) => pixels.data.set([...colour(x, scale, palette), 255], 4 * i));
   context.putImageData(pixels, 0, 0);
-  return svg("image", { href: canvas.toDataURL(), x: place.x, y: place.y, width: place.w * v.cols.length,
-    height: place.h * v.rows.length, preserveAspectRatio: "none" });
+  return svg("image", {
+    href: canvas.toDataURL(),
+    x: place.x,
+    y: place.y,
+    width: place.w * v.cols.length,
+    height: place.h * v.rows.length,
+    preserveAspectRatio: "none",
+  });
 }
 
 function hatching(step, v, place) {
   const group = svg("g", { class: "hatching" });
   if (step.mask === null || !v.map) return group;
   const id = `hatch-${pictures.length}`;
-  group.append(svg("pattern", { id, width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
-    svg("line", { x1: 0, y1: 0, x2: 0, y2: 6 })));
-  v.rows.forEach((r, i) => runs(v.cols.map((c, j) => (hidden(step, v, r, c) ? j : -1)).filter((j) => j >= 0)).forEach(([from, to]) =>
-    group.append(svg("rect", { x: place.x + from * place.w, y: place.y + i * place.h, width: (to - from + 1) * place.w,
-      height: place.h, fill: `url(#${id})`, stroke: "none" }))));
+  group.append(
+    svg(
+      "pattern",
+      { id, width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
+      svg("line", { x1: 0, y1: 0, x2: 0, y2: 6 }),
+    ),
+  );
+  v.rows.forEach((r, i) =>
+    runs(v.cols.map((c, j) => (hidden(step, v, r, c) ? j : -1)).filter((j) => j >= 0)).forEach(
+      ([from, to]) =>
+        group.append(
+          svg("rect", {
+            x: place.x + from * place.w,
+            y: place.y + i * place.h,
+            width: (to - from + 1) * place.w,
+            height: place.h,
+            fill: `url(#${id})`,
+            stroke: "none",
+          }),
+        ),
+    ),
+  );
   return group;
 }
 
@@ -162,110 +264,49 @@ function runs(list) {
 }
 
 function labels(v, place) {
-  const group = svg("g", { "aria-hidden": "true" }), everyRow = Math.ceil((v.rows.length > 24 ? 18 : 11) / place.h);
+  const group = svg("g", { "aria-hidden": "true" }),
+    everyRow = Math.ceil((v.rows.length > 24 ? 18 : 11) / place.h);
   const cut = (text) => (text.length > 10 ? text.slice(0, 9) + "…" : text);
   const longest = Math.max(...v.cols.map((c) => tick(v.colAxis, c).length));
   const everyCol = Math.ceil((Math.min(longest, 10) * 6.5 + 5) / place.w);
   const marked = v.rowAxis.kind === "token";
-  if (v.rowAxis.kind !== "one") v.rows.forEach((r, i) => {
-    const focused = marked && r === state.token;
-    if (i % everyRow && !focused) return;
-    group.append(svg("text", { class: focused ? "row focused" : "row", x: place.x - 7, y: place.y + (i + 0.5) * place.h + 4 }, cut(tick(v.rowAxis, r))));
-    if (focused) group.append(svg("line", { class: "row-mark", x1: place.x - 3, x2: place.x - 3, y1: place.y + i * place.h, y2: place.y + (i + 1) * place.h - 1 }));
-  });
-  if (place.y > 2) v.cols.forEach((c, j) => {
-    if (j % everyCol) return;
-    const focused = v.colAxis.kind === "token" && c === state.token;
-    group.append(svg("text", { class: focused ? "column focused" : "column", x: place.x + (j + 0.5) * place.w, y: 11 }, cut(tick(v.colAxis, c))));
-  });
+  if (v.rowAxis.kind !== "one")
+    v.rows.forEach((r, i) => {
+      const focused = marked && r === state.token;
+      if (i % everyRow && !focused) return;
+      group.append(
+        svg(
+          "text",
+          {
+            class: focused ? "row focused" : "row",
+            x: place.x - 7,
+            y: place.y + (i + 0.5) * place.h + 4,
+          },
+          cut(tick(v.rowAxis, r)),
+        ),
+      );
+      if (focused)
+        group.append(
+          svg("line", {
+            class: "row-mark",
+            x1: place.x - 3,
+            x2: place.x - 3,
+            y1: place.y + i * place.h,
+            y2: place.y + (i + 1) * place.h - 1,
+          }),
+        );
+    });
+  if (place.y > 2)
+    v.cols.forEach((c, j) => {
+      if (j % everyCol) return;
+      const focused = v.colAxis.kind === "token" && c === state.token;
+      group.append(
+        svg(
+          "text",
+          { class: focused ? "column focused" : "column", x: place.x + (j + 0.5) * place.w, y: 11 },
+          cut(tick(v.colAxis, c)),
+        ),
+      );
+    });
   return group;
-}
-
-function legend(scale) {
-  const end = String(scale.limit);
-  return el("div", { class: "scale" }, scale.unit ? "0" : `-${end}`, el("i", { class: scale.unit ? "unit" : "" }), scale.unit ? "1" : end);
-}
-
-// The same numbers as a table, made when it is opened.
-function asTable(v) {
-  const details = el("details", {}, el("summary", {}, "as a table"));
-  details.addEventListener("toggle", () => {
-    if (!details.open || details.children.length > 1) return;
-    const box = el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `${v.name} as a table` });
-    v.data.forEach((rows, plane) => box.append(plainTable(v, rows, plane)));
-    details.append(box);
-  });
-  return details;
-}
-
-function plainTable(v, rows, plane) {
-  const head = el("tr", {}, el("th", { scope: "col" }, v.data.length > 1 ? `head ${plane}` : ""));
-  v.cols.forEach((c) => head.append(el("th", { scope: "col" }, tick(v.colAxis, c))));
-  const body = el("tbody");
-  rows.forEach((numbers, i) => body.append(el("tr", {}, el("th", { scope: "row" }, tick(v.rowAxis, v.rows[i])),
-    ...numbers.map((x) => el("td", { class: "n" }, shown(v, x))))));
-  return el("table", { class: "details-table" }, el("thead", {}, head), body);
-}
-
-// ---- pointing at cells
-
-function listen(entry) {
-  const { svg: picture, v, place } = entry;
-  const at = (event) => {
-    const box = picture.getBoundingClientRect(), grow = picture.viewBox.baseVal.width / box.width;
-    const j = Math.floor(((event.clientX - box.left) * grow - place.x) / place.w);
-    const i = Math.floor(((event.clientY - box.top) * grow - place.y) / place.h);
-    return i >= 0 && j >= 0 && i < v.rows.length && j < v.cols.length ? [i, j] : null;
-  };
-  const point = (event) => { const cell = at(event); if (cell) select(entry, ...cell); };
-  picture.addEventListener("pointermove", point);
-  picture.addEventListener("pointerdown", point);
-  picture.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse" && document.activeElement !== picture) unselect(); });
-  picture.addEventListener("focus", () => { if (picture.matches(":focus-visible")) select(entry, ...(entry.cell || firstCell(v))); });
-  picture.addEventListener("blur", unselect);
-  picture.addEventListener("keydown", (event) => moveCell(event, entry));
-}
-
-const firstCell = (v) => [v.rowAxis.kind === "token" && v.rowAt.has(state.token) ? v.rowAt.get(state.token) : 0, 0];
-
-function moveCell(event, entry) {
-  const by = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
-  if (event.key === "Escape") return entry.svg.blur();
-  if (!by || event.ctrlKey || event.altKey || event.metaKey) return;
-  event.preventDefault();
-  event.stopPropagation();
-  const [i, j] = entry.cell || firstCell(entry.v), clamp = (x, n) => Math.max(0, Math.min(n - 1, x));
-  select(entry, clamp(i + by[0], entry.v.rows.length), clamp(j + by[1], entry.v.cols.length));
-}
-
-// Mark a cell and everything it was computed from, and say so.
-function select(entry, i, j) {
-  entry.cell = [i, j];
-  const { v, plane } = entry, step = DATA.steps[state.step], r = v.rows[i], c = v.cols[j];
-  const { regions, text } = reads(step, v, plane, r, c);
-  unselect();
-  for (const picture of pictures) regions.filter((region) => region.array === picture.array).forEach((region) => markRegion(picture, region));
-  outline(entry, [[i, i]], [[j, j]], "here");
-  $("said").textContent = text;
-}
-
-function unselect() {
-  pictures.forEach((picture) => picture.marks.replaceChildren());
-  $("said").textContent = "";
-}
-
-function markRegion(picture, region) {
-  if (region.plane !== null && region.plane !== picture.plane) return;
-  const places = (wanted, known, count) => (wanted === null ? [...Array(count).keys()] : [wanted].flat().map((i) => known.get(i)).filter((i) => i !== undefined));
-  const rows = runs(places(region.r, picture.v.rowAt, picture.v.rows.length));
-  const cols = runs(places(region.c, picture.v.colAt, picture.v.cols.length));
-  outline(picture, rows, cols, "mark");
-}
-
-function outline(picture, rows, cols, kind) {
-  const { x, y, w, h } = picture.place;
-  for (const [top, bottom] of rows) for (const [left, right] of cols) {
-    picture.marks.append(svg("rect", { class: kind, x: x + left * w - 1, y: y + top * h - 1, width: (right - left + 1) * w + 1,
-      height: (bottom - top + 1) * h + 1, rx: 3 }));
-  }
 }

@@ -1,9 +1,11 @@
-r"""LaTeX to MathML: the small part of LaTeX that minigpt.formulas uses, so that a page needs no MathJax.
+r"""Convert LaTeX to MathML, so that a page needs no MathJax.
+
+It knows the commands that minigpt.formulas uses.
 
     to_mathml(r"\frac{a}{b}")  ->  <math><mfrac><mi>a</mi><mi>b</mi></mfrac></math>
 
-Source: MathML Core (W3C). Every formula of minigpt.formulas converts; a command that is not in the tables raises ValueError.
-Left out: matrices, alignment, and whatever no formula here uses.
+Source: MathML Core (W3C). Every formula of minigpt.formulas converts. A command that is not in the
+tables raises ValueError. Left out: matrices, alignment, and whatever no formula here uses.
 """
 
 import re
@@ -59,7 +61,7 @@ OPERATORS = {
     **{"{": "{", "}": "}"},
 }
 NAMES = ("log", "ln", "exp", "sin", "cos", "tanh", "arg")  # functions, upright
-# their scripts stand below and above
+# their scripts are set below and above
 LIMITS = {"sum": "<mo>∑</mo>", "max": "<mi>max</mi>", "min": "<mi>min</mi>"}
 ACCENTS = {"hat": "^", "bar": "¯", "tilde": "~"}
 SPACES = {"quad": "1em", ",": "0.17em", ";": "0.28em", " ": "0.28em"}
@@ -68,7 +70,7 @@ TOKEN = re.compile(r"\\(?:[a-zA-Z]+|.)|[0-9]+(?:\.[0-9]+)?|\S")
 
 
 def to_mathml(latex: str, alttext: str = "") -> str:
-    """A formula as a <math> element.
+    """Return a formula as a <math> element.
 
     alttext: the same in ASCII. Raises ValueError if a command or brace is unknown.
     """
@@ -87,7 +89,7 @@ class _Parser:
 
     @property
     def here(self) -> str:
-        """The next token, "" at the end; spaces mean nothing."""
+        """Return the next token, or "" at the end; spaces are skipped."""
         match = TOKEN.search(self.latex, self.at)
         return match.group() if match else ""
 
@@ -99,14 +101,14 @@ class _Parser:
         return match.group()
 
     def row(self) -> str:
-        """Everything up to a closing brace or the end."""
+        """Return everything up to a closing brace or the end."""
         parts = []
         while self.here not in ("", "}"):
             parts.append(self.scripted())
         return "".join(parts)
 
     def scripted(self) -> str:
-        """One thing and its scripts: x_i^2, x'."""
+        """Return one item with its scripts: x_i^2, x'."""
         limits = self.here[1:] in LIMITS and self.here[0] == "\\"
         base, sub, sup = self.atom(), "", ""
         while self.here in ("_", "^", "'"):
@@ -120,7 +122,10 @@ class _Parser:
         return _scripts(base, sub, sup, limits)
 
     def argument(self) -> str:
-        r"""What a command takes: a group, or a single thing; of a number one digit, as in \tfrac12."""
+        r"""Return the argument of a command: a group, or a single item.
+
+        Of a number it is one digit, as in \tfrac12.
+        """
         if self.here == "{":
             self.take()
             row = self.row()
@@ -165,7 +170,7 @@ class _Parser:
         return self.symbol(name)
 
     def words(self, name: str) -> str:
-        """Raw text in braces."""
+        """Return the raw text in braces."""
         match = re.compile(r"\s*\{([^{}\\]*)\}").match(self.latex, self.at)
         if not match:
             raise ValueError(f"LaTeX {self.latex!r}: \\{name} takes plain text in braces")

@@ -1,20 +1,37 @@
-// What a number was computed from: for every function of the contract, the cells that one output reads, and a sentence.
+// The cells that a number was computed from, and a sentence about it, for every function of the
+// contract.
 //
-//   reads(step, v, plane, r, c) -> {regions: [{array, plane, r, c}], text}     r, c: an index, a list of them, or null for all
+//   reads(step, v, plane, r, c) -> {regions: [{array, plane, r, c}], text}
+//
+// r, c: an index, a list of indices, or null for all
 
-const MOST_TERMS = 4; // a sum of more is said in words
+const MOST_TERMS = 4; // a longer sum is described in words
 
 function reads(step, v, plane, r, c) {
   const computed = v.role === "out" || v.role === "inside" || ["xhat", "rstd"].includes(v.name);
-  const found = computed && (INSIDE[v.name] || READS[step.function])?.({ step, v, plane, r, c, name: v.name,
-    value: v.value(plane, r, c), at: indexed(v, plane, r, c), end: ` = ${shownHere(v, plane, r, c)}` });
+  const found =
+    computed &&
+    (INSIDE[v.name] || READS[step.function])?.({
+      step,
+      v,
+      plane,
+      r,
+      c,
+      name: v.name,
+      value: v.value(plane, r, c),
+      at: indexed(v, plane, r, c),
+      end: ` = ${shownHere(v, plane, r, c)}`,
+    });
   const regions = found ? found.regions.filter(Boolean) : [];
-  return { regions, text: `${capital(place(v, plane, r, c))}: ${found ? found.text : `${indexed(v, plane, r, c)} = ${shownHere(v, plane, r, c)}`}.` };
+  const value = `${indexed(v, plane, r, c)} = ${shownHere(v, plane, r, c)}`;
+  const text = `${capital(place(v, plane, r, c))}: ${found ? found.text : value}.`;
+  return { regions, text };
 }
 
-const shownHere = (v, plane, r, c) => (v.type === "int" ? String(v.value(plane, r, c)) : inWords(v.value(plane, r, c)));
+const shownHere = (v, plane, r, c) =>
+  v.type === "int" ? String(v.value(plane, r, c)) : inWords(v.value(plane, r, c));
 
-// out[3, 7]; with heads out[0, 3, 7]; of a row of numbers bias[7]; the loss has no index.
+// out[3, 7]; with heads out[0, 3, 7]; a row of numbers bias[7]; the loss has no index.
 function indexed(v, plane, r, c) {
   const index = [];
   if (v.data.length > 1) index.push(plane);
@@ -25,17 +42,24 @@ function indexed(v, plane, r, c) {
 
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
-// Where a cell stands, in words.
+// The place of a cell, in words.
 function place(v, plane, r, c) {
   const words = [];
   if (v.data.length > 1) words.push(`head ${plane}`);
-  if (v.colAxis.kind === "key") return [...words, `query ${tokenName(r)} (${r})`, `key ${tokenName(c)} (${c})`].join(", ");
-  const say = (axis, i) => ({ token: `token ${DATA.tokens[i]} (${i})`, vocab: `${symbol(i)} of the vocabulary`, position: `position ${i}`, one: "" }[axis.kind] ?? `channel ${i}`);
+  if (v.colAxis.kind === "key")
+    return [...words, `query ${tokenName(r)} (${r})`, `key ${tokenName(c)} (${c})`].join(", ");
+  const say = (axis, i) =>
+    ({
+      token: `token ${DATA.tokens[i]} (${i})`,
+      vocab: `${symbol(i)} of the vocabulary`,
+      position: `position ${i}`,
+      one: "",
+    })[axis.kind] ?? `channel ${i}`;
   words.push(say(v.rowAxis, r), v.shape.length ? say(v.colAxis, c) : "");
   return words.filter(Boolean).join(", ") || "all tokens";
 }
 
-// A region of a field of the step; null where the step has no such field.
+// A region of a field of the step; null if the step has no such field.
 function region(step, name, plane, r, c) {
   const found = step.fields.find((one) => one.name === name || (one.also || []).includes(name));
   return found ? { array: found.array, plane, r, c } : null;
@@ -44,12 +68,14 @@ function region(step, name, plane, r, c) {
 const planeOf = (step, name, plane) => ((field(step, name)?.data.length ?? 1) > 1 ? plane : 0);
 const whole = (axis) => !axis.kept;
 
-// x[3, 0] w[0, 7] + ... with numbers where there are few, in words where there are many.
+// x[3, 0] w[0, 7] + ... with numbers if there are few, else in words.
 function product(a, b, size, pairs, words, rest = []) {
   const numbers = pairs.map(([p, q]) => [a.value(...p), b.value(...q)]);
-  const added = rest.length ? ` + ${rest[0]}` : "", last = rest.length ? ` + ${inBrackets(rest[1])}` : "";
+  const added = rest.length ? ` + ${rest[0]}` : "",
+    last = rest.length ? ` + ${inBrackets(rest[1])}` : "";
   if (size > MOST_TERMS || numbers.flat().some((x) => typeof x !== "number")) return words + added;
-  return `${words}${added} = ${numbers.map(([x, y]) => `${inWords(x)} × ${inBrackets(y)}`).join(" + ")}${last}`;
+  const terms = numbers.map(([x, y]) => `${inWords(x)} × ${inBrackets(y)}`);
+  return `${words}${added} = ${terms.join(" + ")}${last}`;
 }
 
 const range = (n) => [...Array(n).keys()];
@@ -64,169 +90,65 @@ const visibleKeys = (step, i) => range(DATA.tokens.length).filter((j) => sees(st
 const watchingQueries = (step, j) => range(DATA.tokens.length).filter((i) => sees(step, i, j));
 const span = (list) => (list.length > 1 ? `${list[0]} .. ${list[list.length - 1]}` : `${list[0]}`);
 
-// What a head's q, k or v is called in this step: in many-headed attention they lie side by side in qkv.
+// A head's q, k or v in this step: in multi-head attention they are side by side in qkv.
 function headCells(step, kind, head, tokens, channel) {
   if (field(step, kind)) return region(step, kind, head, tokens, channel);
-  const C = DATA.model.n_embd, hs = C / DATA.model.n_head, first = { q: 0, k: C, v: 2 * C }[kind] + head * hs;
-  return region(step, "qkv", 0, tokens, channel === null ? range(hs).map((i) => first + i) : first + channel);
+  const C = DATA.model.n_embd,
+    hs = C / DATA.model.n_head,
+    first = { q: 0, k: C, v: 2 * C }[kind] + head * hs;
+  return region(
+    step,
+    "qkv",
+    0,
+    tokens,
+    channel === null ? range(hs).map((i) => first + i) : first + channel,
+  );
 }
 
+// The scores and weights inside attention, and what layer norm keeps.
 const INSIDE = {
   S({ step, plane, r, c, at, end }) {
     const hs = DATA.model.n_embd / DATA.model.n_head;
     const regions = [headCells(step, "q", plane, r, null), headCells(step, "k", plane, c, null)];
-    if (!sees(step, r, c)) return { regions: [], text: `${at} is hidden: query ${r} must not see key ${c}` };
-    return { regions, text: `${at} = sum over ${hs} channels of q[${r}, i] k[${c}, i], divided by sqrt(${hs})${end}` };
+    if (!sees(step, r, c))
+      return { regions: [], text: `${at} is hidden: query ${r} must not see key ${c}` };
+    return {
+      regions,
+      text:
+        `${at} = sum over ${hs} channels of q[${r}, i] k[${c}, i], ` +
+        `divided by sqrt(${hs})${end}`,
+    };
   },
   P({ step, plane, r, c, at, end }) {
     const seen = visibleKeys(step, r);
-    if (!sees(step, r, c)) return { regions: [], text: `${at} = 0: query ${r} must not see key ${c}` };
-    return { regions: [region(step, "S", plane, r, seen)], text: `${at} = e^S[${r}, ${c}] divided by the sum of e^S over keys ${span(seen)}${end}` };
+    if (!sees(step, r, c))
+      return { regions: [], text: `${at} = 0: query ${r} must not see key ${c}` };
+    return {
+      regions: [region(step, "S", plane, r, seen)],
+      text: `${at} = e^S[${r}, ${c}] divided by the sum of e^S over keys ${span(seen)}${end}`,
+    };
   },
   xhat({ step, r, c, at, end }) {
-    return { regions: [region(step, "x", 0, r, null)], text: `${at} = (x[${r}, ${c}] − mean of row ${r}) / sqrt(its variance + eps)${end}` };
+    return {
+      regions: [region(step, "x", 0, r, null)],
+      text: `${at} = (x[${r}, ${c}] − mean of row ${r}) / sqrt(its variance + eps)${end}`,
+    };
   },
   rstd({ step, r, end }) {
-    return { regions: [region(step, "x", 0, r, null)], text: `1 / sqrt(variance of row ${r} of x + eps)${end}` };
+    return {
+      regions: [region(step, "x", 0, r, null)],
+      text: `1 / sqrt(variance of row ${r} of x + eps)${end}`,
+    };
   },
 };
 
-const READS = {
-  add({ step, v, r, c, at, end }) {
-    const [a, b] = step.fields.filter((one) => one.role === "in").map((one) => view(one));
-    const [x, y] = [a.value(0, r, c), b.value(0, r, c)];
-    return { regions: [a, b].map((one) => region(step, one.name, 0, r, c)),
-      text: `${at} = ${indexed(a, 0, r, c)} + ${indexed(b, 0, r, c)} = ${inWords(x)} + ${inBrackets(y)}${end}` };
-  },
-  embedding_forward({ step, r, c, at, end }) {
-    const id = field(step, "ids").value(0, 0, r);
-    return { regions: [region(step, "ids", 0, 0, r), region(step, "weight", 0, id, c)], text: `${at} = weight[${id}, ${c}]${end}, because the id at ${r} is ${id}` };
-  },
-  embedding_backward({ step, r, c, at, end }) {
-    const ids = field(step, "ids"), tokens = ids.cols.filter((t) => ids.value(0, 0, t) === r);
-    if (!tokens.length) return { regions: [], text: `${at}${end}: no token looked up row ${r}` };
-    return { regions: [region(step, "ids", 0, 0, tokens), region(step, "dout", 0, tokens, c)],
-      text: `${at} = sum of dout[t, ${c}] over the places t that looked up row ${r}: ${tokens.join(", ")}${end}` };
-  },
-  sinusoidal_positions({ r, c, at, end }) {
-    return { regions: [], text: `${at} = ${c % 2 ? "cos" : "sin"}(${r} / 10000^(${c - (c % 2)}/${DATA.model.n_embd}))${end}` };
-  },
-  layer_norm_forward({ step, r, c, at, end }) {
-    const [x, weight, bias] = ["x", "weight", "bias"].map((name) => field(step, name)), row = x.data[0][x.rowAt.get(r)];
-    const regions = [region(step, "x", 0, r, null), region(step, "weight", 0, 0, c), region(step, "bias", 0, 0, c)];
-    const words = `(x[${r}, ${c}] − mean) / sqrt(var + eps) × weight[${c}]${bias ? ` + bias[${c}]` : ""}`;
-    if (!whole(x.colAxis)) return { regions, text: `${at} = ${words}, mean and variance of row ${r}${end}` };
-    const mean = row.reduce((a, b) => a + b, 0) / row.length, variance = row.reduce((a, b) => a + (b - mean) ** 2, 0) / row.length;
-    const numbers = `(${inWords(x.value(0, r, c))} − ${inBrackets(mean)}) / sqrt(${inWords(variance)} + ${step.options.eps}) × ${inBrackets(weight.value(0, 0, c))}`;
-    return { regions, text: `${at} = ${words} = ${numbers}${bias ? ` + ${inBrackets(bias.value(0, 0, c))}` : ""}${end}` };
-  },
-  layer_norm_backward({ step, name, r, c, at, end }) {
-    if (name !== "dx") {
-      const columns = [region(step, "dout", 0, null, c), name === "dweight" ? region(step, "xhat", 0, null, c) || region(step, "x", 0, null, null) : null];
-      return { regions: columns, text: `${at} = sum over the tokens t of dout[t, ${c}]${name === "dweight" ? ` × xhat[t, ${c}]` : ""}${end}` };
-    }
-    const regions = ["dout", "xhat"].map((one) => region(step, one, 0, r, null)).concat(region(step, "weight", 0, 0, null), region(step, "rstd", 0, r, 0));
-    if (!field(step, "xhat")) regions.push(region(step, "x", 0, r, null));
-    return { regions, text: `${at} = rstd[${r}] × (h[${c}] − mean(h) − xhat[${r}, ${c}] × mean(h × xhat))${end}, where h = dout[${r}] × weight: the whole row has a say` };
-  },
-  linear_forward({ step, r, c, at, end }) {
-    const [x, weight, bias] = ["x", "weight", "bias"].map((name) => field(step, name)), n = size(x, "cols");
-    const words = `sum over ${n} channels of x[${r}, i] × weight[i, ${c}]`;
-    const text = product(x, weight, n, range(n).map((i) => [[0, r, i], [0, i, c]]), words, bias ? [`bias[${c}]`, bias.value(0, 0, c)] : []);
-    return { regions: [region(step, "x", 0, r, null), region(step, "weight", 0, null, c), region(step, "bias", 0, 0, c)], text: `${at} = ${text}${end}` };
-  },
-  linear_backward({ step, name, r, c, at, end }) {
-    const [dout, x, weight] = ["dout", "x", "weight"].map((one) => field(step, one)), n = size(dout, "cols"), T = size(dout, "rows");
-    if (name === "dx") {
-      const text = product(dout, weight, n, range(n).map((o) => [[0, r, o], [0, c, o]]), `sum over ${n} output channels of dout[${r}, o] × weight[${c}, o]`);
-      return { regions: [region(step, "dout", 0, r, null), region(step, "weight", 0, c, null)], text: `${at} = ${text}${end}` };
-    }
-    if (name === "dbias") return { regions: [region(step, "dout", 0, null, c)], text: `${at} = sum over ${T} tokens of dout[t, ${c}]${end}` };
-    const text = product(x, dout, T, range(T).map((t) => [[0, t, r], [0, t, c]]), `sum over ${T} tokens of x[t, ${r}] × dout[t, ${c}]`);
-    return { regions: [region(step, "x", 0, null, r), region(step, "dout", 0, null, c)], text: `${at} = ${text}${end}` };
-  },
-  multi_head_attention_forward(cell) {
-    const hs = DATA.model.n_embd / DATA.model.n_head, head = Math.floor(cell.c / hs);
-    return weighted(cell, head, cell.c % hs, ` (channel ${cell.c} is channel ${cell.c % hs} of head ${head})`);
-  },
-  attention_forward: (cell) => weighted(cell, cell.plane, cell.c, ""),
-  multi_head_attention_backward(cell) {
-    const C = DATA.model.n_embd, hs = C / DATA.model.n_head, inside = cell.c % C, kind = ["dq", "dk", "dv"][Math.floor(cell.c / C)];
-    const head = Math.floor(inside / hs);
-    return attentionBack(cell, kind, head, inside % hs, `, ${kind} of head ${head}`);
-  },
-  attention_backward: (cell) => attentionBack(cell, cell.name, cell.plane, cell.c, ""),
-  softmax_forward({ step, plane, r, c, at, end, value }) {
-    const x = field(step, "x");
-    if (x.value(plane, r, c) === null) return { regions: [], text: `${at} = 0: the score is -inf, hidden by the mask` };
-    const seen = x.cols.filter((j) => x.value(plane, r, j) !== null);
-    return { regions: [region(step, "x", plane, r, seen)], text: `${at} = e^x[${r}, ${c}] divided by the sum of e^x over row ${r}${end}` };
-  },
-  softmax_backward({ step, plane, r, c, at, end }) {
-    const [p, dout] = ["p", "dout"].map((name) => field(step, name));
-    return { regions: [region(step, "p", plane, r, null), region(step, "dout", plane, r, null)],
-      text: `${at} = p[${r}, ${c}] × (dout[${r}, ${c}] − sum over row ${r} of dout × p) = ${inWords(p?.value(plane, r, c))} × (${inWords(dout?.value(plane, r, c))} − ...)${end}` };
-  },
-  mlp_forward({ step, r, c, at, end }) {
-    return { regions: [region(step, "x", 0, r, null), region(step, "fc_weight", 0, null, null), region(step, "fc_bias", 0, 0, null),
-      region(step, "proj_weight", 0, null, c), region(step, "proj_bias", 0, 0, c)],
-    text: `${at}${end}, from row ${r} of x, all of fc_weight and column ${c} of proj_weight; no other token` };
-  },
-  mlp_backward({ step, name, r, c, at, end }) {
-    if (name !== "dx") return { regions: [region(step, "dout", 0, null, null), region(step, "x", 0, null, null)], text: `${at}${end}, collected from all tokens; the steps inside show how` };
-    return { regions: ["dout", "x"].map((one) => region(step, one, 0, r, null)), text: `${at}${end}, from row ${r} of dout and of x and both matrices; no other token` };
-  },
-  gelu_forward: (cell) => pointwise(cell, ["x"], "GELU"),
-  gelu_backward: (cell) => pointwise(cell, ["dout", "x"], "GELU'"),
-  relu_forward: (cell) => pointwise(cell, ["x"], "ReLU"),
-  relu_backward: (cell) => pointwise(cell, ["dout", "x"], "ReLU'"),
-  dropout_forward: (cell) => pointwise(cell, ["x", "keep"], "dropout"),
-  dropout_backward: (cell) => pointwise(cell, ["dout", "keep"], "dropout"),
-  cross_entropy_forward({ step, end }) {
-    const counted = DATA.targets.filter((y) => y >= 0).length;
-    return { regions: [region(step, "logits", 0, null, null), region(step, "targets", 0, 0, null)],
-      text: `mean over ${counted} tokens of −log p[target]${end} nats; ${surprise(step)}` };
-  },
-  cross_entropy_backward({ step, r, c, at, end }) {
-    const y = DATA.targets[r], counted = DATA.targets.filter((one) => one >= 0).length, p = field(step, "p");
-    if (y < 0) return { regions: [], text: `${at} = 0: this token has no target` };
-    return { regions: [region(step, "p", 0, r, c), region(step, "logits", 0, r, null), region(step, "targets", 0, 0, r)],
-      text: `${at} = (p[${r}, ${c}]${y === c ? " − 1, because this is the right token" : ""}) / ${counted}${p ? ` = (${inWords(p.value(0, r, c))}${y === c ? " − 1" : ""}) / ${counted}` : ""}${end}` };
-  },
-};
-
-function pointwise({ step, v, plane, r, c, at, end }, names, what) {
-  const inputs = names.filter((name) => field(step, name)).map((name) => `${name} = ${shownHere(field(step, name), plane, r, c)}`);
-  return { regions: names.map((name) => region(step, name, plane, r, c)), text: `${at}${end}, from this cell alone: ${what} of ${inputs.join(", ")}` };
-}
-
-// out = sum over the keys that a query sees of weight times value.
-function weighted({ step, r, at, end }, head, channel, note) {
-  const seen = visibleKeys(step, r), P = field(step, "P"), strongest = seen.map((j) => [P.value(head, r, j), j]).filter(([p]) => typeof p === "number")
-    .sort((a, b) => b[0] - a[0]).slice(0, 3).map(([p, j]) => `${inWords(p)} of ${tokenName(j)} (${j})`);
-  return { regions: [headCells(step, "q", head, r, null), headCells(step, "k", head, seen, null), headCells(step, "v", head, seen, channel),
-    region(step, "P", head, r, seen), region(step, "S", head, r, seen)],
-  text: `${at}${note} = sum over keys ${span(seen)} of P[${r}, j] × v[j, ${channel}]${end}; the largest weights: ${strongest.join(", ")}` };
-}
-
-function attentionBack({ step, r, at, end }, kind, head, channel, note) {
-  const dout = (tokens, c) => (field(step, "qkv") ? region(step, "dout", 0, tokens, c === null ? range(hs()).map((i) => head * hs() + i) : head * hs() + c)
-    : region(step, "dout", head, tokens, c));
-  const hs = () => DATA.model.n_embd / DATA.model.n_head;
-  const seen = kind === "dq" ? visibleKeys(step, r) : watchingQueries(step, r);
-  if (kind === "dv") return { regions: [region(step, "P", head, seen, r), dout(seen, channel)],
-    text: `${at}${note} = sum over the queries i that see key ${r} (${span(seen)}) of P[i, ${r}] × dout[i, ${channel}]${end}` };
-  if (kind === "dq") return { regions: [region(step, "P", head, r, seen), dout(r, null), headCells(step, "k", head, seen, channel), headCells(step, "v", head, seen, null)],
-    text: `${at}${note} = sum over keys ${span(seen)} of dS[${r}, j] × k[j, ${channel}], divided by sqrt(${hs()})${end}` };
-  return { regions: [region(step, "P", head, seen, r), dout(seen, null), headCells(step, "q", head, seen, channel), headCells(step, "v", head, r, null)],
-    text: `${at}${note} = sum over the queries i that see key ${r} (${span(seen)}) of dS[i, ${r}] × q[i, ${channel}], divided by sqrt(${hs()})${end}` };
-}
-
-// The focused token's own share of the loss.
+// The loss of the focused token.
 function surprise(step) {
-  const y = DATA.targets[state.token], logits = DATA.logits[state.token];
+  const y = DATA.targets[state.token],
+    logits = DATA.logits[state.token];
   if (y < 0) return `token ${tokenName(state.token)} has no target`;
   if (!logits) return withoutLogits();
   const p = probabilities(logits, 1, logits.length, 1)[y];
-  return `after ${tokenName(state.token)} came ${symbol(y)}, p = ${inWords(p)}, which costs ${inWords(-Math.log(p))}`;
+  const said = `after ${tokenName(state.token)} came ${symbol(y)}, p = ${inWords(p)}`;
+  return `${said}, a loss of ${inWords(-Math.log(p))}`;
 }

@@ -1,5 +1,4 @@
-"""The words of the page: what a step is called, which part of the model it belongs to, what it
-does, what its arrays are.
+"""The words of the page: titles, groups, sentences and names of arrays.
 
 Left out: formulas, which come from minigpt.formulas; sentences about single numbers, which
 page/reads.js makes.
@@ -33,71 +32,73 @@ TITLES = {
 }
 
 WHAT = {
-    "embedding_forward": "Each id looks up its row of a table.",
-    "embedding_backward": "Each row of the table collects the gradients of every place that looked "
-    "it up; all other rows get 0.",
-    "sinusoidal_positions": "Each position is a row of sines and cosines, of wavelengths from "
-    "short to long. Nothing is learned.",
-    "layer_norm_forward": "Each token's row is moved to mean 0, scaled to variance 1, then "
-    "stretched and moved as was learned.",
-    "layer_norm_backward": "Moving or stretching a whole row changes nothing in the output, so the "
-    "gradient loses those two parts.",
+    "embedding_forward": "Each id selects its row of a table.",
+    "embedding_backward": "Each row of the table gets the sum of the gradients of every "
+    "position that selected it; all other rows get 0.",
+    "sinusoidal_positions": "Each position is a row of sines and cosines, with wavelengths "
+    "from short to long. Nothing is learned.",
+    "layer_norm_forward": "Each token's row is shifted to mean 0 and scaled to variance 1. "
+    "Then the learned gain and bias are applied.",
+    "layer_norm_backward": "Shifting or scaling a whole row does not change the output. So the "
+    "gradient has no component in those two directions.",
     "linear_forward": "Each token's row times a matrix: every output channel is a weighted sum of "
     "all input channels.",
-    "linear_backward": "The gradient goes back through the same matrix, turned; the matrix's own "
-    "gradient sums over all tokens.",
-    "multi_head_attention_forward": "The heads share out the channels. Each attends by itself; the "
-    "results stand side by side.",
-    "multi_head_attention_backward": "Each head's gradient goes back to its own queries, keys and "
-    "values.",
-    "attention_forward": "Each query takes a weighted mean of the values it may see; its fit to "
-    "the keys decides the weights.",
-    "attention_backward": "Values get gradient by weight; queries and keys get theirs through the "
-    "softmax.",
-    "softmax_forward": "Each row of scores becomes weights between 0 and 1 that sum to 1. What is "
-    "hidden weighs exactly 0.",
-    "softmax_backward": "Weights sum to 1, so one grows only if others shrink: a score's gradient "
-    "is measured from the row's mean.",
-    "mlp_forward": "Each token by itself: widen to four times the channels, bend, narrow again.",
-    "mlp_backward": "The gradient passes the narrow matrix, the bend's slope and the wide matrix, "
-    "in reverse.",
-    "gelu_forward": "Large numbers pass, negative ones are held back, with a soft corner between.",
+    "linear_backward": "The gradient passes through the transposed matrix. The gradient of the "
+    "matrix is a sum over all tokens.",
+    "multi_head_attention_forward": "The channels are divided among the heads. Each head "
+    "attends separately; the results are concatenated.",
+    "multi_head_attention_backward": "Each head's gradient is passed to its own queries, keys "
+    "and values.",
+    "attention_forward": "Each query takes a weighted mean of the values that it may see. The "
+    "weights depend on how well it matches the keys.",
+    "attention_backward": "Values get the gradient in proportion to their weight; queries and "
+    "keys get theirs through the softmax.",
+    "softmax_forward": "Each row of scores becomes weights between 0 and 1 that sum to 1. A "
+    "hidden key has weight 0 exactly.",
+    "softmax_backward": "Weights sum to 1, so one rises only if others fall: a score's "
+    "gradient is measured from the row's mean.",
+    "mlp_forward": "Each token separately: a linear layer to four times the channels, the "
+    "activation, and a linear layer back.",
+    "mlp_backward": "The gradient passes the second matrix, the activation's derivative and "
+    "the first matrix, in this order.",
+    "gelu_forward": "Large numbers pass, negative ones become nearly 0, with a soft corner in "
+    "between.",
     "gelu_backward": "Each gradient times the curve's slope at that number.",
     "relu_forward": "Positive numbers pass, negative ones become 0.",
-    "relu_backward": "The gradient passes where the number was positive, and nowhere else.",
-    "dropout_forward": "Some numbers are struck out by chance; the rest grow, so that the mean "
+    "relu_backward": "The gradient passes where the number was positive, and is 0 elsewhere.",
+    "dropout_forward": "Random numbers are set to 0; the rest are scaled up, so that the mean "
     "stays.",
-    "dropout_backward": "What was struck out passes nothing back; the rest passes back what it "
-    "grew by.",
-    "cross_entropy_forward": "How surprised the model was by the token that really came next, in "
+    "dropout_backward": "Dropped numbers get no gradient; the rest have theirs scaled by the "
+    "same factor.",
+    "cross_entropy_forward": "The loss: -log of the probability of the true next token, in "
     "nats, as a mean over the tokens.",
-    "cross_entropy_backward": "Probability minus one at the right token, probability elsewhere: "
-    "where the walk back begins.",
+    "cross_entropy_backward": "Probability minus one at the right token, probability "
+    "elsewhere. The backward pass starts here.",
 }
 HERE = {
-    "attn.c_attn": " The first third of the channels are the queries, the next the keys, the last "
-    "the values.",
-    "attn.c_proj": " So the heads' results, which stood side by side, are mixed.",
-    "head": " Here the matrix is the token embedding's table, turned: every token of the "
-    "vocabulary gets a score, its logit.",
+    "attn.c_attn": " The first third of the channels are the queries, the next the keys, the "
+    "last the values.",
+    "attn.c_proj": " It mixes the concatenated results of the heads.",
+    "head": " Here the matrix is the transposed table of the token embedding: every token of "
+    "the vocabulary gets a score, its logit.",
 }
-SUM_FORWARD = "The residual stream goes straight on, and what this part computed is added to it."
+SUM_FORWARD = "The residual stream passes unchanged, and the sublayer's output is added to it."
 SUM_BACKWARD = (
-    "A sum hands its gradient to both sides: straight on along the stream, and through "
-    "the part. Here the two meet again."
+    "A sum passes its gradient to both inputs: directly along the stream, and through the "
+    "sublayer. Here the two are added."
 )
-EMBED = "What the token is, plus where it stands: the residual stream begins here."
+EMBED = "Token embedding plus position: the residual stream begins here."
 
 FIELDS = {
-    "ids": "which rows are looked up",
+    "ids": "which rows are selected",
     "tokens": "the tokens' rows",
     "positions": "the positions' rows",
-    "added": "what this part adds",
-    "through": "the gradient that went through the part",
+    "added": "the sublayer's output",
+    "through": "the gradient that went through the sublayer",
     "xhat": "x at mean 0 and variance 1",
     "rstd": "1 / sqrt(var + eps)",
     "S": "scores, q k / sqrt(hs)",
-    "P": "weights, softmax of what is visible",
+    "P": "weights, softmax of the visible scores",
     "half": "the curve without x: tanh(...), or Phi(x)",
     "p": "probabilities",
     "targets": "the token that came next",
@@ -109,7 +110,7 @@ FIELDS = {
 
 
 def title(step: Step) -> str:
-    """What a step is called: "Queries, keys and values"."""
+    """Return what a step is called: "Queries, keys and values"."""
     pieces = step.name.split(".")
     if pieces[-1] == "dropout":
         return "Dropout"
@@ -117,8 +118,9 @@ def title(step: Step) -> str:
 
 
 def part(step: Step) -> str:
-    """The group of the walk that a step stands in: "Embeddings", "Block 0", "Final norm", "Head",
-    "Loss".
+    """Return the group of steps that a step belongs to.
+
+    One of "Embeddings", "Block 0", "Final norm", "Head", "Loss".
     """
     first, *rest = step.name.split(".")
     if first == "h":
@@ -127,7 +129,7 @@ def part(step: Step) -> str:
 
 
 def what(step: Step) -> str:
-    """What a step does, in a sentence."""
+    """Return what a step does, in a sentence."""
     if step.function == "add":
         return (
             EMBED
@@ -141,10 +143,13 @@ def what(step: Step) -> str:
 
 
 def field(step: Step, name: str) -> str:
-    """What an array is, in a few words; "" where its name says it."""
+    """Return what an array is, in a few words.
+
+    "" if its name says it.
+    """
     leaf = name.rpartition(".")[2]
     if step.function == "add" and step.direction == "backward" and leaf == "dout":
-        return "the gradient that went round, along the stream"
+        return "the gradient that came directly along the stream"
     if leaf in FIELDS:
         return FIELDS[leaf]
     return (
@@ -153,8 +158,9 @@ def field(step: Step, name: str) -> str:
 
 
 def label(symbol: str) -> str:
-    """A token as its chip shows it: the tokenizer's 'a' without quotes; a space and other invisible
-    signs made visible.
+    """Return a token as the page shows it.
+
+    A quoted 'a' loses its quotes; spaces and other invisible characters become visible.
     """
     try:
         text = ast.literal_eval(symbol) if symbol[:1] in "'\"" else symbol
