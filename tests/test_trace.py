@@ -451,7 +451,10 @@ def test_a_model_finds_its_tokenizer(tmp_path):
 def test_the_command(capsys, tmp_path):
     assert main(["trace", "trans", "--model", "tiny"]) == 0
     printed = capsys.readouterr().out
-    assert "h.0.attn.heads.attention.softmax" in printed and "loss 3.4793 nats" in printed
+    assert "    .softmax " in printed and "loss 3.4793 nats" in printed
+    assert max(map(len, printed.splitlines())) <= 80 and "softmax_forward" not in printed
+    assert main(["trace", "trans", "--model", "tiny", "--only", "h.0"]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
     assert main(["trace", "trans", "--model", "tiny", "--only", "h.0.mlp", "--forward"]) == 0
     printed = capsys.readouterr().out
     assert printed.count("step ") == 4 and "backward" not in printed

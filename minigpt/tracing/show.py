@@ -7,6 +7,8 @@ Left out: HTML, which is in page/.
 
 from __future__ import annotations
 
+import shutil
+import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,9 +18,9 @@ if TYPE_CHECKING:
     from minigpt.tracing.trace import Trace
 
 MOST = 6  # numbers in a row of a table
-WRONG = (
-    1e-4  # a gradient this far from its central difference is wrong; float32's rounding is smaller
-)
+# a gradient this far from its central difference is wrong; float32's rounding is smaller
+WRONG = 1e-4
+ROOM = 110  # columns from which on a table has the function's name too
 
 
 def row(array: object, focus: tuple[int, int], most: int = MOST) -> str:
@@ -73,28 +75,34 @@ def _compared(step: Step, name: str) -> tuple[str, tuple, float, float]:
     )
 
 
+def fitted(array: object, focus: tuple[int, int], columns: int) -> str:
+    """Return the row's first numbers, as many as fit into so many columns, at most MOST."""
+    texts = [row(array, focus, most) for most in range(MOST, 0, -1)]
+    return next((text for text in texts if len(text) <= columns), texts[-1])
+
+
 def step_text(step: Step) -> str:
+    """Return a step in full: formula, arrays, and gradients beside their central differences."""
+    columns = width()
     arrays = [(name, value) for name, value in step.inputs.items() if isinstance(value, np.ndarray)]
-    lines = [
-        f"step {step.index}: {step.name}, {step.function} ({step.direction})",
-        f"    {step.formula}",
-    ]
-    lines += [
-        f"    in   {name:14s} {shape(value):14s} {row(value, step.focus)}" for name, value in arrays
-    ]
-    lines += [
-        f"    out  {name:14s} {shape(value):14s} {row(value, step.focus)}"
-        for name, value in step.outputs.items()
-    ]
-    lines += [
-        f"    kept {name:14s} {shape(value):14s} {row(value, step.focus)}"
-        for name, value in step.cache.items()
-    ]
-    lines += [
-        f"    {name}[{', '.join(map(str, at))}] = {got:.9f}, by central differences {want:.9f}"
-        for name, at, got, want in compared(step)
-    ]
+    kinds = {"in": arrays, "out": step.outputs.items(), "kept": step.cache.items()}
+    lines = [f"step {step.index}: {step.name}, {step.function} ({step.direction})"]
+    lines += textwrap.wrap(
+        step.formula, columns, initial_indent="    ", subsequent_indent="        "
+    )
+    for kind, values in kinds.items():
+        for name, value in values:
+            head = f"    {kind:4s} {name:14s} {shape(value):12s} "
+            lines.append(head + fitted(value, step.focus, columns - len(head)))
+    for name, at, got, want in compared(step):
+        index = ", ".join(map(str, at))
+        lines.append(f"    {name}[{index}] = {got:.9f}, by central differences {want:.9f}")
     return "\n".join(lines)
+
+
+def width() -> int:
+    """Return the columns of the terminal; 80 if the output is none."""
+    return shutil.get_terminal_size((80, 24)).columns
 
 
 def step_markdown(step: Step) -> str:
@@ -122,15 +130,18 @@ def step_markdown(step: Step) -> str:
     return "\n".join(lines)
 
 
+def step_line(step: Step, columns: int) -> str:
+    """Return a step as one line: what is called inside another call is indented below it."""
+    name = f"{'  ' * step.depth}.{step.name.rpartition('.')[2]}" if step.depth else step.name
+    arrow = ">" if step.direction == "forward" else "<"
+    function = f"{step.function:30s} " if columns >= ROOM else ""
+    head = f"{step.index:4d} {arrow} {name:22s} {function}{shape(step.out):12s} "
+    return head + fitted(step.out, step.focus, columns - len(head))
+
+
 def trace_text(trace: Trace) -> str:
     lines = [f"{len(trace.tokens)} tokens: {' | '.join(trace.tokens)}"]
-    for step in trace:
-        where = "  " * step.depth + step.name
-        arrow = ">" if step.direction == "forward" else "<"
-        lines.append(
-            f"{step.index:4d} {arrow} {where:36s} {step.function:30s} {shape(step.out):12s} "
-            f"{row(step.out, step.focus)}"
-        )
+    lines += [step_line(step, width()) for step in trace]
     if broken := trace.broken:
         lines.append(
             f"step {broken.index} ({broken.name}) is the first whose output holds NaN or infinity"
