@@ -26,29 +26,34 @@ def likely(reports: Iterable[checks.Report], seed: int = 0) -> list[str]:
 
     Each is a sentence that can follow "this is what you get when".
     """
-    failing = [
-        report
-        for report in reports
-        if not report.passed and not report.check.name.endswith(".gradient")
-    ]
-    functions = dict.fromkeys(_function(report) for report in failing)
-    return [
-        said
-        for name in functions
-        for said in _said([report for report in failing if _function(report) == name], seed)
-    ]
+    quick = [report for report in reports if not report.check.name.endswith(".gradient")]
+    functions: dict[str, list[checks.Report]] = {}
+    for report in quick:
+        functions.setdefault(_function(report), []).append(report)
+    return [said for of_one in functions.values() for said in _said(of_one, seed)]
 
 
 def _function(report: checks.Report) -> str:
     return report.check.name.partition(".")[0]
 
 
-def _said(failing: list[checks.Report], seed: int) -> list[str]:
-    """Return what the failing checks of one function say together."""
+def _said(reports: list[checks.Report], seed: int) -> list[str]:
+    """Return what the checks of one function say together."""
+    failing = [report for report in reports if not report.passed]
+    if not failing:
+        return []
     common = explanations(failing[0], seed)
     for report in failing[1:]:
         common = [variant for variant in common if _explains(variant, report, seed)]
+    if len(common) > 1:  # a mistake that would fail a check which passed is another one
+        passed = [report for report in reports if report.passed]
+        fitting = [one for one in common if all(_passes(one, report, seed) for report in passed)]
+        common = fitting or common
     return [variant.about for variant in common] if common else _several(failing, seed)
+
+
+def _passes(variant: variants.Variant, report: checks.Report, seed: int) -> bool:
+    return _perform(variant, report, seed).passed
 
 
 def _several(failing: list[checks.Report], seed: int) -> list[str]:

@@ -26,13 +26,18 @@ def feedback(reports: Iterable[Report], seed: int = 0) -> Feedback:
 
     seed: that of the reports.
     """
-    failing = [report for report in reports if not report.passed]
-    stubs = [report for report in failing if problem(report).startswith(NOT_WRITTEN)]
-    wrong = [report for report in failing if report not in stubs]
-    said = dict.fromkeys(_without_type(problem(report)) for report in stubs)
-    if not wrong:
-        return Feedback(None, "", [], list(said))
-    return Feedback(wrong[0], problem(wrong[0]), likely(wrong, seed), list(said))
+    reports = list(reports)
+    unwritten = [report for report in reports if _is_stub(report)]
+    rest = [report for report in reports if not _is_stub(report)]
+    first = next((report for report in rest if not report.passed), None)
+    said = list(dict.fromkeys(_without_type(problem(report)) for report in unwritten))
+    if first is None:
+        return Feedback(None, "", [], said)
+    return Feedback(first, problem(first), likely(rest, seed), said)
+
+
+def _is_stub(report: Report) -> bool:
+    return not report.passed and problem(report).startswith(NOT_WRITTEN)
 
 
 def problem(report: Report) -> str:
