@@ -30,7 +30,7 @@ from minigpt.cli.warmup import warm_up
 from minigpt.contract import pair_of
 from minigpt.grading import beforehand
 from minigpt.grading.remote import SECONDS, Learner
-from minigpt.mistakes.feedback import feedback
+from minigpt.mistakes.feedback import Feedback, feedback
 from minigpt.ops import NAMES, load_ops, overlay
 from minigpt.training.progress import progress
 
@@ -94,8 +94,8 @@ def run(args: argparse.Namespace) -> int:
     expect_some(args, chosen, [])
     begun = time.perf_counter()
     reports = perform_all(args, subject, chosen)
-    tell(args, reports)
-    return conclude(reports, [], time.perf_counter() - begun)
+    about = tell(args, reports)
+    return conclude(reports, about, [], time.perf_counter() - begun)
 
 
 @contextmanager
@@ -123,10 +123,10 @@ def check_own(args: argparse.Namespace, learner: Learner, chosen: list[checks.Ch
     begun = time.perf_counter()
     subject = Subject(checks.everything(overlay(learner.functions())), perform)
     reports = perform_all(args, subject, chosen)
-    tell(args, reports)
+    about = tell(args, reports)
     asked = {function for check in chosen for function in check.functions}
     uncalled = [name for name in learner.places if learner.calls[name] == 0 and name in asked]
-    return conclude(reports, uncalled, time.perf_counter() - begun)
+    return conclude(reports, about, uncalled, time.perf_counter() - begun)
 
 
 def call_there(learner: Learner, check: checks.Check, seed: int) -> Callable[..., dict]:
@@ -192,11 +192,11 @@ def print_group(args: argparse.Namespace, name: str, reports: list[checks.Report
             print("\n".join(f"  {line}" for line in lines))
 
 
-def tell(args: argparse.Namespace, reports: list[checks.Report]) -> None:
+def tell(args: argparse.Namespace, reports: list[checks.Report]) -> Feedback:
     """The mistake, if it is known; the first failure; the command that shows more."""
     about = feedback(reports, args.seed)
     if about.first is None:
-        return
+        return about
     print()
     for mistake in about.mistakes:
         console.box("most likely mistake", f"this is what you get when {mistake}")
@@ -205,17 +205,20 @@ def tell(args: argparse.Namespace, reports: list[checks.Report]) -> None:
     flags = "" if args.ops == "numpy" else f" --ops {args.ops}"
     seed = f" --seed {args.seed}" if args.seed else ""
     print(f"more: minigpt check {about.first.check.name}{flags}{seed} --verbose\n")
+    return about
 
 
-def conclude(reports: list[checks.Report], uncalled: list[str], seconds: float) -> int:
+def conclude(
+    reports: list[checks.Report], about: Feedback, uncalled: list[str], seconds: float
+) -> int:
     """The sum. Raises ValueError if something failed, so that the status and stderr say so."""
     print_gradients(reports)
     failed = [report.check.name for report in reports if not report.passed]
     arrays = sum(len(report.lines) for report in reports)
     print(f"{len(reports)} checks, {arrays:,} arrays, {len(failed)} checks failed, {seconds:.1f} s")
     never = f"never called by a check: {', '.join(uncalled)}" if uncalled else ""
-    stubs = feedback([report for report in reports if not report.passed]).not_written
-    unwritten = f"; not written yet: {', '.join(stubs)}" if stubs else ""
+    stubs = ", ".join(about.not_written)
+    unwritten = f"; not written yet: {stubs}" if stubs else ""
     if failed:
         names = ", ".join(failed[:5]) + (", ..." if len(failed) > 5 else "")
         more = f"; {never}" if never else ""
