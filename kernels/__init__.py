@@ -1,15 +1,17 @@
-"""The contract of minigpt.layers in Numba: float32, two threads as good as twice one, nothing
-stored that can be computed again.
+"""The contract of minigpt.layers in Numba: fast, parallel, float32 only.
 
-    tile.py          the register tile that every product is made of
-    matmul.py        panels, blocks, shares; epilogues
+    tile.py          the register tile: every matrix product consists of such tiles
+    matmul.py        matrix products: panels, blocks, shares, epilogues
+    linear.py        the linear layer and the MLP
     flash.py         attention without the T x T scores
-    linear.py        linear layer and MLP           layer_norm.py, softmax.py, embedding.py, elementwise.py, optim.py
-    vector_math.py   exp and the two GELUs          memory.py   workspaces          jit.py   how Numba compiles and caches
-    ladder/          the way here, rung by rung
+    layer_norm.py, softmax.py, embedding.py, elementwise.py, optim.py
+    vector_math.py   exp and the two GELUs for a vector of lanes
+    memory.py        scratch arrays and results
+    jit.py           how Numba compiles and caches
+    ladder/          from a plain loop to these kernels, step by step
 
-Same names, shapes, errors and numbers as the reference, and float32 only. No BLAS: its threads
-would fight with Numba's.
+Names, shapes, errors and results are those of the reference. BLAS is not used, because its threads
+would compete with Numba's.
 """
 
 from kernels.add import add
@@ -39,7 +41,7 @@ from kernels.softmax import (
 )
 from minigpt.layers import sinusoidal_positions
 
-DTYPE = "float32"  # the only one: whoever checks these functions must ask for no more
+DTYPE = "float32"  # the only dtype of these functions: ops.in_double reads it
 
 __all__ = [
     "adamw_step",

@@ -1,6 +1,6 @@
 """The residual sum.
 
-NumPy adds as fast as memory allows; what is saved is the fresh memory (memory.py).
+NumPy's addition is already as fast as memory allows. What is saved is the fresh memory (memory.py).
 """
 
 import numpy as np

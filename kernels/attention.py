@@ -1,5 +1,7 @@
-"""Attention, by the flash kernels (flash.py): the contract's shapes, and where q, k and v lie in
-memory.
+"""Attention in the contract's shapes, computed by the flash kernels (flash.py).
+
+A Layout says where q, k and v lie in memory. One kernel then serves separate arrays q, k, v and the
+packed array qkv.
 """
 
 from typing import NamedTuple
@@ -24,28 +26,24 @@ NO_MASK = np.empty(0, np.bool_)
 
 
 class AttentionCache(NamedTuple):
-    """What the backward pass needs of the forward pass.
-
-    The weights are not among it: they are computed again.
-    """
+    """q, k, v and two numbers per query; the weights are recomputed."""
 
     q: np.ndarray  # (B, nh, Tq, hs); for many heads, all of qkv (B, T, 3C)
     k: np.ndarray  # (B, nh, Tk, hs); for many heads, qkv again
     v: np.ndarray
-    # the very array that was handed out: who changes it in place changes the backward pass
-    out: np.ndarray
-    largest: np.ndarray  # (B, nh, Tq), a query's largest score m
+    out: np.ndarray  # the caller's array: changing it in place makes the gradients wrong
+    largest: np.ndarray  # (B, nh, Tq), the largest score m of each query
     log_total: np.ndarray  # (B, nh, Tq), log of the sum of e^(score - m) over its keys
-    keep: np.ndarray  # (B, nh, Tq, Tk) bool, which weights dropout let stay; empty without dropout
-    grow: np.float32  # 1 / (1 - p)
+    keep: np.ndarray  # (B, nh, Tq, Tk) bool, the weights that dropout keeps; empty without dropout
+    keep_scale: np.float32  # 1 / (1 - p)
     layout: "Layout"
 
 
 class Layout(NamedTuple):
-    """Where each number lies in the flat arrays, and the mask."""
+    """Sizes, offsets and strides of the flat arrays, and the mask."""
 
     sizes: tuple[int, int, int, int, int]  # B, nh, Tq, Tk, hs
-    first: tuple[int, int, int]  # where q, k and v begin
+    first: tuple[int, int, int]  # the offsets of q, k and v
     q: tuple[int, int, int]  # strides: sequence, head, token
     kv: tuple[int, int, int]
     out: tuple[int, int, int]
@@ -56,7 +54,7 @@ class Layout(NamedTuple):
 def attention_forward(q, k, v, causal=True, window=None, dropout_p=0.0, rng=None):
     """As minigpt.layers.attention_forward, in float32.
 
-    Memory grows with T; a dropout mask, where there is one, with T^2.
+    Memory is proportional to T; a dropout mask takes T^2 bools.
     """
     expect_attention(q, k, v, window)
     float32("attention", q=q, k=k, v=v)
@@ -69,7 +67,10 @@ def attention_forward(q, k, v, causal=True, window=None, dropout_p=0.0, rng=None
 
 
 def attention_backward(dout, cache):
-    """As minigpt.layers.attention_backward: dq (B, nh, Tq, hs), dk and dv (B, nh, Tk, hs)."""
+    """As minigpt.layers.attention_backward.
+
+    Returns dq (B, nh, Tq, hs), dk and dv (B, nh, Tk, hs).
+    """
     B, nh, Tq, hs, Tk = _expect_cache("attention", cache)
     for name, T in (("q", Tq), ("k", Tk), ("v", Tk)):
         expect_array("attention", f"cache.{name}", getattr(cache, name), (B, nh, T, hs))
@@ -81,8 +82,9 @@ def attention_backward(dout, cache):
 
 
 def multi_head_attention_forward(qkv, n_head, causal=True, window=None, dropout_p=0.0, rng=None):
-    """As minigpt.layers.multi_head_attention_forward; the heads are read and written where they
-    lie, none is copied.
+    """As minigpt.layers.multi_head_attention_forward, in float32.
+
+    The heads are read and written inside qkv and out; no array of separate heads is made.
     """
     n_head = expect_multi_head_attention(qkv, n_head)
     if window is not None:
@@ -91,47 +93,35 @@ def multi_head_attention_forward(qkv, n_head, causal=True, window=None, dropout_
     B, T, C3 = qkv.shape
     C, hs = C3 // 3, C3 // (3 * n_head)
     mask = (bool(causal), FAR if window is None else min(int(window), FAR))
-    layout = Layout(
-        (B, n_head, T, T, hs),
-        (0, C, 2 * C),
-        (T * C3, hs, C3),
-        (T * C3, hs, C3),
-        (T * C, hs, C),
-        *mask,
-    )
+    sizes, qkv_strides, out_strides = (B, n_head, T, T, hs), (T * C3, hs, C3), (T * C, hs, C)
+    layout = Layout(sizes, (0, C, 2 * C), qkv_strides, qkv_strides, out_strides, *mask)
     return _forward(qkv, qkv, qkv, (B, T, C), layout, dropout_p, rng)
 
 
 def multi_head_attention_backward(dout, cache):
     """As minigpt.layers.multi_head_attention_backward: dqkv (B, T, 3C)."""
-    B, nh, T, hs, _ = _expect_cache("multi_head_attention", cache)
+    function = "multi_head_attention"
+    B, nh, T, hs, _ = _expect_cache(function, cache)
     for name in "qkv":
-        expect_array(
-            "multi_head_attention", f"cache.{name}", getattr(cache, name), (B, T, 3 * nh * hs)
-        )
-    expect_array("multi_head_attention", "cache.out", cache.out, (B, T, nh * hs))
-    expect.same_as_out("multi_head_attention", dout, cache.out.shape, cache.out.dtype)
+        expect_array(function, f"cache.{name}", getattr(cache, name), (B, T, 3 * nh * hs))
+    expect_array(function, "cache.out", cache.out, (B, T, nh * hs))
+    expect.same_as_out(function, dout, cache.out.shape, cache.out.dtype)
     dqkv = empty(cache.q.shape)
     _backward(dout, cache, flat(dqkv), flat(dqkv), flat(dqkv))
     return dqkv
 
 
 def _expect_cache(function: str, cache: object) -> tuple[int, int, int, int, int]:
-    """B, nh, Tq, hs and Tk of a cache whose own arrays are as the forward made them.
+    """Return B, nh, Tq, hs and Tk of a cache.
 
-    Else TypeError, ValueError.
+    Raises TypeError, ValueError if largest, log_total or keep are not as the forward made them.
     """
     expect_cache(function, cache, AttentionCache)
     B, nh, Tq, Tk, hs = cache.layout.sizes
     for name in ("largest", "log_total"):
         expect_array(function, f"cache.{name}", getattr(cache, name), (B, nh, Tq))
-    expect_array(
-        function,
-        "cache.keep",
-        cache.keep,
-        (B, nh, Tq, Tk) if np.size(cache.keep) else (0,),
-        np.dtype(bool),
-    )
+    keep_shape = (B, nh, Tq, Tk) if np.size(cache.keep) else (0,)
+    expect_array(function, "cache.keep", cache.keep, keep_shape, np.dtype(bool))
     return B, nh, Tq, hs, Tk
 
 
@@ -139,15 +129,16 @@ def _forward(q, k, v, out_shape, layout, dropout_p, rng):
     B, nh, Tq, Tk, hs = layout.sizes
     keep = dropout_mask((B, nh, Tq, Tk), dropout_p, rng)
     keep = NO_MASK if keep is None else keep
-    grow = np.float32(1.0 / (1.0 - float(dropout_p)))
+    keep_scale = np.float32(1.0 / (1.0 - float(dropout_p)))
     out, largest, log_total = empty(out_shape), empty((B, nh, Tq)), empty((B, nh, Tq))
     shares, size = workspace.threads(), forward_size(Tk, hs)
     attention_heads_forward(
-        flat(q), layout.first[0], layout.q, flat(k), layout.first[1], flat(v), layout.first[2], layout.kv, flat(out), layout.out,
-        flat(largest), flat(log_total), flat(keep), grow, layout.sizes, layout.causal, layout.window, shares,
+        flat(q), layout.first[0], layout.q, flat(k), layout.first[1], flat(v), layout.first[2],
+        layout.kv, flat(out), layout.out, flat(largest), flat(log_total), flat(keep), keep_scale,
+        layout.sizes, layout.causal, layout.window, shares,
         workspace.floats("attention", shares * size), size,
     )  # fmt: skip
-    return out, AttentionCache(q, k, v, out, largest, log_total, keep, grow, layout)
+    return out, AttentionCache(q, k, v, out, largest, log_total, keep, keep_scale, layout)
 
 
 def _backward(dout, cache, dq, dk, dv):
@@ -155,7 +146,8 @@ def _backward(dout, cache, dq, dk, dv):
     Tk, hs = layout.sizes[3:]
     shares, size = workspace.threads(), backward_size(Tk, hs)
     attention_heads_backward(
-        flat(cache.q), layout.first[0], layout.q, flat(cache.k), layout.first[1], flat(cache.v), layout.first[2], layout.kv,
-        flat(cache.out), flat(dout), layout.out, flat(cache.largest), flat(cache.log_total), flat(cache.keep), cache.grow,
-        dq, dk, dv, layout.sizes, layout.causal, layout.window, shares, workspace.floats("attention", shares * size), size,
+        flat(cache.q), layout.first[0], layout.q, flat(cache.k), layout.first[1], flat(cache.v),
+        layout.first[2], layout.kv, flat(cache.out), flat(dout), layout.out, flat(cache.largest),
+        flat(cache.log_total), flat(cache.keep), cache.keep_scale, dq, dk, dv, layout.sizes,
+        layout.causal, layout.window, shares, workspace.floats("attention", shares * size), size,
     )  # fmt: skip

@@ -1,41 +1,39 @@
-"""What is done to each number by itself: GELU, ReLU, dropout, and their gradients.
+"""GELU, ReLU, dropout and their gradients: functions of each number separately.
 
-One pass, cut into a piece for each thread.
+Each is one pass over the array, and each thread gets one contiguous piece.
 """
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from kernels.expect import expect_array, expect_cache, flat, float32
-from kernels.jit import DISABLED, kernel, part
+from kernels.jit import compiled, parallel_kernel, prange
 from kernels.memory import empty, workspace
 from kernels.vector_math import gelu_erf, gelu_erf_slope, gelu_tanh, gelu_tanh_slope
 from minigpt import expect
 from minigpt.layers.dropout import dropout_mask
 
-prange = range if DISABLED else numba.prange
 TANH, ERF, RELU = range(3)
 ZERO, ONE = np.float32(0.0), np.float32(1.0)
 
 
 class ActivationCache(NamedTuple):
-    """What the backward pass needs of the forward pass."""
+    """The input and which activation was applied to it."""
 
     x: np.ndarray  # any shape
     kind: int  # TANH, ERF or RELU
 
 
 class DropoutCache(NamedTuple):
-    """What the backward pass needs of the forward pass."""
+    """The mask and the factor of the numbers that stay."""
 
     keep: np.ndarray | None  # x's shape, bool; None if p = 0
-    grow: np.float32  # 1 / (1 - p)
+    keep_scale: np.float32  # 1 / (1 - p)
     shape: tuple[int, ...]  # x's
 
 
-@part
+@compiled
 def _activate_piece(x, kind, out):
     if kind == TANH:
         for i in range(x.size):
@@ -48,7 +46,7 @@ def _activate_piece(x, kind, out):
             out[i] = ZERO if x[i] <= ZERO else x[i]  # NaN stays NaN
 
 
-@part
+@compiled
 def _slope_piece(x, kind, dout, dx):
     if kind == TANH:
         for i in range(x.size):
@@ -61,31 +59,31 @@ def _slope_piece(x, kind, dout, dx):
             dx[i] = dout[i] * (ONE if x[i] > ZERO else ZERO)  # a product: NaN in dout is not hidden
 
 
-@part
-def _keep_piece(x, keep, grow, out):
+@compiled
+def _keep_piece(x, keep, keep_scale, out):
     for i in range(x.size):
-        out[i] = x[i] * (grow if keep[i] else ZERO)  # a product: NaN in x is not hidden
+        out[i] = x[i] * (keep_scale if keep[i] else ZERO)  # a product: NaN in x is not hidden
 
 
-@kernel
+@parallel_kernel
 def _activate(x, kind, out, shares):
     for share in prange(shares):
         here = slice(x.size * share // shares, x.size * (share + 1) // shares)
         _activate_piece(x[here], kind, out[here])
 
 
-@kernel
+@parallel_kernel
 def _slope(x, kind, dout, dx, shares):
     for share in prange(shares):
         here = slice(x.size * share // shares, x.size * (share + 1) // shares)
         _slope_piece(x[here], kind, dout[here], dx[here])
 
 
-@kernel
-def _keep(x, keep, grow, out, shares):
+@parallel_kernel
+def _keep(x, keep, keep_scale, out, shares):
     for share in prange(shares):
         here = slice(x.size * share // shares, x.size * (share + 1) // shares)
-        _keep_piece(x[here], keep[here], grow, out[here])
+        _keep_piece(x[here], keep[here], keep_scale, out[here])
 
 
 def gelu_forward(x, approximate="tanh"):
@@ -140,20 +138,20 @@ def dropout_forward(x, p, rng):
     keep = dropout_mask(x.shape, p, rng)
     if keep is None:
         return x, DropoutCache(None, ONE, x.shape)
-    grow, out = np.float32(1.0 / (1.0 - float(p))), empty(x.shape)
-    _keep(flat(x), keep.reshape(-1), grow, flat(out), workspace.threads())
-    return out, DropoutCache(keep, grow, x.shape)
+    keep_scale, out = np.float32(1.0 / (1.0 - float(p))), empty(x.shape)
+    _keep(flat(x), keep.reshape(-1), keep_scale, flat(out), workspace.threads())
+    return out, DropoutCache(keep, keep_scale, x.shape)
 
 
 def dropout_backward(dout, cache):
     """As minigpt.layers.dropout_backward."""
     expect_cache("dropout", cache, DropoutCache)
-    keep, grow, shape = cache
+    keep, keep_scale, shape = cache
     if keep is not None:
         expect_array("dropout", "cache.keep", keep, shape, np.dtype(bool))
     expect.same_as_out("dropout", dout, shape, np.dtype(np.float32))
     if keep is None:
         return dout
     dx = empty(shape)
-    _keep(flat(dout), flat(keep), grow, flat(dx), workspace.threads())
+    _keep(flat(dout), flat(keep), keep_scale, flat(dx), workspace.threads())
     return dx

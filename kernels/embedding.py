@@ -1,45 +1,43 @@
-"""Embedding: rows looked up, and gradients added where they came from.
+"""Embedding: look up rows; add gradients to the rows they came from.
 
-Each thread has its own channels, so that no two threads ever add to the same number, and the order
-of the sum is that of the ids.
+In the backward pass the threads share the channels, not the tokens. No two threads add to the same
+number, and every sum is taken in the order of the ids.
 """
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from kernels.expect import expect_array, expect_cache, flat, float32
-from kernels.jit import DISABLED, kernel, part
+from kernels.jit import compiled, parallel_kernel, prange
 from kernels.memory import empty, workspace
 from minigpt import expect
 from minigpt.layers.embedding import expect_embedding
 
-prange = range if DISABLED else numba.prange
 ZERO = np.float32(0.0)
 
 
 class EmbeddingCache(NamedTuple):
-    """What the backward pass needs of the forward pass."""
+    """The ids; the weight is kept for its shape."""
 
     ids: np.ndarray  # (B, T), ints
-    weight: np.ndarray  # (V, C), for its shape
+    weight: np.ndarray  # (V, C)
 
 
-@part
+@compiled
 def _add_row(row, to):
     for c in range(row.size):
         to[c] += row[c]
 
 
-@kernel
+@parallel_kernel
 def _gather(ids, weight, C, out, shares):
     for share in prange(shares):
         for n in range(ids.size * share // shares, ids.size * (share + 1) // shares):
             out[n * C : n * C + C] = weight[ids[n] * C : ids[n] * C + C]
 
 
-@kernel
+@parallel_kernel
 def _scatter_add(ids, dout, C, dweight, shares):
     for share in prange(shares):
         first, beyond = C * share // shares, C * (share + 1) // shares
@@ -65,7 +63,7 @@ def embedding_backward(dout, cache):
     expect_cache("embedding", cache, EmbeddingCache)
     ids, weight = cache
     expect_array("embedding", "cache.weight", weight, np.shape(weight))
-    # once more: the ids are the caller's, who may have written other ones over them
+    # again: the ids belong to the caller, who may have overwritten them since the forward
     expect_embedding(ids, weight)
     C = weight.shape[1]
     expect.same_as_out("embedding", dout, (*ids.shape, C), weight.dtype)
@@ -75,5 +73,5 @@ def embedding_backward(dout, cache):
 
 
 def _whole(ids: np.ndarray) -> np.ndarray:
-    """(n,) int64, one type for Numba whatever the ids' own."""
+    """The ids as (n,) int64: one type for Numba, whatever theirs is."""
     return np.array(ids, np.int64, order="C").reshape(-1)

@@ -1,9 +1,8 @@
-"""What the kernels ask of an array beyond what the reference asks.
+"""Checks of arguments, stricter than the reference's.
 
-A kernel believes what it is told: with a wrong dtype or size it would read and write memory that is
-not its own, so everything that comes from outside passes through here first. A cache comes from
-outside too: its arrays may have been replaced, and what a caller keeps, such as ids, may have been
-overwritten since.
+A kernel checks nothing itself. With a wrong dtype or size it would read and write memory outside
+its arrays. So every array from outside is checked here first. That includes the arrays of a cache:
+the caller may have replaced them, or may have overwritten the ids since the forward pass.
 """
 
 import numpy as np
@@ -12,7 +11,7 @@ FLOAT32 = np.dtype(np.float32)
 
 
 def float32(function: str, **arrays: np.ndarray | None) -> None:
-    """Every array (None is skipped) is float32. Else TypeError."""
+    """Raises TypeError if an array is not float32. None is skipped."""
     for name, array in arrays.items():
         if array is not None and array.dtype != FLOAT32:
             raise TypeError(
@@ -25,9 +24,9 @@ def float32(function: str, **arrays: np.ndarray | None) -> None:
 def expect_array(
     function: str, name: str, value: object, shape: tuple, dtype: np.dtype = FLOAT32
 ) -> None:
-    """One array of this very shape and dtype, in this machine's byte order.
+    """Raises TypeError, ValueError if value is no such array.
 
-    Else TypeError, ValueError.
+    The byte order must be this machine's.
     """
     if not isinstance(value, np.ndarray):
         raise TypeError(
@@ -43,7 +42,7 @@ def expect_array(
 
 
 def expect_cache(function: str, value: object, kind: type) -> None:
-    """The cache is the one that this function's forward returns. Else TypeError."""
+    """Raises TypeError if the cache is not a `kind`."""
     if not isinstance(value, kind):
         raise TypeError(
             f"{function}: cache is a {type(value).__name__}, but must be the {kind.__name__} "
@@ -52,10 +51,10 @@ def expect_cache(function: str, value: object, kind: type) -> None:
 
 
 def flat(array: np.ndarray) -> np.ndarray:
-    """The numbers of an array one after the other, (n,): a view where they lie so, else a copy.
+    """The numbers of an array as (n,), if possible a view.
 
-    A read-only array is copied too: to Numba it would be another type, and every kernel would be
-    compiled again for it.
+    An array that is not C-contiguous is copied. A read-only array is copied too. For Numba it would
+    be a different type, and every kernel would be compiled again for it.
     """
     if array.flags.c_contiguous and array.flags.writeable:
         return array.reshape(-1)

@@ -1,17 +1,20 @@
-"""The one place where Numba is told how to compile, and where its cache is kept honest.
+"""How the kernels are compiled, and how Numba's cache is checked.
 
-    @inner      a function that other kernels call; compiled into its callers
-    @kernel     a function that Python calls; parallel, and kept on disk once compiled
+    @parallel_kernel   Python calls it; runs on all threads; the compiled code is cached on disk
+    @compiled          a kernel calls it; compiled once, as a separate function
+    @inlined           a kernel calls it; copied into each caller
+    @inlined_exact     as @inlined, but floating-point sums keep their order
+    prange             the range of a loop that the threads share
 
-Flags: `contract` lets a product and a sum become one FMA, `reassoc`, `arcp` and `nsz` let a sum be
-split over vector lanes. The flags that assume away infinity and NaN are left out: a masked score is
--inf (DESIGN: rules of numbers). With NUMBA_DISABLE_JIT=1 both decorators hand back the plain
-function: slow, right, and open to a debugger.
+Flags: `contract` lets a product and a sum become one FMA. `reassoc`, `arcp` and `nsz` let a sum be
+split over vector lanes. The flags that assume there is no infinity and no NaN are left out, because
+a masked score is -inf. With NUMBA_DISABLE_JIT=1 every decorator returns the plain function, which
+is slow but works in a debugger.
 
-Numba's cache looks at the file of a function alone, and would keep a kernel whose callee in another
+Numba's cache checks only the file of the kernel. It would keep a kernel whose callee in another
 file has changed (https://numba.readthedocs.io, "Notes on Caching"). Here a kernel's stamp is the
-hash of every file of this package. A damaged file of Numba's cache would end every start with an
-error, or crash. Here it is compiled again and replaced.
+hash of every file of this package. A damaged cache file would end every start with an error or a
+crash. Here such a kernel is compiled again and the file is replaced.
 """
 
 import hashlib
@@ -28,48 +31,47 @@ from kernels.threads import in_turn
 
 DISABLED = bool(numba.config.DISABLE_JIT)
 FLAGS = {"contract", "reassoc", "arcp", "nsz"}
-KERNELS: list = []  # every @kernel, in the order of definition: warmup.py counts them
+KERNELS: list = []  # every @parallel_kernel, in the order of definition
+prange = range if DISABLED else numba.prange
 
 
-def inner(function: Callable) -> Callable:
-    """Compile a function that kernels call."""
+def inlined(function: Callable) -> Callable:
+    """Compile a small function into every kernel that calls it."""
     return numba.njit(fastmath=FLAGS, error_model="numpy", forceinline=True)(function)
 
 
-def part(function: Callable) -> Callable:
-    """As inner, for a large piece: called, not copied into every place that calls it, which would
-    only cost time to compile.
-    """
-    compiled = numba.njit(fastmath=FLAGS, error_model="numpy")(function)
-    return compiled
-
-
-def exact(function: Callable) -> Callable:
-    """As inner, but sums stay as written: for the tricks of rounding that `reassoc` would undo."""
+def inlined_exact(function: Callable) -> Callable:
+    """As inlined; floating-point sums keep the order in which they are written."""
     return numba.njit(fastmath={"contract"}, error_model="numpy", forceinline=True)(function)
 
 
-def kernel(function: Callable) -> Callable:
-    """Compile a parallel function that Python calls, and keep it in Numba's cache."""
+def compiled(function: Callable) -> Callable:
+    """Compile a large function that kernels call.
+
+    Copying it into every caller would only take longer to compile.
+    """
+    return numba.njit(fastmath=FLAGS, error_model="numpy")(function)
+
+
+def parallel_kernel(function: Callable) -> Callable:
+    """Compile a parallel function that Python calls, and cache it on disk."""
     options = {"fastmath": FLAGS, "error_model": "numpy", "parallel": True}
     try:
-        compiled = numba.njit(cache=True, **options)(function)
-        _check_cache(compiled)
+        dispatcher = numba.njit(cache=True, **options)(function)
+        _check_cache(dispatcher)
     except (RuntimeError, OSError, AttributeError) as error:
         if not KERNELS:  # say it once
             warnings.warn(
                 f"kernels: compiled code cannot be kept ({error}); every start compiles again",
                 stacklevel=2,
             )
-        compiled = numba.njit(**options)(function)
-    KERNELS.append(compiled)
-    return compiled if DISABLED else in_turn(compiled)
+        dispatcher = numba.njit(**options)(function)
+    KERNELS.append(dispatcher)
+    return dispatcher if DISABLED else in_turn(dispatcher)
 
 
 def sources_hash() -> str:
-    """A hash of every source file of this package, and of the settings that change what is
-    compiled.
-    """
+    """A hash of all source files of this package and of MINIGPT_TILE."""
     digest = hashlib.sha256(os.environ.get("MINIGPT_TILE", "").encode())
     for file in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(file.read_bytes())
@@ -77,19 +79,20 @@ def sources_hash() -> str:
 
 
 def cache_directory() -> str | None:
-    """Where compiled kernels are kept, or None if they are not."""
-    for compiled in KERNELS:
-        path = getattr(getattr(compiled, "stats", None), "cache_path", None)
+    """The directory of the compiled kernels; None if they are not cached."""
+    for dispatcher in KERNELS:
+        path = getattr(getattr(dispatcher, "stats", None), "cache_path", None)
         if path:
             return path
     return None
 
 
 class _CheckedFiles(IndexDataCacheFile):
-    """Numba's cache files of one kernel, each behind its SHA-256. A damaged file counts as missing.
+    """Numba's cache files of one kernel, each preceded by its SHA-256.
 
-    The index (.nbi) names a file of machine code (.nbc) for each signature. Where a file is
-    missing, Numba compiles and writes it again. Unpickling a damaged one could do anything.
+    The index (.nbi) names a file of machine code (.nbc) for each signature. If a file is missing,
+    Numba compiles the kernel and writes the file again. A damaged file counts as missing, because
+    unpickling it could run anything.
     """
 
     def _digest(self, content: bytes) -> bytes:
@@ -116,10 +119,10 @@ class _CheckedFiles(IndexDataCacheFile):
         return overloads if stamp == self._source_stamp else {}
 
 
-def _check_cache(compiled: Callable) -> None:
-    """Give the kernel's cache files that are checked, and our stamp in place of its file's date."""
+def _check_cache(dispatcher: Callable) -> None:
+    """Make the kernel's cache use checked files and our stamp."""
     if not DISABLED:
-        cache = compiled._cache
+        cache = dispatcher._cache
         name = cache._cache_file._index_name.removesuffix(".nbi")
         cache._cache_file = _CheckedFiles(cache.cache_path, name, _STAMP)
 

@@ -1,30 +1,29 @@
-"""Layer normalization: each token's channels pass through the L1 cache once, forward and backward.
+"""Layer normalization: each token's channels are read from memory once per pass.
 
-The cache keeps x, mean and rstd of each token; xhat is computed again in the backward pass, which
-costs less than reading it. The sums of dweight and dbias over all tokens are taken by each thread
-for its own tokens, then added in the threads' order. Source of the corrected mean and variance:
-Chan, Golub and LeVeque 1983, "Algorithms for Computing the Sample Variance".
+The cache keeps x, mean and rstd of each token. The backward pass recomputes xhat, which costs less
+than reading it. Each thread sums dweight and dbias over its tokens. These partial sums are then
+added in the order of the threads.
+Source of the corrected mean and variance: Chan, Golub and LeVeque 1983, "Algorithms for Computing
+the Sample Variance".
 """
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from kernels.expect import expect_array, expect_cache, flat, float32
-from kernels.jit import DISABLED, kernel, part
+from kernels.jit import compiled, parallel_kernel, prange
 from kernels.memory import empty, workspace
 from kernels.vector_math import minus, one_over_root
 from minigpt import expect
 from minigpt.layers.layer_norm import expect_layer_norm
 
-prange = range if DISABLED else numba.prange
 ZERO, ONE = np.float32(0.0), np.float32(1.0)
 NO_BIAS = np.empty(0, np.float32)
 
 
 class LayerNormCache(NamedTuple):
-    """What the backward pass needs of the forward pass."""
+    """The input with each token's mean and rstd; xhat is recomputed."""
 
     x: np.ndarray  # (..., C)
     weight: np.ndarray  # (C,)
@@ -33,9 +32,9 @@ class LayerNormCache(NamedTuple):
     has_bias: bool
 
 
-@part
+@compiled
 def _normalize(x, weight, bias, eps, out):
-    """One token (C,); returns its mean and rstd."""
+    """Write one token's output (C,); return its mean and rstd."""
     C, total, squares, drift = x.size, ZERO, ZERO, ZERO
     for c in range(C):
         total += x[c]
@@ -43,7 +42,7 @@ def _normalize(x, weight, bias, eps, out):
     for c in range(C):
         centred = minus(x[c], mean)
         squares += centred * centred
-        # 0, were the mean exact: far from zero it is not, and what is left corrects both
+        # 0 if the mean were exact. Far from zero it is rounded; drift corrects mean and variance.
         drift += centred
     drift /= np.float32(C)
     mean += drift
@@ -57,23 +56,23 @@ def _normalize(x, weight, bias, eps, out):
     return mean, rstd
 
 
-@kernel
+@parallel_kernel
 def _forward(x, C, weight, bias, eps, out, means, rstds, shares):
     tokens = x.size // C
     for share in prange(shares):
         for n in range(tokens * share // shares, tokens * (share + 1) // shares):
-            # a slice's indices begin at 0: LLVM need not ask whether one is negative
+            # the indices of a slice begin at 0, so LLVM does not test for negative ones
             here = slice(n * C, n * C + C)
             means[n], rstds[n] = _normalize(x[here], weight, bias, eps, out[here])
 
 
-@part
+@compiled
 def _token_backward(x, dout, weight, mean, rstd, dx, dweight, dbias):
-    """One token's dx (C,); its share of dweight and dbias is added to theirs."""
+    """Write one token's dx (C,); add its terms to dweight and dbias."""
     C, along_one, along_xhat = x.size, ZERO, ZERO
     for c in range(C):
         dxhat = dout[c] * weight[c]
-        # kept, so that both loops have the same rounded number: of one channel dx is then exactly 0
+        # kept for the second loop: the same rounded number makes dx exactly 0 if C is 1
         dx[c] = dxhat
         along_one += dxhat
         along_xhat += dxhat * (minus(x[c], mean) * rstd)
@@ -86,14 +85,12 @@ def _token_backward(x, dout, weight, mean, rstd, dx, dweight, dbias):
         dbias[c] += dout[c]
 
 
-@kernel
+@parallel_kernel
 def _backward(x, dout, C, weight, means, rstds, dx, sums, shares):
     tokens = x.size // C
     for share in prange(shares):
-        dweight, dbias = (
-            sums[2 * share * C : (2 * share + 1) * C],
-            sums[(2 * share + 1) * C : (2 * share + 2) * C],
-        )
+        dweight = sums[2 * share * C : (2 * share + 1) * C]
+        dbias = sums[(2 * share + 1) * C : (2 * share + 2) * C]
         dweight[:] = ZERO
         dbias[:] = ZERO
         for n in range(tokens * share // shares, tokens * (share + 1) // shares):
@@ -109,18 +106,9 @@ def layer_norm_forward(x, weight, bias=None, eps=1e-5):
     float32("layer_norm", x=x)
     C, out = x.shape[-1], empty(x.shape)
     mean, rstd = empty((x.size // C,)), empty((x.size // C,))
-    bias_or_none = NO_BIAS if bias is None else flat(bias)
-    _forward(
-        flat(x),
-        C,
-        flat(weight),
-        bias_or_none,
-        np.float32(eps),
-        flat(out),
-        mean,
-        rstd,
-        workspace.threads(),
-    )
+    flat_bias, eps = NO_BIAS if bias is None else flat(bias), np.float32(eps)
+    shares = workspace.threads()
+    _forward(flat(x), C, flat(weight), flat_bias, eps, flat(out), mean, rstd, shares)
     return out, LayerNormCache(x, weight, mean, rstd, bias is not None)
 
 
@@ -136,7 +124,6 @@ def layer_norm_backward(dout, cache):
     C, dx, shares = x.shape[-1], empty(x.shape), workspace.threads()
     sums = workspace.floats("layer_norm", shares * 2 * C)
     _backward(flat(x), flat(dout), C, flat(weight), flat(mean), flat(rstd), flat(dx), sums, shares)
-    dweight, dbias = (
-        sums[: shares * 2 * C].reshape(shares, 2, C).sum(axis=0)
-    )  # (2, C), fresh arrays
+    # (2, C), fresh arrays
+    dweight, dbias = sums[: shares * 2 * C].reshape(shares, 2, C).sum(axis=0)
     return dx, dweight, dbias if has_bias else None

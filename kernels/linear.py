@@ -1,5 +1,7 @@
-"""The linear layer and the MLP, by the matmul kernel: bias, activation and its slope are epilogues,
-not passes of their own.
+"""The linear layer and the MLP, computed by the matmul kernel.
+
+Bias, activation and the activation's slope are epilogues of a product, not separate passes over
+memory.
 """
 
 from typing import NamedTuple
@@ -29,7 +31,7 @@ EPILOGUES = {
 
 
 class LinearCache(NamedTuple):
-    """What the backward pass needs of the forward pass."""
+    """Both factors of the product."""
 
     x: np.ndarray  # (..., in)
     weight: np.ndarray  # (in, out)
@@ -37,11 +39,11 @@ class LinearCache(NamedTuple):
 
 
 class MlpCache(NamedTuple):
-    """What the backward pass needs of the forward pass."""
+    """The input, the hidden layer before and after the activation, the weights."""
 
     x: np.ndarray  # (..., C)
-    wide: np.ndarray  # (..., F), before the activation
-    bent: np.ndarray  # (..., F), after it
+    pre_activation: np.ndarray  # (..., F)
+    post_activation: np.ndarray  # (..., F)
     fc_weight: np.ndarray  # (C, F)
     proj_weight: np.ndarray  # (F, C)
     biased: tuple[bool, bool]  # whether fc and proj have a bias
@@ -60,7 +62,8 @@ def linear_forward(x, weight, bias=None):
 def linear_backward(dout, cache):
     """As minigpt.layers.linear_backward.
 
-    dweight lies in memory as weight does: that of the tied head is a transposed view.
+    dweight has the memory order of weight. The tied head's weight is a transposed view, and so is
+    its dweight.
     """
     expect_cache("linear", cache, LinearCache)
     x, weight, has_bias = cache
@@ -68,7 +71,7 @@ def linear_backward(dout, cache):
     expect.same_as_out("linear", dout, (*x.shape[:-1], weight.shape[1]), x.dtype)
     dx = empty(x.shape)
     _input_gradient(dout, weight, dx)
-    dweight, dbias = _weight_gradient(x, dout, has_bias, _is_turned(weight))
+    dweight, dbias = _weight_gradient(x, dout, has_bias, _is_transposed(weight))
     return dx, dweight, dbias
 
 
@@ -76,101 +79,90 @@ def mlp_forward(x, fc_weight, fc_bias, proj_weight, proj_bias, activation="gelu"
     """As minigpt.layers.mlp_forward, in float32."""
     expect_mlp(x, fc_weight, fc_bias, proj_weight, proj_bias, activation)
     float32("mlp", x=x)
-    wide, bent = (empty((*x.shape[:-1], fc_weight.shape[1])) for _ in range(2))
-    _product(x, fc_weight, bent, fc_bias, EPILOGUES[activation][0], wide)
+    pre_activation, post_activation = (empty((*x.shape[:-1], fc_weight.shape[1])) for _ in range(2))
+    _product(x, fc_weight, post_activation, fc_bias, EPILOGUES[activation][0], pre_activation)
     out = empty(x.shape)
-    _product(bent, proj_weight, out, proj_bias)
-    return out, MlpCache(
-        x,
-        wide,
-        bent,
-        fc_weight,
-        proj_weight,
-        (fc_bias is not None, proj_bias is not None),
-        activation,
-    )
+    _product(post_activation, proj_weight, out, proj_bias)
+    hidden, biased = (pre_activation, post_activation), (fc_bias is not None, proj_bias is not None)
+    return out, MlpCache(x, *hidden, fc_weight, proj_weight, biased, activation)
 
 
 def mlp_backward(dout, cache):
     """As minigpt.layers.mlp_backward."""
     expect_cache("mlp", cache, MlpCache)
-    x, wide, bent, fc_weight, proj_weight, biased, name = cache
+    x, pre_activation, post_activation, fc_weight, proj_weight, biased, name = cache
     _expect_product("mlp", "x", x, "fc_weight", fc_weight)
-    _expect_product("mlp", "bent", bent, "proj_weight", proj_weight)
-    expect_array("mlp", "cache.wide", wide, (*x.shape[:-1], fc_weight.shape[1]))
-    expect_array("mlp", "cache.bent", bent, wide.shape)
+    _expect_product("mlp", "post_activation", post_activation, "proj_weight", proj_weight)
+    expect_array("mlp", "cache.pre_activation", pre_activation, (*x.shape[:-1], fc_weight.shape[1]))
+    expect_array("mlp", "cache.post_activation", post_activation, pre_activation.shape)
     expect.shape(
         "mlp", "cache.proj_weight", proj_weight, fc_weight.shape[::-1], "(F, C), the way back"
     )
     expect.same_as_out("mlp", dout, x.shape, x.dtype)
-    dproj_weight, dproj_bias = _weight_gradient(bent, dout, biased[1], _is_turned(proj_weight))
-    # bent = activation(wide): the slope is the epilogue of the product that makes dbent
-    dwide = empty(wide.shape)
-    _input_gradient(dout, proj_weight, dwide, EPILOGUES[name][1], wide)
-    dfc_weight, dfc_bias = _weight_gradient(x, dwide, biased[0], _is_turned(fc_weight))
+    fc_transposed, proj_transposed = _is_transposed(fc_weight), _is_transposed(proj_weight)
+    dproj_weight, dproj_bias = _weight_gradient(post_activation, dout, biased[1], proj_transposed)
+    # post_activation = activation(pre_activation): the product that makes dpost_activation
+    # multiplies by the slope in its epilogue
+    dpre_activation = empty(pre_activation.shape)
+    _input_gradient(dout, proj_weight, dpre_activation, EPILOGUES[name][1], pre_activation)
+    dfc_weight, dfc_bias = _weight_gradient(x, dpre_activation, biased[0], fc_transposed)
     dx = empty(x.shape)
-    _input_gradient(dwide, fc_weight, dx)
+    _input_gradient(dpre_activation, fc_weight, dx)
     return dx, dfc_weight, dfc_bias, dproj_weight, dproj_bias
 
 
 def _expect_product(
     function: str, x_name: str, x: np.ndarray, weight_name: str, weight: np.ndarray
 ) -> None:
-    """A cache's x (..., in) and weight (in, out) fit together, in float32.
+    """Raises TypeError, ValueError if a cache's x and weight do not fit.
 
-    Else TypeError, ValueError.
+    x: (..., in) float32; weight: (in, out) float32.
     """
     expect_array(function, f"cache.{x_name}", x, np.shape(x))
     expect_array(function, f"cache.{weight_name}", weight, (x.shape[-1], *np.shape(weight)[1:2]))
 
 
-def _is_turned(weight: np.ndarray) -> bool:
-    """Whether a weight is the transposed view of an array that lies row by row, as the tied head's
-    is.
-    """
+def _is_transposed(weight: np.ndarray) -> bool:
+    """Whether a weight is the transposed view of a row-major array."""
     return weight.flags.f_contiguous and not weight.flags.c_contiguous
 
 
 def _product(x, weight, out, bias=None, epilogue=0, extra=None):
     """out = epilogue(x @ weight + bias)."""
     n_in, n_out = weight.shape
-    turned = _is_turned(weight)
+    transposed = _is_transposed(weight)
     matmul(
-        flat(x), n_in, True, flat(weight.T if turned else weight), n_in if turned else n_out, turned, flat(out),
-        x.size // n_in, n_out, n_in, None if bias is None else flat(bias), epilogue, None if extra is None else flat(extra),
+        flat(x), n_in, True,
+        flat(weight.T if transposed else weight), n_in if transposed else n_out, transposed,
+        flat(out), x.size // n_in, n_out, n_in, None if bias is None else flat(bias), epilogue,
+        None if extra is None else flat(extra),
     )  # fmt: skip
 
 
 def _input_gradient(dout, weight, dx, epilogue=0, extra=None):
     """dx = epilogue(dout @ weight^T)."""
     n_in, n_out = weight.shape
-    turned = _is_turned(weight)
+    transposed = _is_transposed(weight)
     matmul(
-        flat(dout), n_out, True, flat(weight.T if turned else weight), n_in if turned else n_out, not turned, flat(dx),
-        dout.size // n_out, n_in, n_out, None, epilogue, None if extra is None else flat(extra),
+        flat(dout), n_out, True,
+        flat(weight.T if transposed else weight), n_in if transposed else n_out, not transposed,
+        flat(dx), dout.size // n_out, n_in, n_out, None, epilogue,
+        None if extra is None else flat(extra),
     )  # fmt: skip
 
 
-def _weight_gradient(x, dout, has_bias, turned):
-    """dweight = x^T @ dout, (in, out), and dbias, the sum of dout's rows, or None."""
+def _weight_gradient(x, dout, has_bias, transposed):
+    """dweight = x^T @ dout, and dbias, the sum of dout's rows.
+
+    dweight: (in, out), a transposed view if `transposed`; dbias: (out,), None without a bias.
+    """
     n_in, n_out = x.shape[-1], dout.shape[-1]
     rows = x.size // n_in
-    if turned:  # (dout^T @ x)^T: the same numbers, in the weight's own order
+    if transposed:  # (dout^T @ x)^T: the same numbers in the memory order of the weight
         dweight = empty((n_out, n_in))
         matmul(flat(dout), n_out, False, flat(x), n_in, False, flat(dweight), n_out, n_in, rows)
         return dweight.T, dout.reshape(rows, n_out).sum(axis=0) if has_bias else None
     dweight, dbias = empty((n_in, n_out)), empty((n_out,)) if has_bias else None
-    matmul(
-        flat(x),
-        n_in,
-        False,
-        flat(dout),
-        n_out,
-        False,
-        flat(dweight),
-        n_in,
-        n_out,
-        rows,
-        b_sums=dbias,
-    )
+    a, b, c = flat(x), flat(dout), flat(dweight)
+    matmul(a, n_in, False, b, n_out, False, c, n_in, n_out, rows, b_sums=dbias)
     return dweight, dbias

@@ -1,17 +1,17 @@
-"""Memory that is used again: page faults cost more than the arithmetic of a small layer.
+"""Arrays in reused memory.
 
-A fresh np.empty above a few hundred kB is pages that the system must first find and fill with
-zeros. So there are
+Page faults cost more than the arithmetic of a small layer: for an np.empty above a few hundred kB
+the system must find pages and fill them with zeros. So there are
 
-    workspace.floats(name, n)    scratch of the kernels, never handed to a caller; kept for the next call of the same name
-    empty(shape)                 an array for a caller, its memory taken from arrays that nobody holds any more
+    workspace.floats(name, n)    scratch of the kernels, kept for the next call of the same name
+    empty(shape)                 an array for a caller, in memory that no array uses any more
 
-An array of `empty` belongs to its holder until the last view of it is gone; only then is its memory
-given out again. No call can overwrite what a caller still has in hand.
+The memory of an array from `empty` is reused only when the last view of the array is gone. No call
+can overwrite an array that a caller still holds.
 
-All of it together is at most twice what was once held at the same time. A training step, which
-needs the same arrays every time, finds them all; a text that grows, and asks for a new size at each
-token, does not pile up the old sizes.
+The memory in use and the memory kept are together at most twice the largest amount that was ever in
+use. A training step needs the same arrays every time and finds them all. A text that becomes longer
+asks for a new size at each token; the old sizes are freed.
 """
 
 import threading
@@ -32,9 +32,9 @@ def aligned(n: int) -> np.ndarray:
 
 
 class _Workspace(threading.local):
-    """Scratch arrays by name, each as large as the largest call so far.
+    """Scratch arrays by name, separate for every Python thread.
 
-    Each thread of Python has its own.
+    Each is as large as the largest call so far.
     """
 
     def __init__(self):
@@ -47,6 +47,7 @@ class _Workspace(threading.local):
         return self.arrays[name]
 
     def threads(self) -> int:
+        """How many threads a kernel uses; each needs a share of scratch."""
         return threads()
 
 
@@ -54,29 +55,30 @@ workspace = _Workspace()
 
 
 class _Block:
-    """A piece of memory that is handed back when the last array that lies in it is gone."""
+    """Memory that is handed back when its last array is gone."""
 
     def __init__(self, memory: np.ndarray):
         self.memory = memory
         self.__array_interface__ = memory.__array_interface__
 
     def __del__(self):
-        # one step that no thread can interrupt; the shelf takes it in at the next call
+        # deque.append is atomic; the shelf takes the memory back at its next call
         _handed_back.append(self.memory)
 
 
 class _Shelf:
-    """Memory that nobody holds, by size; of the sizes, the one that was longest not asked for goes
-    first.
+    """Unused memory by size.
+
+    The size that was requested longest ago is freed first.
     """
 
     def __init__(self):
         self.by_size: dict[int, list[np.ndarray]] = {}
-        self.asked: dict[int, int] = {}  # size -> when it was asked for last, in calls
+        self.asked: dict[int, int] = {}  # size -> the number of the last call that requested it
         self.calls = self.free = self.held = self.most_held = 0  # the last three in bytes
 
     def take(self, n: int) -> np.ndarray:
-        """n float32 numbers for a new holder."""
+        """n float32 numbers that no array uses."""
         if _handed_back:
             self.take_back()
         self.calls += 1
@@ -93,7 +95,7 @@ class _Shelf:
         return memory
 
     def take_back(self) -> None:
-        """Put away what was handed back, and let go of what is beyond the limit."""
+        """Store the memory that was handed back; free what exceeds the limit."""
         while _handed_back:
             memory = _handed_back.popleft()
             n = memory.size
@@ -107,7 +109,7 @@ class _Shelf:
             self.let_go(min(self.by_size, key=self.asked.get))
 
     def let_go(self, n: int) -> None:
-        """Give up all memory of one size."""
+        """Free all memory of one size."""
         self.free -= 4 * n * len(self.by_size.pop(n))
         del self.asked[n]
 
@@ -117,7 +119,7 @@ _shelf, _one_at_a_time = _Shelf(), threading.Lock()
 
 
 def empty(shape: tuple[int, ...]) -> np.ndarray:
-    """A float32 array of any values, C-contiguous, that belongs to the caller."""
+    """An uninitialised float32 array, C-contiguous."""
     n = 1
     for length in shape:
         n *= length
@@ -127,7 +129,7 @@ def empty(shape: tuple[int, ...]) -> np.ndarray:
 
 
 def bytes_kept() -> int:
-    """How many bytes are kept that nobody holds."""
+    """How many bytes are kept that no array uses."""
     with _one_at_a_time:
         _shelf.take_back()
         return _shelf.free

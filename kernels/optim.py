@@ -1,9 +1,9 @@
-"""AdamW and the gradient's norm over all parameters in one call each: a table of addresses, cut
-into pieces of equal size.
+"""AdamW and the gradient norm of all parameters, one kernel call each.
 
-A call of Numba for each of 148 arrays would cost more than the small ones' arithmetic. The pieces
-are the same for any number of threads, and the norm's partial sums are added in their order: same
-bits from 1 thread as from 2.
+A kernel call for each of 148 arrays would cost more than the arithmetic of the small ones. So the
+kernel gets a table of addresses, with the arrays cut into pieces of equal size. The pieces do not
+depend on the number of threads, and the norm's partial sums are added in the order of the pieces.
+So 1 thread and 2 threads give bit-identical results.
 """
 
 import ctypes
@@ -13,13 +13,12 @@ import numba
 import numpy as np
 
 from kernels.expect import float32
-from kernels.jit import DISABLED, kernel, part
+from kernels.jit import DISABLED, compiled, parallel_kernel, prange
 from minigpt import expect
 from minigpt.optim import AdamWState, expect_adamw, is_decayed
 from minigpt.optim import adamw_step as reference_adamw_step
 from minigpt.optim import grad_norm as reference_grad_norm
 
-prange = range if DISABLED else numba.prange
 PIECE = 65536  # numbers: 256 KiB
 ONE = np.float32(1.0)
 
@@ -48,7 +47,7 @@ else:
         return numba.carray(_pointer(address), (n,))
 
 
-@part
+@compiled
 def _squares(g):
     """The sum of squares, in float64."""
     total = 0.0
@@ -57,14 +56,17 @@ def _squares(g):
     return total
 
 
-@kernel
+@parallel_kernel
 def _norm(addresses, sizes, sums):
-    """pieces: addresses and sizes of runs of numbers; sums: one partial sum for each."""
+    """Write each piece's sum of squares to sums.
+
+    addresses, sizes, sums: (pieces,).
+    """
     for piece in prange(sizes.size):
         sums[piece] = _squares(floats_at(addresses[piece], sizes[piece]))
 
 
-@part
+@compiled
 def _update(theta, g, m, v, scale, beta1, beta2, root, rate, eps, keep):
     for i in range(theta.size):
         gi = g[i] * scale
@@ -74,19 +76,26 @@ def _update(theta, g, m, v, scale, beta1, beta2, root, rate, eps, keep):
         theta[i] = theta[i] * keep - rate * mi / (np.sqrt(vi) * root + eps)
 
 
-@kernel
+@parallel_kernel
 def _adamw(table, sizes, keeps, scale, beta1, beta2, root, rate, eps):
-    """table: (4, pieces) addresses of theta, g, m and v."""
+    """One step of AdamW on every piece.
+
+    table: (4, pieces), the addresses of theta, g, m and v. sizes, keeps: (pieces,).
+    """
     for piece in prange(sizes.size):
         n = sizes[piece]
         _update(
-            floats_at(table[0, piece], n), floats_at(table[1, piece], n), floats_at(table[2, piece], n),
-            floats_at(table[3, piece], n), scale, beta1, beta2, root, rate, eps, keeps[piece],
+            floats_at(table[0, piece], n), floats_at(table[1, piece], n),
+            floats_at(table[2, piece], n), floats_at(table[3, piece], n),
+            scale, beta1, beta2, root, rate, eps, keeps[piece],
         )  # fmt: skip
 
 
 def grad_norm(grads: dict[str, np.ndarray]) -> float:
-    """As minigpt.optim.grad_norm. Raises TypeError for what is no array of floats."""
+    """As minigpt.optim.grad_norm.
+
+    Raises TypeError if a gradient is not an array of floats.
+    """
     expect.floats_of("grad_norm", "grads", grads)
     arrays = [_run(g) for g in grads.values()]
     if any(run is None or run.dtype != np.float32 for run in arrays):
@@ -98,27 +107,19 @@ def grad_norm(grads: dict[str, np.ndarray]) -> float:
 
 
 def adamw_step(
-    params,
-    grads,
-    state: AdamWState,
-    t,
-    lr,
-    beta1=0.9,
-    beta2=0.999,
-    eps=1e-8,
-    weight_decay=0.0,
-    grad_scale=1.0,
-):
-    """As minigpt.optim.adamw_step, in float32: params and state change in place, grads do not.
+    params, grads, state: AdamWState, t, lr,
+    beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, grad_scale=1.0,
+):  # fmt: skip
+    """As minigpt.optim.adamw_step, in float32.
 
-    A parameter that lies in memory with gaps, or otherwise than its state does, is left to the
-    reference: slower, and right.
+    A parameter that is not contiguous, or has another memory order than its state, is updated by
+    the slower reference.
     """
     expect_adamw(params, grads, state, t)
     _expect_writable(params, state)
     names = [name for name in params if _lie_alike(params[name], state.m[name], state.v[name])]
     theta = [params[name] for name in names]
-    # kept here until the kernel has read them
+    # copies among these must live until the kernel has read them
     g = [_laid_as(grads[name], params[name]) for name in names]
     m, v = ([moments[name] for name in names] for moments in state)
     tables = [_pieces([_run(array) for array in group]) for group in (theta, g, m, v)]
@@ -135,8 +136,11 @@ def adamw_step(
 
 
 def _expect_writable(params: dict, state: AdamWState) -> None:
-    """What is to be changed is float32 and may be changed. Else TypeError, ValueError."""
-    # the state has the parameters' dtype: expect_adamw has seen to it
+    """Raises TypeError, ValueError if params or state cannot be changed in place.
+
+    params must be float32, and all arrays writeable.
+    """
+    # expect_adamw has checked that the state has the parameters' dtype
     float32("adamw_step", **params)
     for of, arrays in (("params", params), ("state.m", state.m), ("state.v", state.v)):
         for name in params:
@@ -148,11 +152,10 @@ def _expect_writable(params: dict, state: AdamWState) -> None:
 
 
 def _expect_apart(addresses: np.ndarray, sizes: np.ndarray) -> None:
-    """No number belongs to two of the runs that are changed: two threads would write it.
+    """Raises ValueError if two pieces overlap.
 
-    Else ValueError.
-
-    addresses: (3, pieces), of theta, m and v; sizes: (pieces,), in numbers.
+    Two threads would write the same number. addresses: (3, pieces), of theta, m and v; sizes:
+    (pieces,), in numbers.
     """
     order = np.argsort(addresses, axis=None)
     begins, ends = addresses.reshape(-1)[order], (addresses + 4 * sizes).reshape(-1)[order]
@@ -164,9 +167,7 @@ def _expect_apart(addresses: np.ndarray, sizes: np.ndarray) -> None:
 
 
 def _lie_alike(theta: np.ndarray, *others: np.ndarray) -> bool:
-    """Whether the arrays hold their numbers without gaps, all in the same order: then they can be
-    read side by side.
-    """
+    """Whether all arrays are contiguous and in the same memory order."""
     arrays = (theta, *others)
     return all(array.flags.c_contiguous for array in arrays) or all(
         array.flags.f_contiguous for array in arrays
@@ -174,18 +175,18 @@ def _lie_alike(theta: np.ndarray, *others: np.ndarray) -> bool:
 
 
 def _laid_as(g: np.ndarray, theta: np.ndarray) -> np.ndarray:
-    """A gradient whose numbers lie in memory in the order of its parameter's."""
+    """The gradient in the memory order of its parameter, float32."""
     return np.asarray(g, np.float32, order="C" if theta.flags.c_contiguous else "F")
 
 
 def _run(array: np.ndarray) -> np.ndarray | None:
-    """The numbers of an array in the order in which they lie, or None if they lie with gaps."""
+    """An array's numbers in memory order; None if it is not contiguous."""
     transposed = array.T if array.flags.f_contiguous and not array.flags.c_contiguous else array
     return transposed.reshape(-1) if transposed.flags.c_contiguous else None
 
 
 def _pieces(arrays: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Addresses and sizes of runs of at most PIECE numbers."""
+    """Addresses and sizes of pieces of at most PIECE numbers, (pieces,) each."""
     addresses, sizes = [], []
     for array in arrays:
         address = array.__array_interface__["data"][0]

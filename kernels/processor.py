@@ -1,8 +1,8 @@
 """Which processor this is, by family and model.
 
-The marketing name of a processor is not enough: two machines with the same name can differ by a
-factor of two in their vector units. Family and model are the numbers that the processor itself
-gives (the instruction cpuid; on ARM, implementer and part).
+The marketing name is not enough: two machines with the same name can differ by a factor of two in
+their vector units. Family and model are numbers that the processor reports (the instruction cpuid;
+on ARM, implementer and part).
 """
 
 import os
@@ -10,7 +10,7 @@ import platform
 from pathlib import Path
 from typing import NamedTuple
 
-# the SIMD instructions that decide which kernels a library can run
+# the SIMD instruction sets that a library's fastest kernels depend on
 FEATURES = (
     *("avx", "avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "amx_tile"),  # x86
     *("asimd", "asimdhp", "sve", "sve2", "sme"),  # ARM: asimd is NEON
@@ -19,7 +19,7 @@ VENDORS = {"AuthenticAMD": "AMD", "GenuineIntel": "Intel"}
 
 
 class Processor(NamedTuple):
-    """A processor, as it calls itself."""
+    """A processor's model, marketing name and SIMD features."""
 
     model: str  # "AMD family 26 model 2"
     name: str  # "AMD EPYC": the marketing name, or ""
@@ -37,13 +37,13 @@ def processor() -> Processor:
 
 
 def named_by_the_system() -> Processor:
-    """What Python's `platform` says; on Windows that has family and model in it."""
+    """The processor by Python's `platform`; on Windows with family and model."""
     words = (platform.system(), platform.machine(), platform.processor())
     return Processor(" ".join(dict.fromkeys(word for word in words if word)), "", ())
 
 
 def parse_cpuinfo(text: str) -> Processor | None:
-    """The processor in the text of /proc/cpuinfo (the first, if they differ); None without one."""
+    """The first processor in the text of /proc/cpuinfo, or None."""
     fields: dict[str, str] = {}
     for line in text.splitlines():
         name, _, value = line.partition(":")
@@ -62,6 +62,6 @@ def parse_cpuinfo(text: str) -> Processor | None:
 
 
 def cores() -> int:
-    """How many processors this process may use."""
+    """How many logical processors this process may use."""
     allowed = getattr(os, "sched_getaffinity", None)  # Linux
     return len(allowed(0)) if allowed else os.cpu_count() or 1

@@ -1,33 +1,31 @@
 """Softmax and cross-entropy.
 
-Cross-entropy stores no probabilities: a row's maximum and sum are enough to make them again.
+Cross-entropy does not store the probabilities: it recomputes them from each row's maximum and sum.
 """
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from kernels.expect import expect_array, expect_cache, flat, float32
-from kernels.jit import DISABLED, kernel, part
+from kernels.jit import compiled, parallel_kernel, prange
 from kernels.memory import empty, workspace
 from kernels.vector_math import exp, minus, softmax_weight
 from minigpt import expect
 from minigpt.layers.cross_entropy import expect_cross_entropy
 
-prange = range if DISABLED else numba.prange
 ZERO, ONE, MINUS_INFINITY = np.float32(0.0), np.float32(1.0), np.float32(-np.inf)
 LANES = 32
 
 
 class SoftmaxCache(NamedTuple):
-    """What the backward pass needs of the forward pass."""
+    """The probabilities."""
 
     p: np.ndarray  # (..., n)
 
 
 class CrossEntropyCache(NamedTuple):
-    """What the backward pass needs of the forward pass."""
+    """The logits with each row's maximum and sum; the probabilities are recomputed."""
 
     logits: np.ndarray  # (..., V)
     targets: np.ndarray  # (rows,), int64; -1 where the target does not count
@@ -36,10 +34,11 @@ class CrossEntropyCache(NamedTuple):
     counted: int  # how many targets count
 
 
-@part
+@compiled
 def _largest(x, lanes):
-    """The maximum of a row: of each of 32 lanes first, because LLVM does not split a maximum over
-    lanes by itself (NaN).
+    """The maximum of a row.
+
+    First of each of 32 lanes: because of NaN, LLVM does not split a maximum over lanes by itself.
     """
     lanes[:LANES] = MINUS_INFINITY
     whole = x.size // LANES * LANES
@@ -54,7 +53,7 @@ def _largest(x, lanes):
     return m
 
 
-@part
+@compiled
 def _softmax_row(x, p, lanes):
     m, total = _largest(x, lanes), ZERO
     for i in range(x.size):
@@ -66,7 +65,7 @@ def _softmax_row(x, p, lanes):
         p[i] *= share
 
 
-@part
+@compiled
 def _softmax_slope_row(p, dout, dx):
     mean = ZERO
     for i in range(p.size):
@@ -75,7 +74,7 @@ def _softmax_slope_row(p, dout, dx):
         dx[i] = p[i] * (dout[i] - mean)
 
 
-@part
+@compiled
 def _log_total_row(logits, m):
     total = ZERO
     for i in range(logits.size):
@@ -83,13 +82,13 @@ def _log_total_row(logits, m):
     return np.log(total)
 
 
-@part
+@compiled
 def _cross_entropy_slope_row(logits, m, log_total, scale, dlogits):
     for i in range(logits.size):
         dlogits[i] = softmax_weight(logits[i], m, log_total) * scale
 
 
-@kernel
+@parallel_kernel
 def _softmax(x, n, p, shares, scratch):
     rows = x.size // n
     for share in prange(shares):
@@ -98,7 +97,7 @@ def _softmax(x, n, p, shares, scratch):
             _softmax_row(x[row * n : row * n + n], p[row * n : row * n + n], lanes)
 
 
-@kernel
+@parallel_kernel
 def _softmax_slope(p, dout, n, dx, shares):
     rows = p.size // n
     for share in prange(shares):
@@ -107,7 +106,7 @@ def _softmax_slope(p, dout, n, dx, shares):
             _softmax_slope_row(p[here], dout[here], dx[here])
 
 
-@kernel
+@parallel_kernel
 def _cross_entropy(logits, V, targets, largest, log_total, losses, shares, scratch):
     rows = logits.size // V
     for share in prange(shares):
@@ -119,14 +118,14 @@ def _cross_entropy(logits, V, targets, largest, log_total, losses, shares, scrat
             losses[row] = minus(log_total[row], minus(logits[at + y], m)) if y >= 0 else ZERO
 
 
-@kernel
+@parallel_kernel
 def _cross_entropy_slope(logits, V, targets, largest, log_total, scale, dlogits, shares):
     rows = logits.size // V
     for share in prange(shares):
         for row in range(rows * share // shares, rows * (share + 1) // shares):
             at, y = row * V, targets[row]
             if y < 0:
-                # a target that does not count pulls on nothing, even where its logits are NaN
+                # an ignored target has gradient 0, even if its logits are NaN
                 dlogits[at : at + V] = ZERO
             else:
                 _cross_entropy_slope_row(
@@ -165,16 +164,8 @@ def cross_entropy_forward(logits, targets, ignore_index=-1):
     y = np.where(y == ignore_index, np.int64(-1), y.astype(np.int64))
     counted, shares = int((y >= 0).sum()), workspace.threads()
     largest, log_total, losses = (empty(y.shape) for _ in range(3))
-    _cross_entropy(
-        flat(logits),
-        V,
-        y,
-        largest,
-        log_total,
-        losses,
-        shares,
-        workspace.floats("lanes", shares * LANES),
-    )
+    lanes = workspace.floats("lanes", shares * LANES)
+    _cross_entropy(flat(logits), V, y, largest, log_total, losses, shares, lanes)
     loss = np.float32(losses.sum(dtype=np.float64) / counted)
     return loss, CrossEntropyCache(logits, y, largest, log_total, counted)
 
@@ -199,13 +190,7 @@ def cross_entropy_backward(dloss, cache):
         )
     dlogits, scale = empty(logits.shape), np.float32(float(dloss) / counted)
     _cross_entropy_slope(
-        flat(logits),
-        logits.shape[-1],
-        flat(targets),
-        flat(largest),
-        flat(log_total),
-        scale,
-        flat(dlogits),
-        workspace.threads(),
-    )
+        flat(logits), logits.shape[-1], flat(targets), flat(largest), flat(log_total), scale,
+        flat(dlogits), workspace.threads(),
+    )  # fmt: skip
     return dlogits

@@ -1,9 +1,9 @@
-"""Which Python thread may call a kernel, and when.
+"""When several Python threads may call a kernel at the same time.
 
-Of Numba's three threading layers, tbb and omp may be called from several Python threads at once.
-workqueue, which is used when the other two cannot be loaded, ends the whole process if that
-happens; there, callers wait for each other. Which layer it is shows after the first call: until
-then, too, one caller runs at a time.
+Numba has three threading layers. tbb and omp may be called from several Python threads at once.
+workqueue, which Numba uses if it can load neither, ends the whole process if that happens. So with
+workqueue the callers wait for each other. The layer is known only after the first call; until then
+only one caller runs at a time, too.
 """
 
 import functools
@@ -17,7 +17,7 @@ _several_may_call = False
 
 
 def in_turn(compiled: Callable) -> Callable:
-    """The kernel, one caller at a time where the threading layer cannot take more."""
+    """The kernel, called by one thread at a time if necessary."""
 
     @functools.wraps(compiled)
     def called(*args):

@@ -1,8 +1,7 @@
-"""Compile every kernel, one after the other, so that the waiting is done once and where it can be
-seen.
+"""Compile every kernel by calling it once on tiny arrays.
 
-Numba compiles a kernel at its first call, and keeps it on disk. These are the smallest calls there
-are.
+Numba compiles a kernel at its first call and caches it on disk. `minigpt warmup` makes these calls
+and shows the progress, so that the wait does not come in the middle of other work.
 """
 
 import time
@@ -15,12 +14,9 @@ from minigpt.optim import adamw_init
 
 
 def training_calls() -> dict[str, Callable[[], object]]:
-    """A call for each kernel that a training run needs."""
-    x, weight, bias = (
-        np.ones((1, 2, 6), np.float32),
-        np.ones((6, 6), np.float32),
-        np.ones(6, np.float32),
-    )
+    """Calls of the kernels that a training run needs."""
+    x = np.ones((1, 2, 6), np.float32)
+    weight, bias = np.ones((6, 6), np.float32), np.ones(6, np.float32)
     ids, params = np.zeros((1, 2), np.int64), {"w": np.ones((2, 2), np.float32)}
     state = adamw_init(params)
 
@@ -44,7 +40,7 @@ def training_calls() -> dict[str, Callable[[], object]]:
 
 
 def other_calls() -> dict[str, Callable[[], object]]:
-    """A call for each kernel that is called by itself alone: by checks, by generation, by you."""
+    """Calls of the kernels that a training run does not need."""
     x = np.ones((2, 3), np.float32)
     return {
         "softmax": lambda: kernels.softmax_backward(*kernels.softmax_forward(x)),
@@ -53,7 +49,7 @@ def other_calls() -> dict[str, Callable[[], object]]:
 
 
 def compile_all(calls: dict[str, Callable[[], object]]) -> Iterator[tuple[str, float]]:
-    """Make each call; yields its name and its seconds."""
+    """Make each call; yield its name and its seconds."""
     for name, call in calls.items():
         begun = time.perf_counter()
         call()

@@ -1,10 +1,10 @@
-"""minigpt: a GPT in NumPy that a person can read, step through, check and run fast.
+"""minigpt: a GPT in NumPy to read, check and run fast.
 
 >>> from minigpt import GPT, GPTConfig
 >>> model = GPT(GPTConfig(vocab_size=65, block_size=64, n_layer=4, n_head=4, n_embd=128))
 
-Read minigpt/layers/ for the formulas, minigpt/model.py for how they make a GPT. Importing this
-needs NumPy and nothing else.
+minigpt/layers/ has the formulas, minigpt/model.py composes them to a GPT. The import needs only
+NumPy.
 """
 
 from minigpt.config import GPTConfig, published

@@ -1,15 +1,14 @@
-"""The formulas of a GPT by hand: plain loops over indices, in float64, as the papers write them.
+"""The formulas of a GPT as plain loops over indices, in float64.
 
-Slow, and the oracle.
+The loops are slow. They follow the papers literally, and the other implementations are compared
+with them. minigpt/layers/ is vectorised and simplified. Here the backward of softmax uses the whole
+Jacobian p_i (1[i = j] - p_j), that of layer norm uses d xhat_i / d x_j, and attention treats single
+queries and keys. Two different derivations that agree are a stronger test than one written twice.
+Sources: as in the file of the same name in minigpt/layers/.
 
-Where minigpt/layers/ is vectorised and simplified, this file is literal: the softmax's backward
-goes through the whole Jacobian p_i (1[i = j] - p_j), layer norm's through d xhat_i / d x_j,
-attention through single queries and keys. Two derivations that agree are worth more than one
-written twice. Sources: as in the file of the same name in minigpt/layers/.
-
-Left out: speed, and the checking of arguments (layers/ does it). Results are float64 whatever came
-in. A cache is a plain tuple of what the backward pass reads; random numbers are drawn as
-layers/dropout.py says.
+A result is float64 for every input. A cache is a plain tuple. Random numbers are drawn as in
+layers/dropout.py.
+Left out: speed, and the checks of arguments (layers/ has them).
 """
 
 import math
@@ -29,7 +28,7 @@ def zeros(*shape: int) -> Array:
 
 
 def rows(x: Array) -> Array:
-    """(..., n) -> (N, n): every row of the last axis, one after the other."""
+    """The rows of the last axis: (..., n) -> (N, n)."""
     return np.asarray(x, dtype=np.float64).reshape(-1, x.shape[-1])
 
 
@@ -43,7 +42,10 @@ def softmax_row(x: list[float]) -> list[float]:
 
 
 def softmax_row_backward(dp: list[float], p: list[float]) -> list[float]:
-    """dx_j = sum_i dp_i dp_i/dx_j, and dp_i/dx_j = p_i (1[i = j] - p_j)."""
+    """Apply the Jacobian.
+
+    dx_j = sum_i dp_i dp_i/dx_j, and dp_i/dx_j = p_i (1[i = j] - p_j).
+    """
     n = len(p)
     dx = [0.0] * n
     for i, j in product(range(n), range(n)):
@@ -143,7 +145,10 @@ def layer_norm_forward(x: Array, weight: Array, bias: Bias = None, eps: float = 
 
 
 def layer_norm_backward(dout: Array, cache: tuple) -> tuple:
-    """Through the Jacobian: d xhat_i / d x_j = rstd (1[i = j] - 1/C - xhat_i xhat_j / C)."""
+    """Apply the Jacobian.
+
+    d xhat_i / d x_j = rstd (1[i = j] - 1/C - xhat_i xhat_j / C).
+    """
     x, weight, bias, eps = cache
     C = x.shape[-1]
     dx, dweight, dbias = zeros(*x.shape), zeros(C), zeros(C)
@@ -179,7 +184,7 @@ def gelu_slope(x: float, approximate: str) -> float:
 
 
 def each(function: Callable[[float], float], x: Array) -> Array:
-    """One number after another."""
+    """Apply the derivative to one number after another."""
     return np.array([function(float(value)) for value in x.reshape(-1)], dtype=np.float64).reshape(
         x.shape
     )
@@ -258,14 +263,17 @@ def dropout_backward(dout: Array, cache: tuple) -> Array:
 
 
 def visible_keys(i: int, Tq: int, Tk: int, causal: bool, window: int | None) -> list[int]:
-    """The keys that query i may see. It stands at position i + Tk - Tq among them."""
+    """The keys that query i may see.
+
+    Its position among the keys is i + Tk - Tq.
+    """
     at = i + Tk - Tq
     keys = range(at + 1) if causal else range(Tk)
     return [j for j in keys if window is None or abs(at - j) < window]
 
 
 def attention_weights(q: Array, k: Array, causal: bool, window: int | None) -> Array:
-    """P (B, nh, Tq, Tk): 0 where hidden."""
+    """The weights P (B, nh, Tq, Tk), 0 for hidden keys."""
     B, nh, Tq, hs = q.shape
     Tk = k.shape[2]
     P = zeros(B, nh, Tq, Tk)
@@ -365,20 +373,23 @@ def mlp_forward(
     proj_bias: Bias,
     activation: str = "gelu",
 ) -> Pair:
-    wide, fc_cache = linear_forward(x, fc_weight, fc_bias)
+    pre_activation, fc_cache = linear_forward(x, fc_weight, fc_bias)
     if activation == "relu":
-        bent, activation_cache = relu_forward(wide)
+        post_activation, activation_cache = relu_forward(pre_activation)
     else:
-        bent, activation_cache = gelu_forward(wide, "none" if activation == "gelu_erf" else "tanh")
-    out, proj_cache = linear_forward(bent, proj_weight, proj_bias)
+        form = "none" if activation == "gelu_erf" else "tanh"
+        post_activation, activation_cache = gelu_forward(pre_activation, form)
+    out, proj_cache = linear_forward(post_activation, proj_weight, proj_bias)
     return out, (fc_cache, activation_cache, proj_cache, activation)
 
 
 def mlp_backward(dout: Array, cache: tuple) -> tuple:
     fc_cache, activation_cache, proj_cache, activation = cache
-    dbent, dproj_weight, dproj_bias = linear_backward(dout, proj_cache)
-    dwide = (relu_backward if activation == "relu" else gelu_backward)(dbent, activation_cache)
-    dx, dfc_weight, dfc_bias = linear_backward(dwide, fc_cache)
+    dpost_activation, dproj_weight, dproj_bias = linear_backward(dout, proj_cache)
+    dpre_activation = (relu_backward if activation == "relu" else gelu_backward)(
+        dpost_activation, activation_cache
+    )
+    dx, dfc_weight, dfc_bias = linear_backward(dpre_activation, fc_cache)
     return dx, dfc_weight, dfc_bias, dproj_weight, dproj_bias
 
 

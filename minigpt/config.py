@@ -1,11 +1,11 @@
-"""GPTConfig: the numbers that fix a GPT's shape, and those of the published models.
+"""GPTConfig: the numbers that fix a GPT's shape; the published models.
 
 Sources: GPT-1: Radford et al. 2018, section 4.1. GPT-2: Radford et al. 2019, table 2. GPT-3: Brown
-et al. 2020, table 2.1. Two rows of GPT-3's table contradict themselves (heads times head size is
-not d_model) and are mended here: XL has 24 heads of 128 in 2048 channels, which are 16; 13B has
-d_model 5140, where 40 heads of 128 are 5120.
-Left out: GPT-3's band width (its sparse layers are announced, their width is not published;
-alternating() says them); GPT-4, of whose architecture nothing is published.
+et al. 2020, table 2.1. Two rows of GPT-3's table are inconsistent (heads times head size is not
+d_model) and are corrected here. XL has 24 heads of 128 in 2048 channels in the table; 16 heads fit.
+13B has d_model 5140 in the table; 40 heads of 128 make 5120.
+Left out: the band width of GPT-3's sparse layers, which is not published (alternating() takes it as
+an argument); GPT-4, whose architecture is not published.
 """
 
 import math
@@ -22,16 +22,24 @@ def setting(
     number: str | None = None,
     choices: tuple = (),
 ) -> Field:
-    """A field of a dataclass with its help and what it may be: the command line reads both.
+    """A dataclass field with its help text and its allowed values.
 
-    whole: the least whole number; number: "at least 0" or "below 1" (and at least 0).
+    The command line reads both.
+
+    about: the help text.
+    whole: the smallest allowed whole number.
+    number: "at least 0", or "below 1" (and at least 0).
+    choices: the allowed values.
     """
     allowed = {"about": about, "whole": whole, "number": number, "choices": choices}
     return field(default=default, metadata=allowed)
 
 
 def expect_settings(owner: object) -> None:
-    """Every field of a frozen dataclass is what its setting allows. Else ValueError, TypeError."""
+    """Raises ValueError, TypeError if a field's value is not allowed.
+
+    owner: a frozen dataclass whose fields are settings. Whole numbers become Python ints.
+    """
     name = type(owner).__name__
     for one in fields(owner):
         value, allowed = getattr(owner, one.name), one.metadata
@@ -50,7 +58,7 @@ def expect_settings(owner: object) -> None:
 class GPTConfig:
     """The shape of a GPT. Names as in nanoGPT and Hugging Face.
 
-    Every wrong value raises ValueError or TypeError at once.
+    Raises ValueError, TypeError for a wrong value.
     """
 
     vocab_size: int = setting("V: how many tokens there are", whole=1)
@@ -97,8 +105,7 @@ class GPTConfig:
             )
         if self.positions == "sinusoidal" and self.n_embd % 2:
             raise ValueError(
-                f"GPTConfig: n_embd is {self.n_embd}, "
-                "but must be even where positions are sinusoidal"
+                f"GPTConfig: n_embd is {self.n_embd}, but must be even if positions are sinusoidal"
             )
         self._check_windows()
 
@@ -123,12 +130,14 @@ class GPTConfig:
         object.__setattr__(self, "windows", tuple(windows))
 
     def window(self, layer: int) -> int | None:
-        """How many keys a query of this layer sees; None: all."""
+        """How many keys a query sees in this layer; None: all."""
         return self.windows[layer] if self.windows else None
 
 
 def alternating(n_layer: int, window: int) -> tuple[int | None, ...]:
-    """Dense and banded layers in turn, as in GPT-3 (Brown et al. 2020, section 2.1).
+    """The windows of alternating dense and banded layers, as in GPT-3.
+
+    Source: Brown et al. 2020, section 2.1.
 
     >>> alternating(4, 256)
     (None, 256, None, 256)
@@ -176,7 +185,7 @@ PUBLISHED = {
 def published(name: str) -> GPTConfig:
     """The configuration of a published model, by name.
 
-    Raises ValueError with the names there are.
+    Raises ValueError with the known names.
     """
     expect.one_of("published", "name", name, tuple(PUBLISHED))
     return PUBLISHED[name]

@@ -1,11 +1,11 @@
-"""The contract: every function that an implementation of a GPT exports, stated once.
+"""The contract: every function that an implementation of a GPT exports.
 
 An implementation is a module with these functions: the reference (minigpt/layers/), the loops
 (by_hand.py), the kernels (kernels/), or a learner's file. `X_forward(...) -> (out, cache)` and
-`X_backward(dout, cache) -> gradients` make a pair. Whoever needs to know which arguments have
-gradients, or which function is made of which others, reads it here.
+`X_backward(dout, cache) -> gradients` are a pair. Only this file says which arguments have
+gradients, and which functions call which others.
 
-Letters, everywhere: B batch, T time (tokens), C channels, nh heads, hs head size (C / nh), V
+Sizes, everywhere: B batch, T time (tokens), C channels, nh heads, hs head size (C / nh), V
 vocabulary, F the MLP's width.
 """
 
@@ -16,7 +16,7 @@ class Pair(NamedTuple):
     """A forward and its backward."""
 
     name: str
-    # the arguments that have gradients, in the order in which the backward returns them
+    # the arguments with gradients, in the order in which the backward returns them
     gradients: tuple[str, ...]
     made_of: tuple[str, ...] = ()  # the pairs whose functions it calls
 
@@ -29,7 +29,7 @@ class Pair(NamedTuple):
         return f"{self.name}_backward"
 
 
-# each after the pairs that it is made of
+# each pair comes after the pairs that it calls
 PAIRS = (
     Pair("softmax", ("x",)),
     Pair("cross_entropy", ("logits",)),
@@ -47,7 +47,7 @@ PAIRS = (
         made_of=("linear", "gelu", "relu"),
     ),
 )
-# a sum hands its gradient to both sides; a fixed table has none
+# the gradient of a sum is also that of both arguments; a fixed table has none
 WITHOUT_BACKWARD = ("add", "sinusoidal_positions")
 FUNCTIONS = (*(name for pair in PAIRS for name in (pair.forward, pair.backward)), *WITHOUT_BACKWARD)
 
@@ -55,7 +55,7 @@ _PAIR_OF = {name: pair for pair in PAIRS for name in (pair.forward, pair.backwar
 
 
 def pair_of(function: str) -> Pair | None:
-    """The pair that a function belongs to: that of "gelu" for "gelu_backward".
+    """The pair of a function: that named "gelu" for "gelu_backward".
 
     None for a function without a backward.
     """
@@ -63,12 +63,12 @@ def pair_of(function: str) -> Pair | None:
 
 
 def stem(function: str) -> str:
-    """A function's name without its direction: "gelu" of "gelu_backward", "add" of "add"."""
+    """The name without its direction: "gelu" for "gelu_backward"."""
     pair = pair_of(function)
     return pair.name if pair else function
 
 
 def is_forward(function: str) -> bool:
-    """Whether it is the forward of a pair, and so returns a cache."""
+    """Whether a function is a pair's forward, and returns a cache."""
     pair = pair_of(function)
     return pair is not None and function == pair.forward

@@ -1,8 +1,7 @@
-"""Bad input stops here: each helper raises an error that names the argument, what it was and what
-it must be.
+"""Checks of arguments, with errors that say what is allowed.
 
-Every layer calls these first, so that a mistake is reported where it was made and not three shapes
-later.
+Every layer calls these first. So a mistake is reported where it was made, not three shapes later.
+The argument `function` is the name that the message begins with.
 """
 
 import difflib
@@ -18,15 +17,14 @@ LEARNER = "learner_"  # the name of a module that a learner wrote begins with th
 
 
 def given(**arrays: np.ndarray | None) -> dict[str, np.ndarray]:
-    """Of the arrays that may be None, such as a bias, those that are there."""
+    """The arrays that are not None. (A bias may be None.)"""
     return {name: array for name, array in arrays.items() if array is not None}
 
 
 def floats(function: str, **arrays: np.ndarray) -> None:
-    """Every array is a NumPy array of floats, and all have one dtype. Else TypeError.
+    """Raises TypeError if the arrays do not have one float dtype.
 
-    One dtype, because NumPy would promote a mixture of float32 and float64 to float64 without a
-    word.
+    One dtype, because NumPy would silently turn a mixture of float32 and float64 into float64.
     """
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray | np.floating):
@@ -54,9 +52,9 @@ def floats(function: str, **arrays: np.ndarray) -> None:
 
 
 def floats_of(function: str, of: str, arrays: dict[str, np.ndarray]) -> None:
-    """Every value of a dict is a NumPy array of floats.
+    """Raises TypeError if a dict's values are not arrays of floats.
 
-    Else TypeError, with the dict's name and the key.
+    of: the name of the dict; the message has it with the key.
     """
     for name, array in arrays.items():
         if not (isinstance(array, np.ndarray) and array.dtype.kind == "f"):
@@ -64,9 +62,9 @@ def floats_of(function: str, of: str, arrays: dict[str, np.ndarray]) -> None:
 
 
 def like(function: str, of: str, name: str, array: np.ndarray, theta: np.ndarray) -> None:
-    """What goes with a parameter is an array of floats of the parameter's shape and dtype.
+    """Raises ValueError, TypeError if array has not theta's shape and dtype.
 
-    Else ValueError, TypeError.
+    theta: a parameter; array: its gradient or moment, in the dict named `of`.
     """
     fits = (
         isinstance(array, np.ndarray)
@@ -89,7 +87,7 @@ def like(function: str, of: str, name: str, array: np.ndarray, theta: np.ndarray
 
 
 def integers(function: str, **arrays: np.ndarray) -> None:
-    """Every array is a NumPy array of integers. Else TypeError."""
+    """Raises TypeError if the arrays are not NumPy arrays of integers."""
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray | np.integer):
             raise TypeError(
@@ -104,9 +102,9 @@ def integers(function: str, **arrays: np.ndarray) -> None:
 
 
 def shape(function: str, name: str, array: np.ndarray | None, wanted: tuple, why: str) -> None:
-    """The array has the wanted shape (None as an array is let through).
+    """Raises ValueError if the array does not have the wanted shape.
 
-    Else ValueError, with the reason in words.
+    array: None is accepted. why: the reason, for the message.
     """
     if array is not None and array.shape != tuple(wanted):
         raise ValueError(
@@ -115,7 +113,10 @@ def shape(function: str, name: str, array: np.ndarray | None, wanted: tuple, why
 
 
 def rank(function: str, name: str, array: np.ndarray, letters: str) -> None:
-    """The array has as many axes as there are letters, such as "B nh T hs". Else ValueError."""
+    """Raises ValueError if the array does not have the named axes.
+
+    letters: the names of the axes, for example "B nh T hs".
+    """
     if array.ndim != len(letters.split()):
         raise ValueError(
             f"{function}: {name} has {array.ndim} axes {array.shape}, but must have "
@@ -124,7 +125,7 @@ def rank(function: str, name: str, array: np.ndarray, letters: str) -> None:
 
 
 def last_axis(function: str, name: str, array: np.ndarray) -> None:
-    """There is a last axis, and it is not empty. Else ValueError."""
+    """Raises ValueError if there is no last axis, or it is empty."""
     if array.ndim == 0 or array.shape[-1] == 0:
         raise ValueError(
             f"{function}: {name} has shape {array.shape}, but must have a last axis of at least 1 "
@@ -133,10 +134,7 @@ def last_axis(function: str, name: str, array: np.ndarray) -> None:
 
 
 def same_as_out(function: str, dout: np.ndarray, out_shape: tuple, dtype: np.dtype) -> None:
-    """An upstream gradient has the shape and the dtype of what the forward pass returned.
-
-    Else ValueError, TypeError.
-    """
+    """Raises ValueError, TypeError if dout has not out's shape and dtype."""
     floats(function, dout=dout)
     shape(function, "dout", dout, out_shape, "the shape of what the forward pass returned")
     if dout.dtype != dtype:
@@ -146,9 +144,9 @@ def same_as_out(function: str, dout: np.ndarray, out_shape: tuple, dtype: np.dty
 
 
 def ids_below(function: str, name: str, ids: np.ndarray, size: int, of: str) -> None:
-    """Every id is in [0, size).
+    """Raises IndexError if an id is not in [0, size).
 
-    Else IndexError: NumPy would read a negative id from the end, silently.
+    NumPy would silently count a negative id from the end.
     """
     if ids.size and (ids.min() < 0 or ids.max() >= size):
         wrong = int(ids[(ids < 0) | (ids >= size)].flat[0])
@@ -158,11 +156,10 @@ def ids_below(function: str, name: str, ids: np.ndarray, size: int, of: str) -> 
 
 
 def whole_number(function: str, name: str, value: int, least: int = 1) -> int:
-    """A whole number, `least` or more, as a Python int (a NumPy int8 would overflow).
+    """The value as a Python int (a NumPy int8 would overflow).
 
-    Else TypeError or ValueError.
-
-    True and False are refused: Python counts them as 1 and 0.
+    Raises TypeError if it is not a whole number; True and False are not. Raises ValueError if it is
+    below `least`.
     """
     try:
         if isinstance(value, bool):
@@ -176,7 +173,7 @@ def whole_number(function: str, name: str, value: int, least: int = 1) -> int:
 
 
 def one_of(function: str, name: str, value: object, choices: tuple) -> None:
-    """The value is one of the choices. Else ValueError."""
+    """Raises ValueError if the value is not one of the choices."""
     if value not in choices:
         raise ValueError(
             f"{function}: {name} is {value!r}, but must be one of "
@@ -185,7 +182,7 @@ def one_of(function: str, name: str, value: object, choices: tuple) -> None:
 
 
 def did_you_mean(word: object, names: Iterable[object]) -> str:
-    """ "; did you mean 'gelu'?" for a word that is nearly a name; else nothing."""
+    """ "; did you mean 'gelu'?" if a name is similar, else ""."""
     near = difflib.get_close_matches(str(word), [str(name) for name in names], n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
 

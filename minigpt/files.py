@@ -1,12 +1,12 @@
-"""Reading and writing the files of a model: JSON, tensors, and the list of their digests.
+"""Read and write the files of a model: JSON, tensors, digests.
 
     config.json, training.json, vocab.json, ...    read_json, write_json
     *.safetensors                                  read_tensors, write_tensors
     sha256.json                                    the SHA-256 of every other file of the directory
 
-A damaged file is an error that names it. A file can be damaged and still well-formed: zeros in the
-middle of the weights are weights too. Only the digests notice that. A directory without sha256.json
-(one from Hugging Face, or from an earlier minigpt) is read without them.
+A damaged file raises an error that names it. A file can be damaged and still well-formed, for
+example with zeros in the middle of the weights. Only the digests detect that. A directory without
+sha256.json (from Hugging Face, or from an earlier minigpt) is read without them.
 
 Every file is written under another name, flushed to the disk and then renamed.
 Left out: bfloat16, which NumPy does not have; sharded weights.
@@ -32,7 +32,7 @@ DIGESTS = "sha256.json"
 TOKENIZER_FILES = ("char_tokenizer.json", "vocab.json", "merges.txt", "encoder.json", "vocab.bpe")
 FILES = (CONFIG, WEIGHTS, OPTIMIZER, TRAINING, *TOKENIZER_FILES)  # all that have a digest
 
-LONGEST_TEXT = 64 * 2**20  # bytes; GPT-2's own vocab.json has one million
+LONGEST_TEXT = 64 * 2**20  # bytes; GPT-2's vocab.json has one million
 DTYPES = {"float16": "F16", "float32": "F32", "float64": "F64"}  # NumPy's names -> safetensors'
 
 
@@ -40,7 +40,10 @@ DTYPES = {"float16": "F16", "float32": "F32", "float64": "F64"}  # NumPy's names
 
 
 def read_json(path: Path) -> dict:
-    """Return the JSON object in a file. Raises FileNotFoundError, ValueError with the file."""
+    """Return the JSON object in a file.
+
+    Raises FileNotFoundError, ValueError with the file.
+    """
     content = read_value(path)
     if not isinstance(content, dict):
         raise ValueError(f"{path}: must hold a JSON object, but holds a {type(content).__name__}")
@@ -48,7 +51,10 @@ def read_json(path: Path) -> dict:
 
 
 def read_value(path: Path) -> object:
-    """Return the JSON value in a file, of any type. Raises as read_json does."""
+    """Return the JSON value in a file, of any type.
+
+    Raises as read_json does.
+    """
     text = read_text(path)
     try:
         return parse_json(text)
@@ -57,7 +63,10 @@ def read_value(path: Path) -> object:
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a UTF-8 file of at most 64 MB. Raises as read_json does."""
+    """Return the text of a UTF-8 file of at most 64 MB.
+
+    Raises as read_json does.
+    """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; is {path.parent} a checkpoint?")
     size = path.stat().st_size
@@ -73,7 +82,7 @@ def read_text(path: Path) -> str:
 def parse_json(text: str) -> object:
     """Return the value of a JSON text. Raises ValueError.
 
-    Stricter than Python's own reader: a key that appears twice, NaN and Infinity are errors.
+    Stricter than Python's json: a repeated key, NaN and Infinity are errors.
     """
     try:
         hooks = {"parse_float": _finite, "parse_constant": _finite}
@@ -85,7 +94,7 @@ def parse_json(text: str) -> object:
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict:
-    """The pairs as a dict. A key that appears twice raises ValueError: which value is right?"""
+    """The pairs as a dict. Raises ValueError if a key appears twice."""
     content = dict(pairs)
     if len(content) < len(pairs):
         keys = [key for key, _ in pairs]
@@ -95,7 +104,7 @@ def _unique(pairs: list[tuple[str, object]]) -> dict:
 
 
 def _finite(text: str) -> float:
-    """The number that a text names. NaN, Infinity and 1e999 raise ValueError."""
+    """The text as a number. Raises ValueError for NaN, Infinity and 1e999."""
     number = float(text)
     if not math.isfinite(number):
         raise ValueError(f"{text[:60]} is not a finite number")
@@ -108,19 +117,19 @@ def write_json(path: Path, content: dict) -> None:
 
 
 def write_text(path: Path, content: str) -> None:
-    """Write a text as UTF-8; a line ends in LF on every system."""
+    """Write a text as UTF-8, with LF as line end on every system."""
     with writing(path) as stream:
         stream.write(content.encode("utf-8"))
 
 
-# ---- whole or not at all
+# ---- a complete file or none
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for writing; it takes its name when it is whole and on the disk.
+    """Open a file for writing; complete, it gets its name.
 
-    The error of a full disk does not say which file was written. Here it does.
+    Raises OSError with the path. (The system's error for a full disk does not have it.)
     """
     part = path.with_name(f"{path.name}.part")
     try:
@@ -136,9 +145,9 @@ def writing(path: Path) -> Iterator[BinaryIO]:
 
 
 def expect_ours(path: Path, mark: bytes) -> None:
-    """The file is not there yet, or is one of ours: `mark` is in its first lines.
+    """Raises ValueError if minigpt did not write the file.
 
-    Else ValueError: it is a person's.
+    Files of minigpt have `mark` in their first 1000 bytes.
     """
     if path.is_dir():
         raise ValueError(f"{path}: is a directory, but must be the name of a file to write")
@@ -149,7 +158,7 @@ def expect_ours(path: Path, mark: bytes) -> None:
 
 
 def sync_directory(directory: Path) -> None:
-    """Flush the names in a directory to the disk, where the system can (Windows cannot)."""
+    """Flush the names in a directory to the disk (not on Windows)."""
     with suppress(OSError):
         descriptor = os.open(directory, os.O_RDONLY)
         try:
@@ -178,10 +187,10 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
 
 
 def _expect_header(path: Path) -> None:
-    """The header fits in the file, and no tensor is in it twice. Else ValueError.
+    """Raises ValueError if the header is damaged or has a tensor twice.
 
-    The file begins with 8 bytes, the header's length, and the header, which is JSON. The
-    safetensors package would take the last of two tensors with one name.
+    The file begins with the header's length in 8 bytes, and the header in JSON. The safetensors
+    package would take the last of two tensors with one name.
     """
     with path.open("rb") as stream:
         first = stream.read(8)
@@ -195,10 +204,10 @@ def _expect_header(path: Path) -> None:
 
 
 def write_tensors(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write float arrays by name as .safetensors, one after the other.
+    """Write float arrays by name as a .safetensors file.
 
-    Hugging Face's loader asks for the tag "pt". The safetensors package's own writer copies all
-    arrays first, and makes a file that only its owner can read.
+    Hugging Face's loader requires the tag "pt". The writer of the safetensors package is not used:
+    it copies all arrays first, and its file can be read only by its owner.
     """
     header: dict[str, dict] = {"__metadata__": {"format": "pt"}}
     end = 0
@@ -218,9 +227,9 @@ def write_tensors(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 def record_digests(directory: Path, names: tuple[str, ...]) -> None:
-    """Put the digests of files that were just written into the directory's list.
+    """Add the digests of newly written files to the directory's list.
 
-    The first call in a directory begins the list, with all files of ours that are there.
+    The first call in a directory creates the list, with all files of a model that are there.
     """
     listed = read_digests(directory)
     if listed is None:
@@ -230,9 +239,9 @@ def record_digests(directory: Path, names: tuple[str, ...]) -> None:
 
 
 def check_digests(directory: Path, names: tuple[str, ...] = FILES) -> None:
-    """The files have the bytes that were written. Raises FileNotFoundError, ValueError.
+    """Raises FileNotFoundError, ValueError if files are missing or have changed.
 
-    A directory without a list passes: nothing is known about its files.
+    A directory without a list is accepted.
     """
     listed = read_digests(directory)
     if listed is None:
@@ -253,7 +262,10 @@ def check_digests(directory: Path, names: tuple[str, ...] = FILES) -> None:
 
 
 def read_digests(directory: Path) -> dict[str, str] | None:
-    """Return the digest of each listed file; None without a list. Raises ValueError."""
+    """Return the digest of each listed file, or None without a list.
+
+    Raises ValueError if the list is damaged.
+    """
     path = directory / DIGESTS
     if not path.exists():
         return None

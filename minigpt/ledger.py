@@ -1,12 +1,11 @@
-"""The ledger of a model: what it costs in numbers to learn, bytes to remember and multiplications
-to make.
+"""What a model costs: parameters, bytes of activations, FLOPs.
 
-Parameters are counted from the shapes. Activations are what the caches of one forward pass hold for
-the backward pass, in the reference (minigpt/layers/). FLOPs are those of the matrix products, 2 m n
-k for (m, k) @ (k, n); the backward pass needs two products for each one of the forward pass.
-Nothing here is estimated: tests compare it with what is allocated and multiplied.
-Left out: temporary arrays, the optimizer's state (twice the parameters), what is not a matrix
-product.
+Parameters are counted from the shapes. Activations are the arrays that the reference's caches
+(minigpt/layers/) keep from the forward to the backward pass. FLOPs are those of the matrix
+products, 2 m n k for (m, k) @ (k, n). The backward pass has two products for each product of the
+forward pass. The numbers are exact: tests compare them with the arrays and products of real passes.
+Left out: temporary arrays, the optimizer's state (twice the parameters), arithmetic that is not a
+matrix product.
 """
 
 from math import prod
@@ -33,9 +32,11 @@ class Entry(NamedTuple):
 def ledger(
     config: GPTConfig, B: int, T: int, training: bool = False, itemsize: int = 4
 ) -> list[Entry]:
-    """A line for the embeddings, for each block, for the head, and the sum.
+    """The entries of embeddings, blocks and head, and their sum.
 
-    B sequences of T tokens; training: with dropout; itemsize: bytes of a number (4 for float32).
+    B, T: B sequences of T tokens.
+    training: with dropout.
+    itemsize: bytes per number, 4 for float32.
     """
     dropout = training and config.dropout > 0
     entries = [_embeddings(config, B, T, dropout)]
@@ -51,12 +52,8 @@ def _embeddings(config: GPTConfig, B: int, T: int, dropout: bool) -> Entry:
     ids = 8 * B * T  # int64
     positions = 8 * T if config.positions == "learned" else 0
     mask = B * T * config.n_embd if dropout else 0  # bool: one byte
-    return Entry(
-        "embeddings",
-        _parameters(config, "wte") + _parameters(config, "wpe"),
-        ids + positions + mask,
-        0,
-    )
+    parameters = _parameters(config, "wte") + _parameters(config, "wpe")
+    return Entry("embeddings", parameters, ids + positions + mask, 0)
 
 
 def _block(config: GPTConfig, i: int, B: int, T: int, dropout: bool, itemsize: int) -> Entry:
@@ -67,13 +64,13 @@ def _block(config: GPTConfig, i: int, B: int, T: int, dropout: bool, itemsize: i
     relu = config.activation == "relu"
     # fc's input; GELU's input and half; proj's input
     mlp = tokens * C + 4 * tokens * C * (1 if relu else 3)
-    # ReLU keeps a mask instead
+    # ReLU keeps a mask of one byte instead
     held = itemsize * (norms + attention + mlp) + (4 * tokens * C if relu else 0)
     if dropout:  # masks of one byte; and P once more, after its dropout
         held += 2 * tokens * C + B * nh * T * T * (1 + itemsize)
     # c_attn, c_proj, c_fc, the MLP's c_proj
     linear = 2 * tokens * (3 * C * C + C * C + 4 * C * C + 4 * C * C)
-    # and q k^T, P v: the whole square, half of which is masked
+    # and q k^T, P v: all T x T scores, half of which are masked
     flops = linear + 2 * (2 * B * T * T * C)
     return Entry(f"block {i}", _parameters(config, f"h.{i}"), held, flops)
 
@@ -81,14 +78,14 @@ def _block(config: GPTConfig, i: int, B: int, T: int, dropout: bool, itemsize: i
 def _head(config: GPTConfig, B: int, T: int, itemsize: int) -> Entry:
     tokens, C, V = B * T, config.n_embd, config.vocab_size
     norm = tokens * C + tokens if config.norm == "pre" else 0
-    # head's input, p; targets, which of them count
+    # the head's input, p; the targets, the mask of counted targets
     held = itemsize * (norm + tokens * C + tokens * V) + 8 * tokens + tokens
     return Entry("head and loss", _parameters(config, "ln_f"), held, 2 * tokens * C * V)
 
 
-def _parameters(config: GPTConfig, part: str) -> int:
+def _parameters(config: GPTConfig, module: str) -> int:
     return sum(
         prod(shape)
         for name, shape in parameter_shapes(config).items()
-        if name.startswith(f"{part}.")
+        if name.startswith(f"{module}.")
     )

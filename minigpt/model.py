@@ -1,17 +1,17 @@
-"""GPT: embeddings, n_layer blocks of attention and MLP around a residual stream, and a head.
-
-Composition, and nothing else.
+"""GPT: embeddings, blocks of attention and MLP, and a head.
 
     h_0 = wte[ids] + wpe[0 .. T-1]
     h_l = block(h_l-1)
     logits = LN(h_n) wte^T                      the head is tied to wte, and has no bias
 
     block, norm="pre"  (GPT-2):  x = x + attention(LN(x));   x = x + mlp(LN(x))
-    block, norm="post" (GPT-1):  x = LN(x + attention(x));   x = LN(x + mlp(x))     and no LN before the head
+    block, norm="post" (GPT-1):  x = LN(x + attention(x));   x = LN(x + mlp(x))
 
+With norm="post" there is no LN before the head. This file only composes: every number is computed
+by a function of `ops` (minigpt/layers/, the kernels, or yours). Each backward below goes through
+the lines of its forward from the last to the first.
 Source: Radford et al. 2018 (GPT-1), equation 2; Radford et al. 2019 (GPT-2), section 2.3; Vaswani
-et al. 2017, section 3.1. Every number is made by a function of `ops` (minigpt/layers/, the kernels,
-or your own), and each backward below undoes its forward line by line, from the last to the first.
+et al. 2017, section 3.1.
 Left out: a cache of keys and values for generation.
 """
 
@@ -26,17 +26,19 @@ from minigpt.config import GPTConfig
 from minigpt.ops import load_ops
 from minigpt.parameters import expect_parameters, initial_parameters
 
+MLP_PARAMETERS = ("c_fc.weight", "c_fc.bias", "c_proj.weight", "c_proj.bias")
+
 
 class EmbedCache(NamedTuple):
-    """Of the embeddings."""
+    """The caches of both embeddings and of the dropout after their sum."""
 
     tokens: tuple
-    positions: tuple | None  # None if they are sinusoidal: nothing to learn
+    positions: tuple | None  # None if they are sinusoidal: nothing is learned
     dropout: tuple
 
 
 class AttentionSublayerCache(NamedTuple):
-    """Of the projection to q, k, v, the attention, and the projection back."""
+    """The caches of both projections, of the heads, and of the dropout."""
 
     c_attn: tuple
     heads: tuple
@@ -45,14 +47,14 @@ class AttentionSublayerCache(NamedTuple):
 
 
 class MlpSublayerCache(NamedTuple):
-    """Of the MLP and its dropout."""
+    """The caches of the MLP and of its dropout."""
 
     mlp: tuple
     dropout: tuple
 
 
 class BlockCache(NamedTuple):
-    """Of one block."""
+    """The caches of a block's two layer norms and two sublayers."""
 
     ln_1: tuple
     attn: AttentionSublayerCache
@@ -61,7 +63,7 @@ class BlockCache(NamedTuple):
 
 
 class ForwardCache(NamedTuple):
-    """Of the whole forward pass, up to the logits."""
+    """The caches of the forward pass up to the logits."""
 
     embed: EmbedCache
     blocks: list[BlockCache]
@@ -70,17 +72,16 @@ class ForwardCache(NamedTuple):
 
 
 class LossCache(NamedTuple):
-    """Of the forward pass and the loss."""
+    """The caches of the forward pass and of the loss."""
 
     forward: ForwardCache
     cross_entropy: tuple
 
 
 class GPT:
-    """A GPT: a config, a dict of parameters under GPT-2's names, and the module whose functions it
-    runs.
+    """A GPT: a config, parameters under GPT-2's names, and functions to run.
 
-    No state that changes.
+    Its methods change nothing in it.
     """
 
     def __init__(
@@ -91,17 +92,18 @@ class GPT:
         dtype: type = np.float32,
         params: dict[str, np.ndarray] | None = None,
     ):
-        """A freshly initialised model, or one with the given params (which it keeps and does not
-        copy).
+        """A model with the given params, or with random ones.
 
-        ops: "numpy", "numba", the path of a learner's file, or any module that exports functions of
-        the contract.
+        seed, dtype: of the random parameters.
+        ops: "numpy", "numba", the path of a learner's file, or a module with functions of the
+        contract.
+        params: kept without a copy.
         Raises ValueError if params are not those of the config.
         """
         self.config = config
         self.ops = load_ops(ops)
         self.params = initial_parameters(config, seed, dtype) if params is None else params
-        self.source: Path | None = None  # the directory that it was read from
+        self.source: Path | None = None  # the directory that the model was read from
         expect_parameters(self.params, config)
 
     # ---- forward
@@ -109,10 +111,12 @@ class GPT:
     def forward(
         self, ids: np.ndarray, rng: np.random.Generator | None = None
     ) -> tuple[np.ndarray, ForwardCache]:
-        """Logits of the next token at every position: (B, T) ints -> (B, T, V).
+        """Logits (B, T, V) of the next token at every position.
 
-        With rng, dropout is on (training); without, it is off. Raises ValueError (T longer than
-        block_size), IndexError.
+        ids: (B, T) ints.
+        rng: for dropout in training; without it there is no dropout.
+        Returns the logits and the cache.
+        Raises TypeError, ValueError (T above block_size), IndexError.
         """
         x, embed_cache = self._embed_forward(ids, rng)  # (B, T, C)
         blocks = []
@@ -128,8 +132,9 @@ class GPT:
     def loss(
         self, ids: np.ndarray, targets: np.ndarray, rng: np.random.Generator | None = None
     ) -> tuple[np.floating, LossCache]:
-        """The mean cross-entropy in nats of targets (B, T), each the token after the one in ids; -1
-        does not count.
+        """The mean cross-entropy in nats, and the cache.
+
+        ids: (B, T) ints; targets: (B, T), for each id the token after it, or -1 to ignore it.
         """
         logits, forward_cache = self.forward(ids, rng)  # (B, T, V)
         loss, cross_entropy_cache = self.ops.cross_entropy_forward(logits, targets)
@@ -144,25 +149,20 @@ class GPT:
                 f"GPT: ids has T = {T} tokens, but must have 1 .. {self.config.block_size}, the "
                 "block_size"
             )
-        tokens, tokens_cache = self.ops.embedding_forward(
-            ids, self.params["wte.weight"]
-        )  # (B, T, C)
+        embed, wte = self.ops.embedding_forward, self.params["wte.weight"]
+        tokens, tokens_cache = embed(ids, wte)  # (B, T, C)
         if self.config.positions == "learned":
-            positions, positions_cache = self.ops.embedding_forward(
-                np.arange(T), self.params["wpe.weight"]
-            )  # (T, C)
+            positions, positions_cache = embed(np.arange(T), self.params["wpe.weight"])  # (T, C)
         else:
-            positions = self.ops.sinusoidal_positions(T, self.config.n_embd).astype(
-                tokens.dtype
-            )  # (T, C)
-            positions_cache = None
+            table = self.ops.sinusoidal_positions(T, self.config.n_embd)  # (T, C)
+            positions, positions_cache = table.astype(tokens.dtype), None
         x, dropout_cache = self._dropout_forward(self.ops.add(tokens, positions), rng)  # (B, T, C)
         return x, EmbedCache(tokens_cache, positions_cache, dropout_cache)
 
     def block_forward(
         self, x: np.ndarray, i: int, rng: np.random.Generator | None = None
     ) -> tuple[np.ndarray, BlockCache]:
-        """Block i: (B, T, C) -> (B, T, C)."""
+        """The output of block i, (B, T, C), and its cache."""
         if self.config.norm == "pre":
             normed, ln_1_cache = self._layer_norm_forward(x, f"h.{i}.ln_1")
             attn, attn_cache = self._attention_forward(normed, i, rng)
@@ -208,9 +208,10 @@ class GPT:
     # ---- backward: the same lines from last to first
 
     def backward(self, cache: LossCache, dloss: float = 1.0) -> dict[str, np.ndarray]:
-        """Gradient of dloss * loss for every parameter: same names, shapes and dtype as params.
+        """Gradient of dloss * loss for every parameter.
 
-        cache is from loss().
+        cache: from loss().
+        Returns a dict with the names, shapes and dtype of params.
         """
         # loss = cross_entropy(logits, targets)
         dlogits = self.ops.cross_entropy_backward(dloss, cache.cross_entropy)  # (B, T, V)
@@ -221,7 +222,7 @@ class GPT:
     ) -> dict[str, np.ndarray]:
         """Gradients of the parameters, given the logits' gradient (B, T, V).
 
-        cache is from forward().
+        cache: from forward().
         """
         grads: dict[str, np.ndarray] = {}
         # logits = linear(x, wte^T)
@@ -232,24 +233,26 @@ class GPT:
         for i in reversed(range(self.config.n_layer)):
             dx = self.block_backward(dx, cache.blocks[i], i, grads)  # (B, T, C)
         self._embed_backward(dx, cache.embed, grads)
-        # tied: wte is used twice, at both ends, and its gradient is the sum of both
+        # tied: wte is used twice, and its gradient is the sum of both uses
         grads["wte.weight"] += dhead.T
         return {name: grads[name] for name in self.params}
 
     def _embed_backward(self, dx, cache, grads):
-        # x = dropout(tokens + positions), the positions (T, C) being the same for every sequence of
-        # the batch
+        # x = dropout(tokens + positions); the positions (T, C) are shared by all sequences
         dsum = self.ops.dropout_backward(dx, cache.dropout)  # (B, T, C)
         grads["wte.weight"] = self.ops.embedding_backward(dsum, cache.tokens)  # (V, C)
         if cache.positions is not None:
-            grads["wpe.weight"] = self.ops.embedding_backward(
-                dsum.sum(axis=0), cache.positions
-            )  # (block_size, C)
+            dpositions = dsum.sum(axis=0)  # (T, C)
+            # (block_size, C)
+            grads["wpe.weight"] = self.ops.embedding_backward(dpositions, cache.positions)
 
     def block_backward(
         self, dx: np.ndarray, cache: BlockCache, i: int, grads: dict[str, np.ndarray]
     ) -> np.ndarray:
-        """Gradient of block i's input (B, T, C); those of its parameters go into grads."""
+        """Gradient of block i's input, (B, T, C).
+
+        The gradients of its parameters are put into grads.
+        """
         if self.config.norm == "pre":
             # x = x + mlp(layer_norm(x)): the gradient goes round the MLP as well as through it
             dnormed = self._mlp_backward(dx, cache.mlp, i, grads)
@@ -271,9 +274,8 @@ class GPT:
     def _attention_backward(self, dout, cache, i, grads):
         # out = dropout(c_proj(heads(c_attn(x))))
         dprojected = self.ops.dropout_backward(dout, cache.dropout)  # (B, T, C)
-        dheads = self._linear_backward(
-            dprojected, cache.c_proj, f"h.{i}.attn.c_proj", grads
-        )  # (B, T, C)
+        name = f"h.{i}.attn.c_proj"
+        dheads = self._linear_backward(dprojected, cache.c_proj, name, grads)  # (B, T, C)
         dqkv = self.ops.multi_head_attention_backward(dheads, cache.heads)  # (B, T, 3C)
         return self._linear_backward(dqkv, cache.c_attn, f"h.{i}.attn.c_attn", grads)  # (B, T, C)
 
@@ -300,16 +302,16 @@ class GPT:
     # ---- what other files do with a model
 
     def generate(self, ids: np.ndarray, max_new_tokens: int, **options) -> np.ndarray:
-        """Prompt and new tokens, (B, T + new).
+        """The prompts ids (B, T) with new tokens, (B, T + new).
 
-        The options are those of minigpt.generation.sampling.generate.
+        options: those of minigpt.generation.sampling.generate.
         """
         from minigpt.generation.sampling import generate
 
         return generate(self, ids, max_new_tokens, **options)
 
     def save_pretrained(self, directory: str | Path) -> None:
-        """Write config.json and model.safetensors, in Hugging Face's layout."""
+        """Write config.json and model.safetensors in Hugging Face's layout."""
         from minigpt.pretrained import save_pretrained
 
         save_pretrained(self, directory)
@@ -318,7 +320,7 @@ class GPT:
     def from_pretrained(
         cls, directory: str | Path, ops: str | Path | ModuleType = "numpy"
     ) -> "GPT":
-        """Read what save_pretrained, or Hugging Face's GPT-2, wrote."""
+        """The model that save_pretrained, or Hugging Face, wrote into a directory."""
         from minigpt.pretrained import load_pretrained
 
         config, params = load_pretrained(directory)
@@ -327,10 +329,7 @@ class GPT:
         return model
 
 
-MLP_PARAMETERS = ("c_fc.weight", "c_fc.bias", "c_proj.weight", "c_proj.bias")
-
-
 def _keep(grads: dict[str, np.ndarray], name: str, gradient: np.ndarray | None) -> None:
-    """Keep a gradient under its parameter's name; a bias that is not there has none."""
+    """Store a gradient under its parameter's name, unless it is None."""
     if gradient is not None:
         grads[name] = gradient

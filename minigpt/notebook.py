@@ -1,13 +1,12 @@
-"""What the notebooks use: show code and pictures, compare numbers, and check an exercise with the
-project's own checks.
+"""Helpers for the notebooks: show code and pictures, compare numbers, check exercises.
 
     source(layers.softmax_forward)         the code as it is in the package, with its path
     show(figure)                           a picture
-    same("dx", got, want)                  prints the largest difference; an error where it is too large
-    check(softmax_backward=mine)           the project's checks of a function on yours
-    answer("a", mine, 0.5, {0.25: "..."})  a number of yours, with the likely mistake where it is wrong
+    same("dx", got, want)                  prints the largest difference, or raises AssertionError
+    check(softmax_backward=mine)           runs the package's checks of a function on yours
+    answer("a", mine, 0.5, {0.25: "..."})  says whether a number is right, or the likely mistake
 
-Left out: anything a script would need. These functions print.
+Left out: helpers for scripts. These functions print.
 """
 
 import inspect
@@ -22,8 +21,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def source(*functions: Callable):
-    """The code of functions, classes or modules, as it is in the package, with its path: for the
-    end of a cell.
+    """The code of functions, classes or modules with their paths, as Markdown.
+
+    It is displayed if it is the last value of a cell.
     """
     from IPython.display import Markdown
 
@@ -42,7 +42,7 @@ def _listing(function: object) -> str:
 
 
 def show(figure):
-    """A picture as PNG, for the end of a cell."""
+    """A picture as PNG, displayed at the end of a cell."""
     from IPython.display import Image
 
     from minigpt.plots import png_bytes
@@ -69,12 +69,13 @@ def same(name: str, got: object, want: object, tolerance: float = 1e-9) -> None:
 
 
 def check(**functions: Callable) -> None:
-    """Run the checks of some functions on yours, laid over the reference; print what came out, the
-    first failure alone.
+    """Run the checks of some functions on yours; print the result.
 
-    functions: by their names in the contract or in the library, such as softmax_backward=mine,
-    adamw_step=mine. A stub that raises NotImplementedError is said to be not written yet, and is no
-    error. Where the numbers are those of a known mistake, it is named.
+    Only the first failure is printed, with the known mistake that gives the same numbers, if there
+    is one. A function that raises NotImplementedError is reported as not written yet.
+
+    functions: by their names in the contract or in the library: softmax_backward=mine,
+    adamw_step=mine. The reference supplies all others.
     """
     from minigpt import checks
     from minigpt.mistakes.diagnosis import likely
@@ -83,11 +84,8 @@ def check(**functions: Callable) -> None:
     subject = _laid_over(
         {name: _counted(name, function, calls) for name, function in functions.items()}
     )
-    chosen = [
-        one
-        for one in checks.checks_of(functions, checks.ALL_CHECKS)
-        if not one.name.endswith((".bad_input", ".bad_dout"))
-    ]
+    chosen = checks.checks_of(functions, checks.ALL_CHECKS)
+    chosen = [one for one in chosen if not one.name.endswith((".bad_input", ".bad_dout"))]
     if not chosen:
         raise ValueError(
             f"check: {', '.join(functions)}: no check asks for that; give functions by their names "
@@ -121,9 +119,7 @@ def check(**functions: Callable) -> None:
 
 
 def _laid_over(functions: dict[str, Callable]):
-    """The whole library with these functions in place of its own: those of the layers also inside
-    the model.
-    """
+    """The whole library with some functions replaced, also inside the model."""
     from minigpt import checks
     from minigpt.contract import FUNCTIONS
     from minigpt.ops import overlay
@@ -147,9 +143,10 @@ def _counted(name: str, function: Callable, calls: Counter) -> Callable:
 def answer(
     name: str, got: object, want: object, mistakes: dict | None = None, tolerance: float = 1e-3
 ) -> None:
-    """Say whether an answer is right.
+    """Print whether an answer is right.
 
-    got: None while there is none. mistakes: a wrong answer -> what leads to it.
+    got: None if there is no answer yet.
+    mistakes: a wrong answer -> the mistake that leads to it.
     """
     if got is None:
         return print(f"{name}: no answer yet")

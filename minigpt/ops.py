@@ -1,10 +1,9 @@
-"""Which functions the model runs: the reference, the kernels, or a learner's own file laid over the
-reference.
+"""Which functions the model runs: the reference, the kernels, a learner's file.
 
-An implementation is a module that exports the contract's functions (contract.py). One that exports
-only some is laid over the reference: its functions stand in for the reference's everywhere, also
-inside the functions that are made of others (attention calls softmax, the MLP calls linear and
-GELU). `came_from(ops)` tells which function came from where.
+An implementation is a module that exports the contract's functions (contract.py). If it exports
+only some, the reference supplies the others. Its functions then replace the reference's everywhere,
+also inside functions that call others (attention calls softmax, the MLP calls linear and GELU).
+`came_from(ops)` says where each function comes from.
 """
 
 import ast
@@ -21,7 +20,7 @@ from minigpt import contract, layers
 from minigpt.expect import LEARNER, where_in_file
 
 CONTRACT = contract.FUNCTIONS
-NAMES = ("numpy", "numba", "by_hand")  # the implementations that are ours
+NAMES = ("numpy", "numba", "by_hand")  # the implementations of minigpt
 AGAIN = "uninstall any other `kernels`, then install minigpt again"
 CURES = {"numba": "upgrade it (pip install --upgrade numba)", "kernels": AGAIN}
 
@@ -29,11 +28,10 @@ CURES = {"numba": "upgrade it (pip install --upgrade numba)", "kernels": AGAIN}
 def load_ops(ops: str | Path | ModuleType | SimpleNamespace) -> ModuleType | SimpleNamespace:
     """The functions to run.
 
-    ops: "numpy", "by_hand", "numba", the path of a file or folder of a learner's, or any module.
-
-    A function that a module only imports from the reference is the reference's. Raises ValueError
-    (no function of the contract in it, a misspelt one), FileNotFoundError, ImportError (Numba or
-    `kernels` is missing or broken).
+    ops: "numpy", "by_hand", "numba", the path of a learner's file or folder, or a module. A
+    function that a module only imports from the reference does not count as the module's.
+    Raises ValueError (no function of the contract, or a misspelt one), FileNotFoundError,
+    ImportError (Numba or `kernels` is missing or broken).
     """
     if ops == "numpy":
         return layers
@@ -57,7 +55,10 @@ def load_ops(ops: str | Path | ModuleType | SimpleNamespace) -> ModuleType | Sim
 
 
 def load_kernels() -> ModuleType:
-    """The package `kernels`. Raises ImportError if Numba or the package is missing or unusable."""
+    """The package `kernels`.
+
+    Raises ImportError if Numba or the package is missing or unusable.
+    """
     _import("numba", missing="Numba is not installed; install it (pip install numba)")
     module = _import("kernels", missing="minigpt's package `kernels` is not installed; " + AGAIN)
     if not hasattr(module, "attention_forward"):
@@ -67,7 +68,10 @@ def load_kernels() -> ModuleType:
 
 
 def _import(name: str, missing: str) -> ModuleType:
-    """An installed package. Raises ImportError with its place if it cannot be imported."""
+    """An installed package.
+
+    Raises ImportError with its folder if it cannot be imported.
+    """
     if importlib.util.find_spec(name) is None:
         raise _no_kernels(missing)
     try:
@@ -83,7 +87,7 @@ def _no_kernels(problem: str) -> ImportError:
 
 
 def _folder(name: str) -> str:
-    """Where a package lies."""
+    """The folder of a package."""
     spec = importlib.util.find_spec(name)
     return str(Path(spec.origin).parent if spec.origin else spec.submodule_search_locations[0])
 
@@ -91,7 +95,7 @@ def _folder(name: str) -> str:
 def default_ops() -> str:
     """ "numba" if the kernels can be imported, else "numpy".
 
-    Warns if Numba is installed and the kernels still cannot be imported.
+    Warns if Numba is installed but the kernels cannot be imported.
     """
     if importlib.util.find_spec("numba") is None:
         return "numpy"
@@ -104,15 +108,17 @@ def default_ops() -> str:
 
 
 def optimizer(ops: ModuleType | SimpleNamespace) -> ModuleType:
-    """The module whose adamw_step and grad_norm go with these functions: the kernels have their
-    own.
+    """The module with adamw_step and grad_norm for these functions.
+
+    The kernels have both; all others use minigpt.optim.
     """
     return ops if hasattr(ops, "adamw_step") else importlib.import_module("minigpt.optim")
 
 
 def overlay(own: dict[str, Callable]) -> SimpleNamespace:
-    """The reference with some functions replaced, also where the reference's own functions call
-    them.
+    """The reference with some functions replaced.
+
+    The reference's functions call the replacements too.
     """
     return SimpleNamespace(
         **composed({name: getattr(layers, name) for name in CONTRACT} | own), own=tuple(own)
@@ -122,10 +128,11 @@ def overlay(own: dict[str, Callable]) -> SimpleNamespace:
 def composed(
     functions: dict[str, Callable], wrap: Callable[[str, Callable], Callable] | None = None
 ) -> dict[str, Callable]:
-    """All functions of the contract, those of the reference that are made of others calling the
-    others given here.
+    """All functions of the contract, calling each other.
 
-    wrap(name, function), if given, returns what stands for each function, inside the others too.
+    functions: name -> function. A function of the reference that calls others calls those given
+    here.
+    wrap: wrap(name, function), if given, returns the replacement of each function.
     """
     made: dict[str, Callable] = {}
     for name in contract.FUNCTIONS:  # a function comes after those that it is made of
@@ -137,14 +144,12 @@ def composed(
 
 
 def _is_references(name: str, function: Callable) -> bool:
-    """Whether it is the reference's function, or one that `calling` made of it."""
+    """Whether it is the reference's function, or a copy that `calling` made."""
     return getattr(function, "__code__", None) is getattr(layers, name).__code__
 
 
 def calling(function: Callable, others: dict[str, Callable]) -> Callable:
-    """The same function, its code unchanged, for which the names in `others` mean these other
-    functions.
-    """
+    """A copy of a function that calls `others` by their names."""
     new = FunctionType(
         function.__code__, function.__globals__ | others, function.__name__, function.__defaults__
     )
@@ -153,14 +158,15 @@ def calling(function: Callable, others: dict[str, Callable]) -> Callable:
 
 
 def in_double(ops: ModuleType | SimpleNamespace) -> ModuleType | SimpleNamespace:
-    """The functions to take central differences of: these, or the reference's where these know
-    float32 alone.
+    """The functions for central differences, in float64.
+
+    These, or the reference's if these have only float32.
     """
     return layers if getattr(ops, "DTYPE", "") == "float32" else ops
 
 
 def came_from(ops: ModuleType | SimpleNamespace) -> list[str]:
-    """One line for each function that is not the reference's: its name, file and line."""
+    """Name, file and line of each function that is not the reference's."""
     lines = []
     for name in CONTRACT:
         function = getattr(ops, name)
@@ -170,7 +176,7 @@ def came_from(ops: ModuleType | SimpleNamespace) -> list[str]:
 
 
 def half_pairs(ops: ModuleType | SimpleNamespace) -> list[str]:
-    """Of which pairs a learner has written the forward and not the backward: "gelu", ..."""
+    """The pairs of which a learner wrote only the forward: "gelu", ..."""
     own = getattr(ops, "own", ())
     return [
         pair.name for pair in contract.PAIRS if pair.forward in own and pair.backward not in own
@@ -178,7 +184,7 @@ def half_pairs(ops: ModuleType | SimpleNamespace) -> list[str]:
 
 
 def where(function: Callable) -> str:
-    """file:line of a function, the file as short as it can be said."""
+    """file:line of a function, relative to the current folder if possible."""
     function = inspect.unwrap(function)
     try:
         path = Path(inspect.getsourcefile(function))
@@ -189,7 +195,7 @@ def where(function: Callable) -> str:
 
 
 def functions_at(path: Path, more: tuple[str, ...] = (), stubs: bool = True) -> dict[str, Callable]:
-    """The contract's functions in a file, or in all files of a folder.
+    """Return the contract's functions in a file or in a folder's files.
 
     more: functions outside the contract that may be there as well.
     stubs: whether to return those too whose body only raises NotImplementedError.
@@ -206,22 +212,21 @@ def functions_at(path: Path, more: tuple[str, ...] = (), stubs: bool = True) -> 
     for file in files:
         module = _import_file(file)
         for name, value in vars(module).items():
-            # what a file only imports is not its own
-            if (
-                name in known
-                and getattr(layers, name, None) is not value
-                and (stubs or not is_stub(value))
-            ):
-                if name in own:
-                    raise ValueError(
-                        f"ops {path}: {name} is defined twice, in {where(own[name])} and in "
-                        f"{where(value)}"
-                    )
-                own[name] = value
+            if name not in known or not _is_own(name, value) or (not stubs and is_stub(value)):
+                continue
+            if name in own:
+                places = f"in {where(own[name])} and in {where(value)}"
+                raise ValueError(f"ops {path}: {name} is defined twice, {places}")
+            own[name] = value
         defined |= vars(module)
     if own or not more:  # a file of the course may hold nothing but stubs
         _expect_some(own, defined, str(path))
     return own
+
+
+def _is_own(name: str, value: object) -> bool:
+    """Return whether a function is not the reference's, which a file may import."""
+    return getattr(layers, name, None) is not value
 
 
 def is_stub(function: object) -> bool:
@@ -251,8 +256,9 @@ def _import_file(file: Path) -> ModuleType:
 
 
 def _expect_some(own: dict[str, Callable], defined: dict[str, object], source: str) -> None:
-    """At least one function of the contract, and none misspelt: a misspelt one would silently not
-    be run.
+    """Raises ValueError if there is no function, or a misspelt one.
+
+    A misspelt function would silently not be run.
     """
     for name in defined:
         near = difflib.get_close_matches(name, CONTRACT, n=1, cutoff=0.85)

@@ -1,14 +1,15 @@
-"""AdamW, the clipping of gradients, and the learning rate's schedule.
+"""AdamW, gradient clipping and the learning rate schedule.
 
-    m = beta1 m + (1 - beta1) g                     the gradient's running mean
-    v = beta2 v + (1 - beta2) g^2                   its running square
-    mhat = m / (1 - beta1^t),  vhat = v / (1 - beta2^t)      t = 1 at the first step: both start from 0, and are too small
+    m = beta1 m + (1 - beta1) g                     running mean of the gradient
+    v = beta2 v + (1 - beta2) g^2                   running mean of its square
+    mhat = m / (1 - beta1^t)                        t = 1 at the first step
+    vhat = v / (1 - beta2^t)
     theta = theta - lr wd theta - lr mhat / (sqrt(vhat) + eps)
 
-Source: Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2019, algorithm 2, with the decay as
-PyTorch has it: multiplied by the learning rate (the paper's lambda is lr times this one's). Decay
-pulls on matrices alone (GPT-1: "on all non bias or gain weights"), embeddings among them, as in
-nanoGPT.
+m and v start at 0 and are too small at first; mhat and vhat correct that. Only matrices are decayed
+(GPT-1: "on all non bias or gain weights"), including embeddings, as in nanoGPT.
+Source: Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2019, algorithm 2, with the decay of
+PyTorch: it is multiplied by the learning rate (the paper's lambda is lr wd).
 Left out: AMSGrad, Nesterov momentum.
 """
 
@@ -23,7 +24,7 @@ Arrays = dict[str, np.ndarray]
 
 
 class AdamWState(NamedTuple):
-    """What AdamW remembers of each parameter, under its name."""
+    """AdamW's running means, by the names of the parameters."""
 
     m: Arrays
     v: Arrays
@@ -49,13 +50,12 @@ def adamw_step(
     weight_decay: float = 0.0,
     grad_scale: float = 1.0,
 ) -> None:
-    """One step of AdamW, in place: params and state change, grads do not.
+    """One step of AdamW: params and state change in place, not grads.
 
-    t counts the steps, from 1.
-
-    grad_scale multiplies every gradient as it is read (clip_scale).
-    Raises ValueError if t is below 1, or grads or state lack a parameter; TypeError for another
-    dtype.
+    t: the number of the step, from 1.
+    grad_scale: multiplies every gradient as it is read (clip_scale).
+    Raises ValueError if t is below 1, or if grads or state have no array for a parameter; TypeError
+    if its dtype is not the parameter's.
     """
     expect_adamw(params, grads, state, t)
     for name, theta in params.items():
@@ -86,23 +86,22 @@ def expect_adamw(params: Arrays, grads: Arrays, state: AdamWState, t: int) -> No
 
 
 def is_decayed(theta: np.ndarray) -> bool:
-    """Matrices and tables are pulled towards 0; biases and layer norm's gains are not."""
+    """Whether weight decay applies: to matrices, not to biases and gains."""
     return theta.ndim >= 2
 
 
 def grad_norm(grads: Arrays) -> float:
-    """The length of all gradients as one vector, summed in float64."""
+    """The norm of all gradients as one vector, summed in float64."""
     return math.sqrt(sum(float(np.square(g, dtype=np.float64).sum()) for g in grads.values()))
 
 
 def clip_grad_norm(grads: Arrays, max_norm: float) -> tuple[Arrays, float]:
-    """All gradients scaled by one factor where their common norm exceeds max_norm, and the norm
-    before.
+    """Scale all gradients by one factor if their common norm exceeds max_norm.
 
-    Source: Pascanu, Mikolov and Bengio 2013, algorithm 1. One factor keeps the direction; a factor
-    for each tensor would not.
-    Returns new arrays where it clips, the same ones where it does not. max_norm = 0 turns clipping
-    off.
+    Returns the gradients and their norm before scaling. The arrays are new if they were scaled,
+    else the same. max_norm = 0 switches clipping off. One common factor keeps the direction; one
+    factor per tensor would not.
+    Source: Pascanu, Mikolov and Bengio 2013, algorithm 1.
     """
     norm = grad_norm(grads)
     scale = clip_scale(norm, max_norm)
@@ -110,8 +109,9 @@ def clip_grad_norm(grads: Arrays, max_norm: float) -> tuple[Arrays, float]:
 
 
 def clip_scale(norm: float, max_norm: float) -> float:
-    """The one factor that clip_grad_norm applies: adamw_step can apply it as it reads, and no array
-    is copied.
+    """The factor of clip_grad_norm.
+
+    adamw_step can apply it as it reads the gradients; then no array is copied.
     """
     return 1.0 if max_norm == 0 or norm <= max_norm else float(max_norm) / norm
 
@@ -119,12 +119,13 @@ def clip_scale(norm: float, max_norm: float) -> float:
 def learning_rate(
     step: int, max_lr: float, min_lr: float, warmup_iters: int, lr_decay_iters: int
 ) -> float:
-    """Linear warm-up to max_lr, then half a cosine down to min_lr at lr_decay_iters, then min_lr.
+    """The learning rate of a step: linear warm-up, cosine, constant.
 
-    step counts from 0.
+    It rises to max_lr, follows half a cosine down to min_lr at lr_decay_iters, and stays at min_lr.
 
-    Source: Radford et al. 2018 (GPT-1), section 4.1; Loshchilov and Hutter 2017 (cosine); the +1s
-    are nanoGPT's: without them the first step would have a rate of 0 and be lost.
+    step: counted from 0.
+    Source: Radford et al. 2018 (GPT-1), section 4.1; Loshchilov and Hutter 2017 (cosine). The +1s
+    are nanoGPT's: without them the first step would have rate 0 and change nothing.
     """
     if step < warmup_iters:
         return max_lr * (step + 1) / (warmup_iters + 1)

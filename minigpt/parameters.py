@@ -1,14 +1,15 @@
-"""The parameters of a GPT: their names, their shapes, and the numbers that they start from.
+"""The parameters of a GPT: names, shapes and initial values.
 
-Names and layout are those of GPT-2's own checkpoint: a linear weight is (in, out), and the head has
-none of its own: it is wte transposed (tied). Counting needs no array:
+Names and layout are those of GPT-2's checkpoint. A linear weight is (in, out). The head is tied:
+its weight is wte transposed. No array is needed to count them:
 
 >>> from minigpt.config import published
 >>> parameter_count(published("gpt2"))
 124439808
 
-Source of the start: Radford et al. 2019, section 2.3 (residual projections scaled by 1/sqrt(N), N
-residual layers: two for each block); the 0.02 is GPT-1's, Radford et al. 2018, section 4.1.
+Source of the initial values: Radford et al. 2019, section 2.3 (residual projections scaled by
+1/sqrt(N), with N residual layers, two per block); 0.02 is GPT-1's, Radford et al. 2018, section
+4.1.
 """
 
 import math
@@ -19,7 +20,7 @@ from minigpt.config import GPTConfig
 
 
 def parameter_shapes(config: GPTConfig) -> dict[str, tuple[int, ...]]:
-    """Name -> shape of every parameter, in the order of the forward pass."""
+    """Name -> shape of every parameter, in forward order."""
     C, F = config.n_embd, 4 * config.n_embd
     shapes = {"wte.weight": (config.vocab_size, C)}
     if config.positions == "learned":
@@ -54,11 +55,11 @@ def parameter_count(config: GPTConfig) -> int:
 def initial_parameters(
     config: GPTConfig, seed: int, dtype: type = np.float32
 ) -> dict[str, np.ndarray]:
-    """Gains 1, biases 0, matrices N(0, 0.02), and the projections into the residual stream N(0,
-    0.02 / sqrt(2 n_layer)).
+    """The parameters before training: gains 1, biases 0, matrices random.
 
-    Each of the 2 n_layer projections adds to the stream; scaled so, the sum's variance does not
-    grow with the depth.
+    Matrices are N(0, 0.02), the projections into the residual stream N(0, 0.02 / sqrt(2 n_layer)).
+    2 n_layer projections are added to the stream; with this scale the variance of the sum does not
+    depend on the depth.
     """
     rng = np.random.default_rng(seed)
     params = {}
@@ -74,17 +75,25 @@ def initial_parameters(
 
 
 def expect_parameters(params: dict[str, np.ndarray], config: GPTConfig) -> None:
-    """The names and shapes are those of the config. Else ValueError with the first that is not."""
+    """Raises ValueError if names or shapes are not those of the config."""
     shapes = parameter_shapes(config)
-    for name, shape in shapes.items():
-        if name not in params:
-            raise ValueError(f"GPT: params has no {name}, but must have it: {shape}")
-        if params[name].shape != shape:
-            raise ValueError(
-                f"GPT: params has {name} of shape {params[name].shape}, but must have {shape}"
-            )
-    extra = params.keys() - shapes.keys()
-    if extra:
+    name = first_difference(params, shapes)
+    if name is None:
+        return
+    if name not in params:
+        raise ValueError(f"GPT: params has no {name}, but must have it: {shapes[name]}")
+    if name not in shapes:
         raise ValueError(
-            f"GPT: params has {sorted(extra)[0]}, but a model of this config has no such parameter"
+            f"GPT: params has {name}, but a model of this config has no such parameter"
         )
+    raise ValueError(
+        f"GPT: params has {name} of shape {params[name].shape}, but must have {shapes[name]}"
+    )
+
+
+def first_difference(arrays: dict[str, np.ndarray], shapes: dict[str, tuple]) -> str | None:
+    """The first name that is missing, extra or of another shape, or None."""
+    for name, shape in shapes.items():
+        if name not in arrays or arrays[name].shape != shape:
+            return name
+    return min(arrays.keys() - shapes.keys(), default=None)

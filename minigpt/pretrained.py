@@ -1,9 +1,8 @@
-"""A model as a directory in Hugging Face's layout: config.json and model.safetensors, under GPT-2's
-names.
+"""A model as a directory in Hugging Face's layout, with GPT-2's names.
 
-A GPT-2 that Hugging Face saved is read by reading it: same names, same layout, nothing to
-transpose. What Hugging Face's GPT-2 has no word for (no biases, post-LN, sinusoidal positions,
-windows) is written under names of ours, and model_type says "minigpt".
+The files are config.json and model.safetensors. A GPT-2 saved by Hugging Face can be read directly:
+names and layout are the same. Options that Hugging Face's GPT-2 does not have (no biases, post-LN,
+sinusoidal positions, windows) are written under names of minigpt, and model_type is "minigpt".
 Left out: sharded weights, .bin files (pickle runs code when read), download by name.
 """
 
@@ -23,20 +22,16 @@ from minigpt.files import (
     write_json,
     write_tensors,
 )
-from minigpt.parameters import parameter_shapes
+from minigpt.parameters import first_difference, parameter_shapes
 
 SHIPPED = "data/prose"  # where a clone of the repository has its small trained model
 INSTALLED = "prose_model"  # where a wheel has it, inside the package minigpt (setup.py)
-# ours -> Hugging Face's
+# minigpt's -> Hugging Face's
 ACTIVATION_NAMES = {"gelu": "gelu_new", "gelu_erf": "gelu", "relu": "relu"}
-OUR_FIELDS = {
-    "bias": True,
-    "norm": "pre",
-    "positions": "learned",
-    "windows": None,
-}  # and what GPT-2 has
+# the fields that Hugging Face's GPT-2 does not have, with the values of a GPT-2
+OUR_FIELDS = {"bias": True, "norm": "pre", "positions": "learned", "windows": None}
 
-# The sizes in config.json and the largest of each that is believed. GPT-3 has 96 layers.
+# The sizes in config.json and the largest value that is accepted. GPT-3 has 96 layers.
 MOST = 2**40
 SIZES = {"vocab_size": MOST, "n_positions": MOST, "n_layer": 10_000, "n_head": MOST, "n_embd": MOST}
 
@@ -49,14 +44,14 @@ UNSUPPORTED = {
 
 
 class Model(Protocol):
-    """What is saved: a GPT, or a checkpoint."""
+    """What can be saved: a GPT or a checkpoint."""
 
     config: GPTConfig
     params: dict[str, np.ndarray]
 
 
 def save_pretrained(model: Model, directory: str | Path) -> None:
-    """Write config.json, model.safetensors and their digests (files.py) into a directory."""
+    """Write config.json, model.safetensors and their digests (files.py)."""
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     write_json(directory / CONFIG, config_to_json(model.config))
@@ -65,9 +60,10 @@ def save_pretrained(model: Model, directory: str | Path) -> None:
 
 
 def load_pretrained(directory: str | Path) -> tuple[GPTConfig, dict[str, np.ndarray]]:
-    """Return config and float32 parameters of a directory; check its digests if it has them.
+    """Return config and float32 parameters of a directory.
 
-    Raises FileNotFoundError or ValueError, with the file and what is wrong with it.
+    Digests are checked if the directory has them.
+    Raises FileNotFoundError, ValueError with the file and the problem.
     """
     config, params = read_model(Path(directory))
     check_digests(Path(directory))
@@ -75,7 +71,7 @@ def load_pretrained(directory: str | Path) -> tuple[GPTConfig, dict[str, np.ndar
 
 
 def read_model(directory: Path) -> tuple[GPTConfig, dict[str, np.ndarray]]:
-    """As load_pretrained, without the digests."""
+    """As load_pretrained, without checking the digests."""
     if not directory.is_dir():
         raise FileNotFoundError(
             f"{directory}: no such directory; give one that holds {CONFIG} and {WEIGHTS}"
@@ -89,10 +85,10 @@ def read_model(directory: Path) -> tuple[GPTConfig, dict[str, np.ndarray]]:
 
 
 def _expect_layers(config: GPTConfig, tensors: dict[str, np.ndarray], path: Path) -> None:
-    """There are at least as many tensors as layers. Else ValueError.
+    """Raises ValueError if there are fewer tensors than layers.
 
-    Asked before the list of shapes is made: a damaged config may claim a billion layers. Its other
-    sizes are only compared with the tensors' shapes.
+    This is checked before the list of shapes is made: a damaged config may have a billion layers.
+    Its other sizes are only compared with the tensors' shapes.
     """
     if config.n_layer > len(tensors):
         claim = f"{CONFIG} says n_layer = {config.n_layer}"
@@ -100,9 +96,10 @@ def _expect_layers(config: GPTConfig, tensors: dict[str, np.ndarray], path: Path
 
 
 def shipped_model() -> Path:
-    """The directory of the small trained model. Raises FileNotFoundError, with the cure.
+    """The directory of the small trained model.
 
-    An installed package has it inside, as minigpt/prose_model; a clone has it in data/prose.
+    An installed package has it in minigpt/prose_model, a clone in data/prose.
+    Raises FileNotFoundError with the remedy.
     """
     package = Path(__file__).resolve().parent
     places = [package / INSTALLED, package.parent / SHIPPED, Path.cwd() / SHIPPED]
@@ -117,7 +114,7 @@ def shipped_model() -> Path:
 
 
 def config_to_json(config: GPTConfig) -> dict:
-    """Hugging Face's names for what its GPT-2 has, ours for the rest."""
+    """The content of config.json: Hugging Face's names, and minigpt's fields."""
     ours = {name: getattr(config, name) for name in OUR_FIELDS}
     is_gpt2 = ours == OUR_FIELDS
     return {
@@ -138,8 +135,9 @@ def config_to_json(config: GPTConfig) -> dict:
 
 
 def config_from_json(content: dict, path: Path) -> GPTConfig:
-    """The config that config_to_json, or Hugging Face's GPT2Config, wrote.
+    """The config in a config.json of minigpt or of Hugging Face's GPT2Config.
 
+    path: the file, for messages.
     Raises ValueError with the file and the field.
     """
     if content.get("model_type") not in ("gpt2", "minigpt"):
@@ -180,7 +178,7 @@ def config_from_json(content: dict, path: Path) -> GPTConfig:
 
 
 def _expect_types(content: dict, path: Path) -> None:
-    """The sizes are whole numbers that can be, and the fractions are numbers. Else ValueError."""
+    """Raises ValueError if sizes, fractions or bias have wrong types."""
     for name, most in SIZES.items():
         if name not in content:
             raise ValueError(f"{path}: has no {name}; it is not the config of a GPT-2")
@@ -196,8 +194,11 @@ def _expect_types(content: dict, path: Path) -> None:
 
 
 def _plain_names(tensors: dict[str, np.ndarray], path: Path) -> dict[str, np.ndarray]:
-    """Hugging Face's language model says transformer.wte.weight; its masks (attn.bias) and its tied
-    head are no parameters.
+    """The parameters under GPT-2's names.
+
+    Hugging Face's language model has transformer.wte.weight for wte.weight. Its masks (attn.bias)
+    and its tied head are not parameters.
+    Raises ValueError if the head is not tied.
     """
     plain = {name.removeprefix("transformer."): array for name, array in tensors.items()}
     head = plain.pop("lm_head.weight", None)
@@ -211,23 +212,23 @@ def _plain_names(tensors: dict[str, np.ndarray], path: Path) -> dict[str, np.nda
 
 
 def expect_tensors(tensors: dict[str, np.ndarray], shapes: dict[str, tuple], path: Path) -> None:
-    """The file holds what the config says, name by name and shape by shape. Else ValueError."""
-    for name, shape in shapes.items():
-        if name not in tensors:
-            raise ValueError(
-                f"{path}: has no tensor {name}, which {CONFIG} asks for; the two are of different "
-                "models"
-            )
-        if tensors[name].shape != shape:
-            raise ValueError(
-                f"{path}: {name} has shape {tensors[name].shape}, but {CONFIG} says {shape}; they "
-                "are of different models"
-            )
-        if not np.issubdtype(tensors[name].dtype, np.floating):
-            raise ValueError(f"{path}: {name} has dtype {tensors[name].dtype}, but must be floats")
-    extra = tensors.keys() - shapes.keys()
-    if extra:
+    """Raises ValueError if the file's tensors are not those of the config."""
+    name = first_difference(tensors, shapes)
+    if name is not None and name not in tensors:
         raise ValueError(
-            f"{path}: has a tensor {sorted(extra)[0]}, which {CONFIG} knows nothing of; they are "
+            f"{path}: has no tensor {name}, which {CONFIG} asks for; the two are of different "
+            "models"
+        )
+    if name is not None and name not in shapes:
+        raise ValueError(
+            f"{path}: has a tensor {name}, which {CONFIG} knows nothing of; they are "
             "of different models"
         )
+    if name is not None:
+        raise ValueError(
+            f"{path}: {name} has shape {tensors[name].shape}, but {CONFIG} says {shapes[name]}; "
+            "they are of different models"
+        )
+    for name, array in tensors.items():
+        if not np.issubdtype(array.dtype, np.floating):
+            raise ValueError(f"{path}: {name} has dtype {array.dtype}, but must be floats")

@@ -217,7 +217,7 @@ for rows, columns in ((1, 1), (1, 32), (4, 4), (8, 8), (6, 16), (8, 32)):
 # %%
 from kernels import tile
 
-source(tile._compiled_tile)
+source(tile._sums, tile._compiled_tile)
 
 # %% [markdown]
 # ## The plain twin

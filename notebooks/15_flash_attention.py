@@ -28,7 +28,7 @@ import math
 import kernels
 import numpy as np
 from kernels import flash, ladder
-from kernels.jit import part as compiled
+from kernels.jit import compiled
 from kernels.ladder import a0_plain
 from kernels.ladder import table as timing
 from kernels.ladder.a0_plain import inner_product

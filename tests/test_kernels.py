@@ -504,9 +504,9 @@ ONE_TILE = """
 import numba, numpy as np
 from kernels.tile import COLUMNS, LANES, ROWS, tile_columns, tile_rows
 @numba.njit
-def both(a, a_turned, b, start, c, d):
+def both(a, a_transposed, b, start, c, d):
     tile_rows(a, 0, 9, b, 0, COLUMNS, start, 0, 0, c, 0, COLUMNS, 9)
-    tile_columns(a_turned, 0, ROWS, b, 0, COLUMNS, start, 0, 0, d, 0, COLUMNS, 9)
+    tile_columns(a_transposed, 0, ROWS, b, 0, COLUMNS, start, 0, 0, d, 0, COLUMNS, 9)
 rng = np.random.default_rng(0)
 a, b, start = (rng.standard_normal(shape, np.float32) for shape in ((ROWS, 9), (9, COLUMNS), COLUMNS))
 c, d = np.zeros((2, ROWS * COLUMNS), np.float32)
@@ -567,9 +567,9 @@ def test_without_a_place_for_the_cache(tmp_path):
 
 
 SMALL_KERNEL = """
-from kernels.jit import kernel
+from kernels.jit import parallel_kernel
 
-@kernel
+@parallel_kernel
 def double(x):
     return 2.0 * x
 """

@@ -15,14 +15,14 @@ import math
 
 import numpy as np
 
-from kernels.jit import inner, part
-from kernels.ladder.common import all_threads, heads, prange
+from kernels.jit import compiled, inlined, prange
+from kernels.ladder.common import all_threads, heads
 from kernels.memory import empty
 
 ZERO, MINUS_INFINITY = np.float32(0.0), np.float32(-np.inf)
 
 
-@inner
+@inlined
 def inner_product(a, b):
     """Return sum_d a[d] b[d].
 
@@ -34,7 +34,7 @@ def inner_product(a, b):
     return total
 
 
-@part
+@compiled
 def _head(q, k, v, s, out):
     T, hs = q.shape
     scale = np.float32(1.0 / math.sqrt(hs))

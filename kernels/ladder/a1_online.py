@@ -17,15 +17,15 @@ import math
 
 import numpy as np
 
-from kernels.jit import part
+from kernels.jit import compiled, prange
 from kernels.ladder.a0_plain import inner_product
-from kernels.ladder.common import all_threads, heads, prange
+from kernels.ladder.common import all_threads, heads
 from kernels.memory import empty
 
 ZERO, MINUS_INFINITY = np.float32(0.0), np.float32(-np.inf)
 
 
-@part
+@compiled
 def _head(q, k, v, out):
     T, hs = q.shape
     scale = np.float32(1.0 / math.sqrt(hs))

@@ -13,9 +13,9 @@ import math
 
 import numpy as np
 
-from kernels.jit import part
+from kernels.jit import compiled, prange
 from kernels.ladder.a0_plain import inner_product
-from kernels.ladder.common import all_threads, heads, prange
+from kernels.ladder.common import all_threads, heads
 from kernels.ladder.m1_order import add_times
 from kernels.memory import empty
 from kernels.vector_math import exp
@@ -24,7 +24,7 @@ QUERIES, KEYS = 32, 64
 ZERO, MINUS_INFINITY = np.float32(0.0), np.float32(-np.inf)
 
 
-@part
+@compiled
 def _online_softmax(row, m, total, mean):
     """Turn scores into weights e^(s - m'); return m' and the new total.
 
@@ -44,7 +44,7 @@ def _online_softmax(row, m, total, mean):
     return m_next, total
 
 
-@part
+@compiled
 def _head(q, k, v, out):
     T, hs = q.shape
     scale = np.float32(1.0 / math.sqrt(hs))

@@ -19,8 +19,8 @@ import math
 
 import numpy as np
 
-from kernels.jit import part
-from kernels.ladder.common import all_threads, heads, prange
+from kernels.jit import compiled, prange
+from kernels.ladder.common import all_threads, heads
 from kernels.memory import empty
 from kernels.tile import COLUMNS, ROWS, tile_columns, tile_rows
 from kernels.vector_math import exp  # plain arithmetic without branches, so it runs in lanes
@@ -29,7 +29,7 @@ KEYS = math.lcm(ROWS, COLUMNS, 64)  # per block: whole tiles of keys and of quer
 ZERO, MINUS_INFINITY = np.float32(0.0), np.float32(-np.inf)
 
 
-@part
+@compiled
 def _padded(rows, length, width):
     """Return rows (n, hs), padded with zeros to (length, width)."""
     padded = np.zeros((length, width), np.float32)
@@ -39,7 +39,7 @@ def _padded(rows, length, width):
     return padded
 
 
-@part
+@compiled
 def _transpose(q, i0, scale, to):
     """Write queries i0 .. i0 + COLUMNS as lanes: to[d, i] = q[i0 + i, d] * scale."""
     for i in range(COLUMNS):
@@ -47,7 +47,7 @@ def _transpose(q, i0, scale, to):
             to[d, i] = q[i0 + i, d] * scale
 
 
-@part
+@compiled
 def _online_softmax(s, i0, j0, m, m_next, shrink, total, o):
     """Turn S^T into P^T, lane by lane; update m, total and O^T as a2 does."""
     for i in range(COLUMNS):
@@ -72,7 +72,7 @@ def _online_softmax(s, i0, j0, m, m_next, shrink, total, o):
             total[i] += p
 
 
-@part
+@compiled
 def _scores(keys, j0, width, q, hs, zeros, s):
     """Compute S^T = K Q^T for one block: (KEYS, hs) @ (hs, COLUMNS)."""
     for j in range(0, KEYS, ROWS):
@@ -80,7 +80,7 @@ def _scores(keys, j0, width, q, hs, zeros, s):
         tile_rows(keys, at, width, q, 0, COLUMNS, zeros, 0, 0, s, j * COLUMNS, COLUMNS, hs)
 
 
-@part
+@compiled
 def _add_values(values, j0, width, p, o):
     """Add V^T P^T of one block to O^T: (width, KEYS) @ (KEYS, COLUMNS)."""
     for d in range(0, width, ROWS):
@@ -89,7 +89,7 @@ def _add_values(values, j0, width, p, o):
         tile_columns(values, first, width, p, 0, COLUMNS, o, at, COLUMNS, o, at, COLUMNS, KEYS)
 
 
-@part
+@compiled
 def _head(q, k, v, out, lse):
     T, hs = q.shape
     scale = np.float32(1.0 / math.sqrt(hs))

@@ -21,9 +21,9 @@ import math
 
 import numpy as np
 
-from kernels.jit import part
+from kernels.jit import compiled, prange
 from kernels.ladder.a0_plain import inner_product
-from kernels.ladder.common import all_threads, heads, prange
+from kernels.ladder.common import all_threads, heads
 from kernels.ladder.m1_order import add_times
 from kernels.memory import empty
 from kernels.vector_math import exp
@@ -32,7 +32,7 @@ QUERIES, KEYS = 32, 32
 ZERO = np.float32(0.0)
 
 
-@part
+@compiled
 def _block(q, k, v, lse, D, dout, i0, i1, j0, dq, dk, dv):
     """Add the terms of queries i0 .. i1 and keys from j0 to the gradients."""
     scale = np.float32(1.0 / math.sqrt(q.shape[1]))
@@ -46,7 +46,7 @@ def _block(q, k, v, lse, D, dout, i0, i1, j0, dq, dk, dv):
             add_times(dq[i], ds, k[j])
 
 
-@part
+@compiled
 def _head(q, k, v, out, lse, dout, dq, dk, dv):
     T = q.shape[0]
     D = np.empty(T, np.float32)

@@ -14,8 +14,6 @@ import numpy as np
 
 from kernels.jit import DISABLED, FLAGS, sources_hash
 
-prange = range if DISABLED else numba.prange
-
 
 def one_thread(function: Callable) -> Callable:
     """Compile a function that Python calls."""

@@ -11,14 +11,14 @@ instruction handles a whole vector.
 
 import numpy as np
 
-from kernels.jit import inner
+from kernels.jit import inlined
 from kernels.ladder.common import matrices, one_thread
 from kernels.memory import empty
 
 ZERO = np.float32(0.0)
 
 
-@inner
+@inlined
 def add_times(to, factor, row):
     """Add factor * row to `to`, in vector lanes."""
     for j in range(to.size):

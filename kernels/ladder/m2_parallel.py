@@ -8,7 +8,8 @@ core, all cores wait for the same memory.
 
 import numpy as np
 
-from kernels.ladder.common import all_threads, matrices, prange
+from kernels.jit import prange
+from kernels.ladder.common import all_threads, matrices
 from kernels.ladder.m1_order import add_times, traffic
 from kernels.memory import empty
 

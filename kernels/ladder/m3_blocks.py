@@ -12,8 +12,8 @@ yet. They pay off in m4, where the inner loop is fast enough to wait for B.
 
 import numpy as np
 
-from kernels.jit import part
-from kernels.ladder.common import all_threads, matrices, prange
+from kernels.jit import compiled, prange
+from kernels.ladder.common import all_threads, matrices
 from kernels.ladder.m1_order import add_times, traffic
 from kernels.memory import empty
 from kernels.tile import threads
@@ -23,7 +23,7 @@ DEPTH, WIDTH = 64, 1024  # the shape of a block of B
 ZERO = np.float32(0.0)
 
 
-@part
+@compiled
 def _rows(a, b, c):
     """Compute C = A B for one thread's rows of A and C."""
     K, N = b.shape

@@ -13,8 +13,8 @@ the same sets of the cache and evict each other.
 
 import numpy as np
 
-from kernels.jit import part
-from kernels.ladder.common import all_threads, matrices, prange
+from kernels.jit import compiled, prange
+from kernels.ladder.common import all_threads, matrices
 from kernels.ladder.m1_order import add_times
 from kernels.ladder.m3_blocks import DEPTH, WIDTH
 from kernels.memory import empty
@@ -24,13 +24,13 @@ ROWS = 4
 ZERO = np.float32(0.0)
 
 
-@part
+@compiled
 def _copy(row, to):
     for j in range(row.size):
         to[j] = row[j]
 
 
-@part
+@compiled
 def _four_rows(a, b, i, k0, k1, n, width, sums):
     """Add A[i : i + 4, k0 : k1] @ B[k0 : k1, n : n + width] to sums.
 
@@ -59,7 +59,7 @@ def _four_rows(a, b, i, k0, k1, n, width, sums):
             )
 
 
-@part
+@compiled
 def _rows(a, b, c):
     """Compute C = A B for one thread's rows of A and C."""
     (M, K), N = a.shape, b.shape[1]

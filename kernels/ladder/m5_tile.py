@@ -12,15 +12,15 @@ tile handles no edges: A, B and C are padded with zeros to whole tiles.
 
 import numpy as np
 
-from kernels.jit import part
-from kernels.ladder.common import all_threads, matrices, prange
+from kernels.jit import compiled, prange
+from kernels.ladder.common import all_threads, matrices
 from kernels.memory import empty
 from kernels.tile import COLUMNS, ROWS, tile_rows
 
 ZEROS = np.zeros(COLUMNS, np.float32)  # what the tile adds to each sum
 
 
-@part
+@compiled
 def _pack(b, n, panel):
     """Copy columns n .. n + COLUMNS of B into a panel, padded with zeros."""
     width = min(COLUMNS, b.shape[1] - n)

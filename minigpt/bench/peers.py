@@ -57,7 +57,7 @@ def _matmul_kernels(product: str, x: np.ndarray, dy: np.ndarray, weight: np.ndar
     return {
         "y": y,
         "dx": dx,
-        "dw": lambda: linear._weight_gradient(x, dy, False, linear._is_turned(weight)),
+        "dw": lambda: linear._weight_gradient(x, dy, False, linear._is_transposed(weight)),
     }[product]
 
 

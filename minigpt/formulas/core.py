@@ -84,7 +84,7 @@ class Formula(NamedTuple):
         ways = []
         for label, package in CONTRACT_WAYS.items():
             ops = implementation(package)
-            if ops is not None and self.functions[0] not in getattr(ops, "lacks", ()):
+            if ops is not None:
                 stems = {stem(name) for name in self.functions}
                 where = f"{package}.{self.functions[0]}" if len(stems) == 1 else f"GPT on {package}"
                 ways.append(

@@ -1,13 +1,15 @@
-"""The reference: every formula of a GPT as a pair of NumPy functions, forward and backward.
+"""The reference: every formula of a GPT in NumPy, forward and backward.
 
-One file a formula.
+There is one file per formula. The names below are the contract: a module that exports all or some
+of them can replace this one, GPT(config, ops=module).
 
-These names are the contract. Any module that exports them (all, or some) can stand in for this one:
-GPT(config, ops=module). A forward returns (out, cache); a backward takes (dout, cache) and returns
-the gradients in the order of the forward's differentiable arguments. Letters: B batch, T time
-(tokens), C channels, nh heads, hs head size (C / nh), V vocabulary, F = 4C. An output is a fresh
-array, which the caller may write to; only dropout with p = 0 hands back its argument. float32 and
-float64 are meant; float16 is let through, and sums in it are as coarse as it is.
+A forward returns (out, cache). The cache holds what the backward pass needs of the forward pass. A
+backward takes (dout, cache) and returns the gradients, in the order of the forward's differentiable
+arguments. An output is a new array, which the caller may change; only dropout with p = 0 returns
+its argument.
+
+Sizes: B batch, T time (tokens), C channels, nh heads, hs head size (C / nh), V vocabulary, F = 4C.
+Arrays are float32 or float64. float16 is accepted, but its sums are inexact.
 """
 
 from minigpt.layers.add import add

@@ -1,10 +1,11 @@
-"""The residual sum: what a part of a block found out is added to the stream that passes by it.
+"""The residual sum: a sublayer's output is added to its input.
 
     out = x + y
 
+It needs no backward function: the gradient of out is the gradient of x, and also that of y (summed
+over the axes that y does not have).
 Source: He et al. 2016, "Deep Residual Learning", equation 1; Vaswani et al. 2017, section 3.1. By
-hand, index by index: minigpt/by_hand.py. It needs no backward: d out = dx + dy, so the gradient of
-out is that of x and that of y (summed over the axes that y lacks).
+hand, index by index: minigpt/by_hand.py.
 """
 
 import numpy as np
@@ -13,10 +14,11 @@ from minigpt import expect
 
 
 def add(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The sum of two streams, a fresh array.
+    """x + y, a new array of x's shape.
 
-    x: (..., C) float; y: of x's dtype, and of a shape that broadcasts to x's, such as positions (T,
-    C) beside tokens (B, T, C).
+    x: (..., C) float.
+    y: of x's dtype, and of a shape that broadcasts to x's. Example: positions (T, C) are added to
+    tokens (B, T, C).
     Raises TypeError, ValueError.
     """
     expect_add(x, y)

@@ -1,8 +1,9 @@
-"""Scaled dot-product attention: each query takes a weighted mean of the values, and the keys decide
-the weights.
+"""Scaled dot-product attention: a weighted mean of the values for each query.
+
+A query's weights come from its inner products with the keys:
 
     S = q k^T / sqrt(hs)            how well each query fits each key
-    S[i, j] = -inf                  where query i must not see key j
+    S[i, j] = -inf                  if query i must not see key j
     P = softmax(S)                  each query's weights, summing to 1
     out = P v
 
@@ -11,7 +12,7 @@ section 3.2.1, footnote 4 (a sum of hs products of unit variance has variance hs
 large numbers hardly learns). Dropout on P: GPT-1's code. Windows: Child et al. 2019; every other
 layer of GPT-3 is "locally banded" (Brown et al. 2020, section 2.1). By hand, index by index:
 minigpt/by_hand.py.
-Left out: tiles. This one stores all of P, Tq x Tk numbers a head.
+Left out: tiles. All of P is stored, Tq x Tk numbers per head.
 """
 
 import math
@@ -25,7 +26,7 @@ from minigpt.layers.softmax import SoftmaxCache, softmax_backward, softmax_forwa
 
 
 class AttentionCache(NamedTuple):
-    """What the backward pass needs of the forward pass."""
+    """The three inputs and the weights before and after dropout."""
 
     q: np.ndarray  # (B, nh, Tq, hs)
     k: np.ndarray  # (B, nh, Tk, hs)
@@ -38,10 +39,12 @@ class AttentionCache(NamedTuple):
 def attention_mask(Tq: int, Tk: int, causal: bool = True, window: int | None = None) -> np.ndarray:
     """(Tq, Tk) bool, True if query i may see key j.
 
-    The queries are the last Tq of Tk positions, so query i stands at position i + Tk - Tq (the
-    lower right corner is aligned).
-    causal: no key after its position. window: its own key and the window - 1 before it (without
-    causal, as many after it).
+    The queries are the last Tq of Tk positions: query i is at position i + Tk - Tq (the lower right
+    corner is aligned).
+
+    causal: a query sees no key after its position.
+    window: a query sees the key at its position and the window - 1 keys before it; without causal,
+    also the window - 1 keys after it.
     """
     at = np.arange(Tq)[:, None] + (Tk - Tq)  # (Tq, 1), the query's position among the keys
     j = np.arange(Tk)  # (Tk,)
@@ -64,18 +67,19 @@ def attention_forward(
 ) -> tuple[np.ndarray, AttentionCache]:
     """Attention of Tq queries over Tk keys, for every head at once.
 
-    q: (B, nh, Tq, hs) float; k, v: (B, nh, Tk, hs), Tq <= Tk: the queries are the last Tq
+    q: (B, nh, Tq, hs) float; k, v: (B, nh, Tk, hs). Tq <= Tk: the queries are the last Tq
     positions.
-    window: how many keys a query sees, its own included, or None for all. dropout_p, rng: dropout
-    on the weights.
-    Returns out (B, nh, Tq, hs), of q's dtype, and the cache. Raises TypeError, ValueError.
+    causal, window: as in attention_mask; None for no window.
+    dropout_p, rng: dropout on the weights.
+    Returns out (B, nh, Tq, hs), of q's dtype, and the cache.
+    Raises TypeError, ValueError.
     """
     expect_attention(q, k, v, window)
     scale = 1.0 / math.sqrt(q.shape[-1])
     # (B, nh, Tq, hs) @ (B, nh, hs, Tk) -> (B, nh, Tq, Tk)
     scores = (q @ k.swapaxes(-1, -2)) * scale
     visible = attention_mask(q.shape[2], k.shape[2], causal, window)  # (Tq, Tk)
-    # before the softmax: what is hidden then weighs exactly 0
+    # before the softmax, so that hidden keys get exactly weight 0
     scores = np.where(visible, scores, -np.inf)
     p, softmax_cache = softmax_forward(scores)  # (B, nh, Tq, Tk)
     dropped, dropout_cache = dropout_forward(p, dropout_p, rng)  # (B, nh, Tq, Tk)
@@ -86,18 +90,21 @@ def attention_forward(
 def attention_backward(
     dout: np.ndarray, cache: AttentionCache
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Gradients of attention_forward: dq (B, nh, Tq, hs), dk and dv (B, nh, Tk, hs)."""
+    """Gradients of attention_forward: dq, dk, dv.
+
+    dq: (B, nh, Tq, hs); dk, dv: (B, nh, Tk, hs).
+    """
     q, k, v, softmax_cache, dropped, dropout_cache = cache
     expect.same_as_out("attention", dout, q.shape, q.dtype)
     scale = 1.0 / math.sqrt(q.shape[-1])
 
-    # out = dropped @ v: the weights that were really used, after dropout
+    # out = dropped @ v, with the weights after dropout
     dv = dropped.swapaxes(-1, -2) @ dout  # (B, nh, Tk, Tq) @ (B, nh, Tq, hs) -> (B, nh, Tk, hs)
     ddropped = dout @ v.swapaxes(-1, -2)  # (B, nh, Tq, hs) @ (B, nh, hs, Tk) -> (B, nh, Tq, Tk)
 
     # dropped = dropout(p), p = softmax(scores)
     dp = dropout_backward(ddropped, dropout_cache)  # (B, nh, Tq, Tk)
-    dscores = softmax_backward(dp, softmax_cache)  # (B, nh, Tq, Tk), 0 where hidden: p is 0 there
+    dscores = softmax_backward(dp, softmax_cache)  # (B, nh, Tq, Tk), 0 for hidden keys: p is 0
 
     # scores = q @ k^T * scale
     dq = (dscores @ k) * scale  # (B, nh, Tq, Tk) @ (B, nh, Tk, hs) -> (B, nh, Tq, hs)

@@ -1,11 +1,11 @@
-"""Cross-entropy: how many nats the model was surprised by the token that really came next.
+"""Cross-entropy: the mean surprise, in nats, at the token that came next.
 
     loss = -1/N sum_n log p_n[y_n]        p_n = softmax(logits_n), N = the number of counted targets
 
-Source: Radford et al. 2018 (GPT-1), equation 1, as a mean and with the sign turned; Shannon 1948
-for the unit. log p is computed as logits[y] - m - log(sum exp(logits - m)), never as log(softmax):
-log(0) would be -inf. A model that knows nothing pays ln V: 4.174 for 65 symbols, 10.825 for GPT-2's
-50257. By hand, index by index: minigpt/by_hand.py.
+log p is computed as logits[y] - m - log(sum exp(logits - m)), never as log(softmax): log(0) would
+be -inf. The loss of a uniform guess is ln V: 4.174 for 65 symbols, 10.825 for GPT-2's 50257.
+Source: Radford et al. 2018 (GPT-1), equation 1, as a mean and with the opposite sign; Shannon 1948
+for the unit. By hand, index by index: minigpt/by_hand.py.
 Left out: label smoothing, class weights.
 """
 
@@ -17,7 +17,7 @@ from minigpt import expect
 
 
 class CrossEntropyCache(NamedTuple):
-    """What the backward pass needs of the forward pass."""
+    """The probabilities, and which targets count."""
 
     p: np.ndarray  # (..., V), softmax of the logits
     targets: np.ndarray  # (...), ints
@@ -27,15 +27,16 @@ class CrossEntropyCache(NamedTuple):
 def cross_entropy_forward(
     logits: np.ndarray, targets: np.ndarray, ignore_index: int = -1
 ) -> tuple[np.floating, CrossEntropyCache]:
-    """The mean of -log p[target] over the targets that are not ignore_index, in nats.
+    """The mean of -log p[target] over the counted targets, in nats.
 
-    logits: (..., V) float; targets: (...) ints in 0 .. V - 1, or ignore_index for a position that
-    does not count.
+    logits: (..., V) float.
+    targets: (...) ints in 0 .. V - 1, or ignore_index for a position that does not count.
     Returns the loss, a scalar of logits' dtype, and the cache.
-    Raises TypeError, ValueError (shapes, no target left to count), IndexError (a target outside the
+    Raises TypeError, ValueError (wrong shapes, no target counts), IndexError (a target outside the
     vocabulary).
 
-    >>> round(float(cross_entropy_forward(np.zeros((3, 7)), np.array([0, 3, 6]))[0]), 6)  # knows nothing: ln 7
+    >>> loss, cache = cross_entropy_forward(np.zeros((3, 7)), np.array([0, 3, 6]))
+    >>> round(float(loss), 6)  # a uniform guess: ln 7
     1.94591
     """
     expect_cross_entropy(logits, targets, ignore_index)
@@ -44,7 +45,7 @@ def cross_entropy_forward(
     shifted = logits - logits.max(axis=-1, keepdims=True)  # (..., V), at most 0
     e = np.exp(shifted)  # (..., V)
     total = e.sum(axis=-1, keepdims=True)  # (..., 1)
-    # (..., 1), any valid id where the target does not count
+    # (..., 1), any valid id if the target does not count
     y = np.where(counted, targets, 0)[..., None]
     log_p = np.take_along_axis(shifted, y, axis=-1) - np.log(total)  # (..., 1)
     loss = -log_p[..., 0][counted].mean()
@@ -54,7 +55,7 @@ def cross_entropy_forward(
 def cross_entropy_backward(dloss: float, cache: CrossEntropyCache) -> np.ndarray:
     """Gradient of cross_entropy_forward: dlogits (..., V).
 
-    dloss is a scalar, 1.0 where the loss is the end of the chain.
+    dloss: a scalar, 1.0 if nothing is computed from the loss.
     """
     p, targets, counted = cache
     if np.ndim(dloss) != 0:
@@ -63,12 +64,11 @@ def cross_entropy_backward(dloss: float, cache: CrossEntropyCache) -> np.ndarray
             "one"
         )
 
-    # loss = -mean(logits[y] - log(sum exp(logits))): the first term gives -1 at y, the second gives
-    # p everywhere.
+    # loss = -mean(logits[y] - log(sum exp(logits))): the first term gives -1 at y, the second p
     dlogits = p.copy()  # (..., V)
     y = np.where(counted, targets, 0)[..., None]  # (..., 1)
     np.put_along_axis(dlogits, y, np.take_along_axis(p, y, axis=-1) - 1.0, axis=-1)
-    # a target that does not count pulls on nothing, even where its logits are NaN
+    # an ignored target has gradient 0, even if its logits are NaN
     dlogits[~counted] = 0.0
     # Python floats: a NumPy float64 would promote float32
     dlogits *= float(dloss) / int(counted.sum())

@@ -1,11 +1,11 @@
-"""Dropout: in training, each number is struck out with probability p, and the rest grow so that the
-mean stays.
+"""Dropout: in training, each number is set to 0 with probability p.
 
     out = x * keep / (1 - p)        keep ~ Bernoulli(1 - p), drawn again at each call
 
+The other numbers are scaled by 1 / (1 - p), so that the expected value stays the same.
 Source: Srivastava et al. 2014, "Dropout", section 4; scaled in training instead of in use
 ("inverted", section 10). By hand, index by index: minigpt/by_hand.py.
-Left out: a train/eval switch. p = 0 is the identity and draws nothing: evaluation passes 0.
+Left out: a train/eval switch. Evaluation passes p = 0, which is the identity and draws nothing.
 """
 
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from minigpt import expect
 
 
 class DropoutCache(NamedTuple):
-    """What the backward pass needs of the forward pass."""
+    """The mask, with the shape and dtype of x."""
 
     keep: np.ndarray | None  # x's shape, bool; None if p = 0
     p: float
@@ -27,11 +27,13 @@ class DropoutCache(NamedTuple):
 def dropout_forward(
     x: np.ndarray, p: float, rng: np.random.Generator | None
 ) -> tuple[np.ndarray, DropoutCache]:
-    """Strike out each element with probability p.
+    """Set each element to 0 with probability p; scale the others.
 
-    x: any shape, float; p in [0, 1); rng draws the mask and may be None if p = 0 (then out is x
-    itself).
-    Returns out, of x's shape and dtype, and the cache. Raises TypeError, ValueError.
+    x: any shape, float.
+    p: in [0, 1). If p = 0, out is x itself.
+    rng: draws the mask; may be None if p = 0.
+    Returns out, of x's shape and dtype, and the cache.
+    Raises TypeError, ValueError.
     """
     expect.floats("dropout", x=x)
     keep = dropout_mask(x.shape, p, rng)
@@ -41,9 +43,9 @@ def dropout_forward(
 
 
 def dropout_backward(dout: np.ndarray, cache: DropoutCache) -> np.ndarray:
-    """Gradient of dropout_forward: dx.
+    """Gradient of dropout_forward: dx, of x's shape.
 
-    What was struck out passes nothing back; the rest passes back what it grew by.
+    dx = dout / (1 - p) for the numbers that were kept, and 0 for the others.
     """
     keep, p, shape, dtype = cache
     expect.same_as_out("dropout", dout, shape, dtype)
@@ -55,7 +57,7 @@ def dropout_backward(dout: np.ndarray, cache: DropoutCache) -> np.ndarray:
 def dropout_mask(
     shape: tuple[int, ...], p: float, rng: np.random.Generator | None
 ) -> np.ndarray | None:
-    """Which numbers stay: bools of the given shape, or None if p = 0.
+    """A mask, True with probability 1 - p, or None if p = 0.
 
     Raises TypeError, ValueError.
     """
@@ -65,9 +67,7 @@ def dropout_mask(
         return None
     if not isinstance(rng, np.random.Generator):
         raise TypeError(
-            f"dropout: rng is a {type(rng).__name__}, but must be a numpy.random.Generator where p "
-            "> 0"
+            f"dropout: rng is a {type(rng).__name__}, but must be a numpy.random.Generator if p > 0"
         )
-    # float32 numbers for every dtype: the same seed then gives the same mask in float32 and in
-    # float64
+    # float32 for every dtype of x: the same seed gives the same mask in float32 and float64
     return rng.random(shape, dtype=np.float32) >= p

@@ -15,17 +15,17 @@ from minigpt import expect
 
 
 class EmbeddingCache(NamedTuple):
-    """What the backward pass needs of the forward pass."""
+    """The ids; the weight is kept for its shape and dtype."""
 
     ids: np.ndarray  # (B, T), ints
-    weight: np.ndarray  # (V, C), for its shape and dtype
+    weight: np.ndarray  # (V, C)
 
 
 def embedding_forward(ids: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, EmbeddingCache]:
-    """Look up rows.
+    """Look up the row of each id.
 
-    ids: (B, T) ints in 0 .. V - 1 (any shape works); weight: (V, C) float. Returns out (B, T, C)
-    and the cache.
+    ids: (B, T) ints in 0 .. V - 1 (any shape works); weight: (V, C) float.
+    Returns out (B, T, C) and the cache.
     Raises TypeError, ValueError, IndexError (an id outside the table, with the id).
     """
     expect_embedding(ids, weight)
@@ -33,13 +33,16 @@ def embedding_forward(ids: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, 
 
 
 def embedding_backward(dout: np.ndarray, cache: EmbeddingCache) -> np.ndarray:
-    """Gradient of embedding_forward: dweight (V, C), zero in the rows that no id looked up."""
+    """Gradient of embedding_forward: dweight (V, C).
+
+    Rows that no id looked up are 0.
+    """
     ids, weight = cache
     C = weight.shape[1]
     expect.same_as_out("embedding", dout, (*ids.shape, C), weight.dtype)
 
-    # out[b, t] = weight[ids[b, t]]: a row's gradient is the sum over every place that looked it up.
-    # dweight[ids] += dout would write a repeated id once, and lose the other places.
+    # out[b, t] = weight[ids[b, t]]: a row's gradient is the sum over all places that looked it up.
+    # dweight[ids] += dout would add only one of the places of a repeated id.
     dweight = np.zeros_like(weight)  # (V, C)
     np.add.at(dweight, ids.reshape(-1), dout.reshape(-1, C))
     return dweight

@@ -1,5 +1,6 @@
-"""Layer normalization: every token's channels shifted to mean 0, scaled to variance 1, then
-stretched and moved.
+"""Layer normalization: each token's channels get mean 0 and variance 1.
+
+A learned gain and bias per channel follow.
 
     mu   = mean_c(x)
     var  = mean_c((x - mu)^2)                  biased: divided by C, not C - 1
@@ -19,7 +20,7 @@ from minigpt import expect
 
 
 class LayerNormCache(NamedTuple):
-    """What the backward pass needs of the forward pass."""
+    """The normalized input, with each token's 1 / std."""
 
     xhat: np.ndarray  # (..., C)
     rstd: np.ndarray  # (..., 1), 1 / sqrt(var + eps)
@@ -30,10 +31,10 @@ class LayerNormCache(NamedTuple):
 def layer_norm_forward(
     x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None, eps: float = 1e-5
 ) -> tuple[np.ndarray, LayerNormCache]:
-    """Normalize the last axis.
+    """Normalize the last axis; multiply by weight and add bias.
 
-    x: (..., C) float; weight: (C,); bias: (C,) or None. Returns out (..., C), of x's dtype, and the
-    cache.
+    x: (..., C) float; weight: (C,); bias: (C,) or None.
+    Returns out (..., C), of x's dtype, and the cache.
     Raises TypeError, ValueError.
     """
     expect_layer_norm(x, weight, bias, eps)
@@ -48,10 +49,13 @@ def layer_norm_forward(
 def layer_norm_backward(
     dout: np.ndarray, cache: LayerNormCache
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Gradients of layer_norm_forward: dx (..., C), dweight (C,), dbias (C,) or None."""
+    """Gradients of layer_norm_forward: dx, dweight, dbias.
+
+    dx: (..., C); dweight: (C,); dbias: (C,) or None.
+    """
     xhat, rstd, weight, has_bias = cache
     expect.same_as_out("layer_norm", dout, xhat.shape, xhat.dtype)
-    # every axis but C: weight and bias are shared by all tokens
+    # all axes except C: weight and bias are shared by all tokens
     tokens = tuple(range(dout.ndim - 1))
 
     # out = xhat * weight + bias
@@ -59,9 +63,9 @@ def layer_norm_backward(
     dweight = (dout * xhat).sum(axis=tokens)  # (C,)
     dxhat = dout * weight  # (..., C)
 
-    # xhat = (x - mu) * rstd, where mu and rstd depend on every channel of the token. Moving all
-    # channels together, or stretching them together, leaves xhat as it was: so dx loses its part
-    # along 1 and its part along xhat.
+    # xhat = (x - mu) * rstd, where mu and rstd depend on every channel of the token. Adding one
+    # number to all channels, or scaling them together, does not change xhat. So dx has no component
+    # along 1 and none along xhat.
     along_one = dxhat.mean(axis=-1, keepdims=True)  # (..., 1)
     along_xhat = (dxhat * xhat).mean(axis=-1, keepdims=True)  # (..., 1)
     dx = rstd * (dxhat - along_one - xhat * along_xhat)  # (..., C)

@@ -1,12 +1,12 @@
-"""The linear layer: every output channel is a weighted sum of the input channels, plus a bias.
+"""The linear layer: weighted sums of the input channels, plus a bias.
 
     out = x @ weight + bias
 
-Source: Vaswani et al. 2017, section 3.3 (xW + b). The weight is (in, out), as in GPT-2's
-checkpoints ("Conv1D"); PyTorch's nn.Linear keeps its transpose. By hand, index by index:
-minigpt/by_hand.py.
-Left out: nothing. Where the weight is a transposed view (the tied head), NumPy hands it to BLAS as
-it is.
+The weight is (in, out), as in GPT-2's checkpoints ("Conv1D"); PyTorch's nn.Linear stores its
+transpose. If the weight is a transposed view (the tied head), NumPy passes it to BLAS without a
+copy.
+Source: Vaswani et al. 2017, section 3.3 (xW + b). By hand, index by index: minigpt/by_hand.py.
+Left out: nothing.
 """
 
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from minigpt import expect
 
 
 class LinearCache(NamedTuple):
-    """What the backward pass needs of the forward pass."""
+    """Both factors of the product."""
 
     x: np.ndarray  # (..., in)
     weight: np.ndarray  # (in, out)
@@ -27,10 +27,10 @@ class LinearCache(NamedTuple):
 def linear_forward(
     x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None
 ) -> tuple[np.ndarray, LinearCache]:
-    """Multiply the last axis by a matrix.
+    """x @ weight + bias, over the last axis of x.
 
-    x: (..., in) float; weight: (in, out); bias: (out,) or None. Returns out (..., out), of x's
-    dtype, and the cache.
+    x: (..., in) float; weight: (in, out); bias: (out,) or None.
+    Returns out (..., out), of x's dtype, and the cache.
     Raises TypeError, ValueError.
     """
     expect_linear(x, weight, bias)
@@ -39,22 +39,25 @@ def linear_forward(
     rows = x.reshape(-1, n_in) @ weight
     out = rows.reshape(*x.shape[:-1], n_out)  # (..., out)
     if bias is not None:
-        out += bias  # in place: out is ours, and not yet anyone else's
+        out += bias  # in place: no one else holds out yet
     return out, LinearCache(x, weight, bias is not None)
 
 
 def linear_backward(
     dout: np.ndarray, cache: LinearCache
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Gradients of linear_forward: dx (..., in), dweight (in, out), dbias (out,) or None."""
+    """Gradients of linear_forward: dx, dweight, dbias.
+
+    dx: (..., in); dweight: (in, out); dbias: (out,) or None.
+    """
     x, weight, has_bias = cache
     n_in, n_out = weight.shape
     expect.same_as_out("linear", dout, (*x.shape[:-1], n_out), x.dtype)
     x_rows = x.reshape(-1, n_in)  # (N, in)
     dout_rows = dout.reshape(-1, n_out)  # (N, out)
 
-    # out[n, o] = sum_i x[n, i] weight[i, o] + bias[o]. Each gradient sums over the index that its
-    # own array lacks.
+    # out[n, o] = sum_i x[n, i] weight[i, o] + bias[o]. Each gradient is a sum over the index that
+    # its array does not have.
     dx = (dout_rows @ weight.T).reshape(x.shape)  # (N, out) @ (out, in) -> (..., in)
     dweight = x_rows.T @ dout_rows  # (in, N) @ (N, out) -> (in, out)
     dbias = dout_rows.sum(axis=0) if has_bias else None  # (out,)

@@ -1,6 +1,6 @@
-"""The MLP of a block: widen each token to F = 4C channels, bend, narrow again.
+"""The MLP of a block: two linear layers with an activation between them.
 
-Every token by itself.
+The first goes from C to F = 4C channels, the second back to C. Each token is treated separately.
 
     out = activation(x fc_weight + fc_bias) proj_weight + proj_bias
 
@@ -23,7 +23,7 @@ ACTIVATIONS = ("gelu", "gelu_erf", "relu")
 
 
 class MlpCache(NamedTuple):
-    """What the backward pass needs of the forward pass."""
+    """The caches of the two linear layers and the activation."""
 
     fc: LinearCache
     activation: GeluCache | ReluCache
@@ -41,35 +41,39 @@ def mlp_forward(
 ) -> tuple[np.ndarray, MlpCache]:
     """Two linear layers with an activation between them.
 
-    x: (..., C) float; fc_weight: (C, F); fc_bias: (F,) or None; proj_weight: (F, C); proj_bias:
-    (C,) or None.
+    x: (..., C) float.
+    fc_weight: (C, F); fc_bias: (F,) or None.
+    proj_weight: (F, C); proj_bias: (C,) or None.
     activation: "gelu" (the tanh form), "gelu_erf" (the exact form) or "relu".
-    Returns out (..., C), of x's dtype, and the cache. Raises TypeError, ValueError.
+    Returns out (..., C), of x's dtype, and the cache.
+    Raises TypeError, ValueError.
     """
     expect_mlp(x, fc_weight, fc_bias, proj_weight, proj_bias, activation)
-    wide, fc_cache = linear_forward(x, fc_weight, fc_bias)  # (..., F)
+    pre_activation, fc_cache = linear_forward(x, fc_weight, fc_bias)  # (..., F)
     if activation == "relu":
-        bent, activation_cache = relu_forward(wide)  # (..., F)
+        post_activation, activation_cache = relu_forward(pre_activation)  # (..., F)
     else:
-        bent, activation_cache = gelu_forward(
-            wide, "none" if activation == "gelu_erf" else "tanh"
-        )  # (..., F)
-    out, proj_cache = linear_forward(bent, proj_weight, proj_bias)  # (..., C)
+        form = "none" if activation == "gelu_erf" else "tanh"
+        post_activation, activation_cache = gelu_forward(pre_activation, form)  # (..., F)
+    out, proj_cache = linear_forward(post_activation, proj_weight, proj_bias)  # (..., C)
     return out, MlpCache(fc_cache, activation_cache, proj_cache, activation)
 
 
 def mlp_backward(dout: np.ndarray, cache: MlpCache) -> tuple:
-    """Gradients of mlp_forward: dx (..., C), dfc_weight, dfc_bias, dproj_weight, dproj_bias; a bias
-    that was None has None.
+    """Gradients of mlp_forward.
+
+    Returns dx (..., C), dfc_weight, dfc_bias, dproj_weight, dproj_bias, each of its argument's
+    shape. The gradient of a bias that is None is None.
     """
     fc_cache, activation_cache, proj_cache, name = cache
-    # out = bent @ proj_weight + proj_bias
-    dbent, dproj_weight, dproj_bias = linear_backward(dout, proj_cache)  # (..., F), (F, C), (C,)
-    # bent = activation(wide)
+    # out = post_activation @ proj_weight + proj_bias
+    # (..., F), (F, C), (C,)
+    dpost_activation, dproj_weight, dproj_bias = linear_backward(dout, proj_cache)
+    # post_activation = activation(pre_activation)
     activation_backward = relu_backward if name == "relu" else gelu_backward
-    dwide = activation_backward(dbent, activation_cache)  # (..., F)
-    # wide = x @ fc_weight + fc_bias
-    dx, dfc_weight, dfc_bias = linear_backward(dwide, fc_cache)  # (..., C), (C, F), (F,)
+    dpre_activation = activation_backward(dpost_activation, activation_cache)  # (..., F)
+    # pre_activation = x @ fc_weight + fc_bias
+    dx, dfc_weight, dfc_bias = linear_backward(dpre_activation, fc_cache)  # (..., C), (C, F), (F,)
     return dx, dfc_weight, dfc_bias, dproj_weight, dproj_bias
 
 

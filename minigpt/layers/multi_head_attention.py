@@ -1,10 +1,10 @@
-"""Many heads: attention done nh times side by side, each head on its own hs = C / nh channels.
+"""Multi-head attention: nh heads, each with hs channels.
 
-    q, k, v = split(qkv)                        each (B, nh, T, hs)
+    q, k, v = split(qkv)                        each (B, nh, T, hs), hs = C / nh
     out = concat_h(attention(q_h, k_h, v_h))    (B, T, C)
 
 Source: Vaswani et al. 2017, section 3.2.2. The projections before and after (c_attn, c_proj) are
-linear layers of their own. By hand, index by index: minigpt/by_hand.py.
+separate linear layers. By hand, index by index: minigpt/by_hand.py.
 Left out: grouped or shared keys and values.
 """
 
@@ -17,7 +17,7 @@ from minigpt.layers.attention import AttentionCache, attention_backward, attenti
 
 
 class MultiHeadAttentionCache(NamedTuple):
-    """What the backward pass needs of the forward pass."""
+    """The heads' attention cache; the shape and dtype of out."""
 
     attention: AttentionCache
     n_head: int
@@ -35,15 +35,15 @@ def multi_head_attention_forward(
 ) -> tuple[np.ndarray, MultiHeadAttentionCache]:
     """Attention of n_head heads over packed queries, keys and values.
 
-    qkv: (B, T, 3C) float, q then k then v, head h owning channels h*hs .. (h+1)*hs of each. The
-    rest as in attention_forward.
-    Returns out (B, T, C), of qkv's dtype, and the cache. Raises TypeError, ValueError.
+    qkv: (B, T, 3C) float: q, then k, then v. Head h has channels h*hs .. (h+1)*hs of each.
+    causal, window, dropout_p, rng: as in attention_forward.
+    Returns out (B, T, C), of qkv's dtype, and the cache.
+    Raises TypeError, ValueError.
     """
     n_head = expect_multi_head_attention(qkv, n_head)
     q, k, v = split_heads(qkv, n_head)  # each (B, nh, T, hs)
-    heads, attention_cache = attention_forward(
-        q, k, v, causal, window, dropout_p, rng
-    )  # (B, nh, T, hs)
+    # (B, nh, T, hs)
+    heads, attention_cache = attention_forward(q, k, v, causal, window, dropout_p, rng)
     out = merge_heads(heads)  # (B, T, C)
     return out, MultiHeadAttentionCache(attention_cache, n_head, out.shape, out.dtype)
 
@@ -53,14 +53,13 @@ def multi_head_attention_backward(dout: np.ndarray, cache: MultiHeadAttentionCac
     attention_cache, nh, (B, T, C), dtype = cache
     expect.same_as_out("multi_head_attention", dout, (B, T, C), dtype)
 
-    # out = merge(heads): a rearrangement, so its gradient is the rearrangement back
+    # out = merge(heads): a rearrangement; its gradient is rearranged back
     dheads = dout.reshape(B, T, nh, C // nh).transpose(0, 2, 1, 3)  # (B, nh, T, hs)
     # heads = attention(q, k, v)
     dq, dk, dv = attention_backward(dheads, attention_cache)  # each (B, nh, T, hs)
     # q, k, v = split(qkv)
-    return np.concatenate(
-        [merge_heads(dq), merge_heads(dk), merge_heads(dv)], axis=-1
-    )  # (B, T, 3C)
+    # (B, T, 3C)
+    return np.concatenate([merge_heads(dq), merge_heads(dk), merge_heads(dv)], axis=-1)
 
 
 def expect_multi_head_attention(qkv: np.ndarray, n_head: int) -> int:
@@ -81,15 +80,15 @@ def expect_multi_head_attention(qkv: np.ndarray, n_head: int) -> int:
 
 
 def split_heads(qkv: np.ndarray, n_head: int) -> np.ndarray:
-    """(B, T, 3C) -> (3, B, nh, T, hs), a view: nothing is copied.
+    """Split qkv (B, T, 3C) into a view (3, B, nh, T, hs).
 
-    The transpose matters: reshaping straight to (.., nh, T, hs) would mix up tokens and channels.
+    The transpose is necessary: a reshape straight to (.., nh, T, hs) would mix tokens and channels.
     """
     B, T, C3 = qkv.shape
     return qkv.reshape(B, T, 3, n_head, C3 // (3 * n_head)).transpose(2, 0, 3, 1, 4)
 
 
 def merge_heads(heads: np.ndarray) -> np.ndarray:
-    """(B, nh, T, hs) -> (B, T, C), the heads side by side again."""
+    """Join heads (B, nh, T, hs) into (B, T, C), side by side."""
     B, nh, T, hs = heads.shape
     return heads.transpose(0, 2, 1, 3).reshape(B, T, nh * hs)
