@@ -78,7 +78,6 @@ def check(**functions: Callable) -> None:
     adamw_step=mine. The reference supplies all others.
     """
     from minigpt import checks
-    from minigpt.mistakes.diagnosis import likely
 
     calls: Counter[str] = Counter()
     subject = _laid_over(
@@ -91,31 +90,29 @@ def check(**functions: Callable) -> None:
             f"check: {', '.join(functions)}: no check asks for that; give functions by their names "
             "in the package"
         )
+    reports = []
     for one in chosen:
-        report = checks.perform(one, subject)
-        failing = next((line for line in report.lines if line.problem), None)
-        if failing and failing.problem.startswith("NotImplementedError"):
-            return print(
-                "not written yet: "
-                f"{failing.problem.removeprefix('NotImplementedError: ').partition(' (')[0]}"
-            )
-        if failing:
-            tensor = (
-                ""
-                if failing.problem.startswith(failing.tensor) or failing.tensor == "call"
-                else f"{failing.tensor} "
-            )
-            print(f"{one.name}: {one.about}\n    {tensor}{failing.problem}")
-            for mistake in likely([report]):
-                print(f"    this is what you get when {mistake}")
-            return print(
-                f"    more, with yours in a file of its own: minigpt check {one.name} --ops "
-                "your_file.py"
-            )
+        reports.append(checks.perform(one, subject))
+        if not reports[-1].passed:
+            return _tell(reports)
     print(
         f"{', '.join(functions)}: {len(chosen)} checks passed, yours was called "
         f"{sum(calls.values())} times"
     )
+
+
+def _tell(reports: list) -> None:
+    """Print the first failure, the mistake if it is known, and where there is more."""
+    from minigpt.mistakes.feedback import feedback
+
+    about = feedback(reports)
+    if about.first is None:
+        return print(f"not written yet: {', '.join(about.not_written).partition(' (')[0]}")
+    print(f"{about.first.check.name}: {about.first.check.about}\n    {about.problem}")
+    for mistake in about.mistakes:
+        print(f"    this is what you get when {mistake}")
+    name = about.first.check.name
+    print(f"    more, with yours in a file of its own: minigpt check {name} --ops your_file.py")
 
 
 def _laid_over(functions: dict[str, Callable]):
