@@ -21,8 +21,8 @@ def weights(ops, q, k, window=None):
     q is scaled, because hs becomes Tk.
     """
     hs, Tk = q.shape[-1], k.shape[2]
-    wide = [(0, 0), (0, 0), (0, 0), (0, Tk - hs)]
-    q, k = np.pad(q, wide) * math.sqrt(Tk / hs), np.pad(k, wide)
+    padding = [(0, 0), (0, 0), (0, 0), (0, Tk - hs)]
+    q, k = np.pad(q, padding) * math.sqrt(Tk / hs), np.pad(k, padding)
     return out(
         ops.attention_forward,
         q,

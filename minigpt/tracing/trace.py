@@ -65,8 +65,8 @@ class Trace:
                 if step.name == which or step.name.startswith(f"{which}.")
             ]
             if not steps:
-                parts = dict.fromkeys(step.name for step in self.steps)
-                raise KeyError(f"no step {which!r}; there are {', '.join(parts)}")
+                names = dict.fromkeys(step.name for step in self.steps)
+                raise KeyError(f"no step {which!r}; there are {', '.join(names)}")
             return self._part(steps)
         return self._part(self.steps[which]) if isinstance(which, slice) else self.steps[which]
 
