@@ -100,9 +100,9 @@ def test_table(capsys, monkeypatch):
 
 
 def test_rungs_are_numbered_without_gaps():
-    for letter, rungs in (("m", MATMUL), ("a", ATTENTION), ("b", BACKWARD)):
+    for first, rungs in (("m", MATMUL), ("a", ATTENTION), ("b", BACKWARD)):
         numbers = [name.split("_")[0] for name, _ in rungs]
-        assert numbers == [f"{letter}{i}" for i in range(len(rungs))]
+        assert numbers == [f"{first}{i}" for i in range(len(rungs))]
 
 
 def test_every_rung_is_a_file_and_every_file_is_listed():
@@ -170,9 +170,9 @@ class Counted(np.ndarray):
     read = written = 0
 
     def __getitem__(self, key):
-        part = super().__getitem__(key)
-        Counted.read += not isinstance(part, np.ndarray)  # a view reads nothing yet
-        return part
+        found = super().__getitem__(key)
+        Counted.read += not isinstance(found, np.ndarray)  # a view reads nothing yet
+        return found
 
     def __setitem__(self, key, value):
         Counted.written += np.size(self.view(np.ndarray)[key])
