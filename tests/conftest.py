@@ -1,4 +1,4 @@
-"""Fixtures of all tests: a tiny run, and a model with NaN in it."""
+"""Fixtures: a text, a tiny run, and a model with NaN."""
 
 from pathlib import Path
 

@@ -70,7 +70,7 @@ def learner_file(once: str = "", forward: str = WRONG[0], backward: str = WRONG[
 
 
 def everywhere(kind: str, code: str, before: str = "") -> list[Hostile]:
-    """Return the same code at import, in the forward and in the backward."""
+    """Return the same code at import, in the forward, in the backward."""
     code, before = textwrap.dedent(code).strip(), textwrap.dedent(before).strip()
     return [
         Hostile(f"{kind}, at import", learner_file(f"{before}\n{code}")),
@@ -216,7 +216,7 @@ WITH_ERROR = "plain(id=n, error={!r}, text='x', place='y')"
 
 
 def replies(kind: str, value: str) -> Hostile:
-    """Return a file that writes a message on the connection instead of an answer.
+    """Return a file that writes a message instead of an answer.
 
     The message answers any question up to the thousandth.
     """
@@ -652,7 +652,7 @@ HOSTILE: list[Hostile] = [
 
 
 def run(source: str, *names: str, seconds: float = 2, timeout: float = 200) -> Outcome:
-    """Check a learner's file with the real command, on a copy of the package.
+    """Check a learner's file with the command, on a copied package.
 
     names: of the checks; by default, all of the file's.
     """
@@ -707,7 +707,10 @@ def _belongs(folder: Path, mark: str) -> bool:
 
 
 def problems(one: Hostile, outcome: Outcome) -> list[str]:
-    """Return how a hostile file broke the rule, or "" if it did not."""
+    """Return how a hostile file broke the rule.
+
+    "" if it did not.
+    """
     own_signal = "to the command" in one.kind
     said = outcome.last.startswith("minigpt check: error:") or own_signal
     ours = [

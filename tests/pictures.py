@@ -1,4 +1,4 @@
-"""Inputs for the tests of the pictures, and how they read a figure."""
+"""Inputs and helpers for the tests of the pictures."""
 
 import math
 
@@ -60,7 +60,10 @@ def hatches(axes) -> list:
 
 
 def hatched_cells(axes, shape: tuple[int, int]) -> np.ndarray:
-    """Return whether the middle of a cell is inside a hatched box, as (m, n) bool."""
+    """Return which cells are hatched, as (m, n) bool.
+
+    A cell is hatched if its middle is inside a hatched box.
+    """
     cells = np.zeros(shape, bool)
     paths = [path for one in axes.collections if one.get_hatch() for path in one.get_paths()]
     for i, j in np.ndindex(shape):

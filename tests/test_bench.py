@@ -1,4 +1,7 @@
-"""Tests of the benchmark, on work so small that its figures mean nothing."""
+"""Tests of the benchmark, on very small work.
+
+The figures mean nothing.
+"""
 
 import os
 import sys
@@ -81,8 +84,9 @@ def test_an_unknown_group(capsys):
 
 
 def test_the_peak_is_that_of_a_product():
-    """The peak's loop computes C + 2 A B, and A and B fit the L1 cache.
+    """The peak's loop computes C + 2 A B.
 
+    A and B fit the L1 cache.
     It makes two calls in each of two threads.
     """
     assert 4 * (peak.A + peak.B) <= 32 * 1024

@@ -224,7 +224,7 @@ def test_a_half_written_checkpoint_is_not_one(tiny_run):
 
 
 def test_a_checkpoint_of_the_same_step_is_never_out_of_reach(tiny_run, monkeypatch):
-    """A resumed run saves its first step again, and the checkpoint stays usable.
+    """A resumed run saves its step again; the checkpoint stays usable.
 
     Nothing may be renamed or deleted in between.
     """

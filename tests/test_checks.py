@@ -1,4 +1,4 @@
-"""Tests of the checks: the reference, the loops and the library pass them."""
+"""Tests of the checks: reference, loops and library pass them."""
 
 import numpy as np
 import pytest
@@ -87,7 +87,7 @@ def test_gradients_are_proved_on_every_input(function):
 
 @pytest.mark.parametrize("kind", GRADIENT_MODELS)
 def test_gradients_are_proved_on_every_parameter(kind):
-    """A model's gradient check has a line for each parameter, of its shape."""
+    """A model's gradient check has a line for each parameter."""
     (check,) = checks.select([f"model.gradient_{kind}"])
     inputs = check.inputs(np.random.default_rng(0))
     outputs = {

@@ -1,4 +1,4 @@
-"""Tests of the contract: it says of each function what the code does."""
+"""Tests of the contract: it says what the code does."""
 
 import inspect
 
@@ -21,7 +21,7 @@ def test_the_kernels_have_every_function():
 
 @pytest.mark.parametrize("name", PAIRS)
 def test_what_a_function_is_made_of(name):
-    """The row of a function names the functions that the reference's code calls.
+    """The row of a function names the functions it calls.
 
     The pairs of those come before it.
     """

@@ -1,4 +1,4 @@
-"""Tests of texts, tokenizer, tasks, downloads, and of files that are not text."""
+"""Tests of texts, tokenizer, tasks, downloads, and binary files."""
 
 import hashlib
 import threading

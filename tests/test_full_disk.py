@@ -66,7 +66,10 @@ def test_a_disk_that_fills_up(tmp_path, small_disk, tiny_run, kilobytes):
 
 
 def expect_the_same_in_the_end(run: Run, whole: Run, make_room) -> None:
-    """The files are whole, and the resumed run ends like an undisturbed one."""
+    """Check that the resumed run ends like an undisturbed one.
+
+    The files must be whole.
+    """
     left = checkpoints(run.out)
     if left:
         load_checkpoint(run.out)

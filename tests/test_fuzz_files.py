@@ -1,5 +1,6 @@
-"""Tests of randomly damaged files: every load ends soon and names the file.
+"""Tests of randomly damaged files: every load ends soon.
 
+An error names the file.
 It needs little memory.
 
 A directory with digests never loads if a byte of it has changed. One without digests may load, but

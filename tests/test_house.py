@@ -74,7 +74,7 @@ def floor(name: str) -> int:
 
 
 def circle(name: str, path: tuple[str, ...] = (), done: set | None = None) -> tuple[str, ...]:
-    """Return the first circle of imports from a module; empty if there is none."""
+    """Return the first circle of imports from a module, or []."""
     if name in path:
         return (*path[path.index(name) :], name)
     if name in done:

@@ -22,7 +22,7 @@ SHORT = (SHORT + " --batch-size 4 --block-size 32").split()
 
 
 def minigpt(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    """Run a command in a folder; packages in the folder come before ours."""
+    """Run a command in a folder whose packages come before ours."""
     path = os.pathsep.join([str(folder), str(ROOT)])
     command = [sys.executable, "-m", "minigpt", *arguments]
     env = os.environ | {"PYTHONPATH": path}

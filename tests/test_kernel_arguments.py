@@ -83,7 +83,7 @@ FORWARD_CASES = [
 
 
 def outcome(module: object, function: str, arguments: dict) -> list[np.ndarray | None] | Exception:
-    """Return the results of a forward and its backward, or the first error."""
+    """Return the results of forward and backward, or the first error."""
     drawn = {"rng": np.random.default_rng(3)} if function in ("dropout", "attention") else {}
     try:
         out, cache = getattr(module, f"{function}_forward")(**arguments, **drawn)

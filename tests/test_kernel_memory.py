@@ -1,4 +1,4 @@
-"""Tests of the kernels' memory: free arrays are kept up to a limit.
+"""Tests of the kernels' memory: the limit on free arrays.
 
 The limit is in bytes, whatever the sizes.
 """
@@ -25,7 +25,7 @@ def shelf(monkeypatch):
 
 
 def sizes_of(kind: str) -> list[int]:
-    """Ask for arrays of these sizes one by one, and drop each at once."""
+    """Return sizes of arrays; each is dropped before the next."""
     rng = np.random.default_rng(0)
     return {
         "growing": list(range(1000, 200_000, 500)),

@@ -135,8 +135,9 @@ def test_attention(Tq, Tk, hs, causal, window):
 
 @pytest.mark.parametrize("T, hs", [(1, 8), (33, 40), (129, 64)])
 def test_attention_to_one_key(T, hs):
-    """With one key the weight is 1: out is v, and dv is dout.
+    """With one key, out is v and dv is dout.
 
+    The weight is 1.
     dq and dk are what rounding leaves of 0. (dP and D are sums of the same products in another
     order. So there is no error rule here: NumPy's error is 0.)
     """
@@ -249,7 +250,7 @@ def test_logits_of_ten_thousand_and_minus_infinity():
 
 
 def test_nan_comes_out_as_nan():
-    """NaN in the input gives NaN in the output: it is not hidden."""
+    """NaN in the input gives NaN in the output."""
     x = normal(9, 40)
     x[3, 5] = np.nan
     assert np.isnan(kernels.linear_forward(x, normal(40, 33))[0][3]).all()
@@ -542,7 +543,7 @@ def test_every_tile_compiled(environment, said):
 )
 @pytest.mark.parametrize("processor, lanes", [("haswell", 8), ("nehalem", 4)])
 def test_the_tile_follows_the_processor(processor, lanes):
-    """If Numba compiles for an older processor, the tile is a smaller one."""
+    """If Numba compiles for an older processor, the tile is smaller."""
     assert python(
         ONE_TILE, NUMBA_CPU_NAME=processor, NUMBA_CPU_FEATURES="", MINIGPT_TILE=""
     ).startswith(f"{lanes} ")

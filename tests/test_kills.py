@@ -52,7 +52,7 @@ def digest(params: dict, moments: tuple) -> str:
 
 
 def uninterrupted(out: Path, ops: str, optimizer: str) -> tuple[list[str], list[dict]]:
-    """Return the digest at each step, and the log, of an uninterrupted run."""
+    """Return an uninterrupted run's digest at each step, and its log."""
     run = make(out, ops, optimizer)
     digests = [digest(run.model.params, run.optimizer)]
     while run.step < STEPS:

@@ -1,4 +1,4 @@
-"""Tests of the page of a trace: one file with the trace's numbers.
+"""Tests of a trace's page: one file with the trace's numbers.
 
 test_page_browser.py tests it in a browser.
 """

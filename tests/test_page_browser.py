@@ -1,4 +1,4 @@
-"""Tests of the page of a trace in a browser: every step opens.
+"""Tests of a trace's page in a browser: every step opens.
 
 It shows the trace's numbers, and there are no errors. Skipped without Chromium or Chrome, or
 without playwright, which drives it.

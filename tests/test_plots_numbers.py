@@ -62,7 +62,7 @@ def test_attention_steps_shows_the_reference_s_numbers():
 
 
 def test_without_a_mask_nothing_is_hatched_and_the_scale_is_still_0_to_1():
-    """Without a mask nothing is hatched, and the scale is still 0 to 1.
+    """Without a mask nothing is hatched; the scale is still 0 .. 1.
 
     A causal map always has a 1 in its first row; here the largest weight is below 1.
     """

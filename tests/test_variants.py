@@ -110,7 +110,7 @@ DIAGNOSED = [
     sorted({v.module for v in DIAGNOSED if v.module.startswith("layers.")} | {"optim", "generate"}),
 )
 def test_a_mistake_is_named(module):
-    """A mistake of the bank is named, and no other mistake is named alone."""
+    """A mistake of the bank is named, never another one alone."""
     for variant in DIAGNOSED:
         if variant.module == module:
             report = variants.kill(variant)

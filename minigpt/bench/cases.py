@@ -44,7 +44,10 @@ class Case(NamedTuple):
 
 
 def matmul_cases() -> list[Case]:
-    """Return y = x w, dx = dy w^T and dw = x^T dy of every layer."""
+    """Return the three matrix products of every layer.
+
+    y = x w, dx = dy w^T and dw = x^T dy.
+    """
     cases = []
     for model, layers in LAYERS.items():
         for name, (n_in, n_out) in layers.items():

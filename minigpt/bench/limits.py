@@ -95,7 +95,7 @@ def run(script: str, *arguments: object, **environment: str) -> object:
 
 
 def machine() -> dict[str, object]:
-    """Return what a reader must know about the machine, as a peer sees it."""
+    """Return a description of the machine, as a peer sees it."""
     return run(MACHINE)
 
 
@@ -122,7 +122,7 @@ TRAIN = "--preset char-cpu --max-iters 1 --eval-batches 1 --sample-length 0 --op
 
 
 def first_step(words: int = 20000) -> float:
-    """Return the seconds from `minigpt train` to the end of its first step.
+    """Return the seconds until `minigpt train` finishes its first step.
 
     The model is char-cpu's, the cache is warm.
     """

@@ -144,7 +144,7 @@ def _row(cells: list[str]) -> str:
 
 
 def draw(results: list[Result], path: Path) -> None:
-    """Draw a bar for each case: how many times as long as ours a peer takes.
+    """Draw a bar for each case: its ratio to our time.
 
     Raises ImportError without matplotlib.
     """

@@ -1,4 +1,4 @@
-"""Run the peers in turn, round after round, each in a separate process.
+"""Run the peers in turn, each in a separate process.
 
 The results are a median for each peer, and the ratios.
 """
@@ -25,7 +25,7 @@ class Result(NamedTuple):
         return statistics.median(self.seconds[peer])
 
     def ratio(self, peer: str) -> float:
-        """Return how many times as long as the first peer another one takes.
+        """Return another peer's time divided by the first peer's time.
 
         It is the median over rounds; both are timed under the same load.
         """

@@ -38,7 +38,7 @@ def main(peer: str) -> None:
 
 
 def turn(work) -> float:
-    """Return the median time of some calls, after one that is not counted."""
+    """Return the median time of some calls, after a warm-up call."""
     time.sleep(SETTLE)
     work()
     times, spent = [], 0.0

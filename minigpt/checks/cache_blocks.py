@@ -115,7 +115,7 @@ BLOCK_CASES = {
 
 
 def block_checks() -> list[Check]:
-    """Return a check for each function that a fast implementation cuts into blocks."""
+    """Return a check for each function that the kernels compute in blocks."""
     about = "sizes beyond tiles and blocks, in float32, forward and backward"
     return [
         Check(

@@ -177,7 +177,7 @@ def _float32(which: str) -> tuple:
 
 
 def line32(name: str, got: object, exact: np.ndarray | None, numpy32: np.ndarray | None) -> Line:
-    """Judge a float32 result: at most twice the error of NumPy in float32.
+    """Judge a float32 result: at most twice NumPy's error in float32.
 
     A few units in the last place are allowed on top.
     """
@@ -266,7 +266,7 @@ def _judge_pure(outputs: dict, function: str, cases: Cases, douts: list) -> list
 
 
 def _upstream(dout: object) -> object:
-    """Return a gradient to pass in: a float for a scalar, else a copy.
+    """Return an upstream gradient: a float for a scalar, else a copy.
 
     A copy, so that a function that modifies it is noticed.
     """

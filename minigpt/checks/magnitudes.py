@@ -235,7 +235,7 @@ def _nan_judge(outputs: dict, function: str, case: Case, dout: np.ndarray) -> li
 
 
 def _what_matters(function: str, case: Case, dout: np.ndarray) -> dict[str, np.ndarray]:
-    """Return which numbers of each result change with the replaced one, by hand."""
+    """Return which numbers of each result change with the replaced one."""
     matters = {}
     plain, plain_cache = case.forward(by_hand, function)
     for name in case.wrt:

@@ -22,7 +22,10 @@ def _qkv(rng, Tq=T, Tk=T, hs=HS):
 
 
 def _reach(subject, q, k, v, **options) -> np.ndarray:
-    """Return whether out_i changes with key and value j, as (Tq, Tk) bool."""
+    """Return whether out_i changes with key and value j.
+
+    The result is (Tq, Tk) bool.
+    """
     out = first(subject.attention_forward(q, k, v, **options))
     reach = np.zeros((q.shape[2], k.shape[2]), dtype=bool)
     for j in range(k.shape[2]):

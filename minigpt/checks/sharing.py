@@ -19,7 +19,7 @@ SPOILED = 1e6
 
 
 def sharing_checks() -> list[Check]:
-    """Return one check for each pair, and one for the table of positions."""
+    """Return a check for each pair and for the table of positions."""
     pairs = [
         Check(
             f"{name}.sharing",

@@ -91,7 +91,7 @@ def _explains(variant: variants.Variant, report: checks.Report, seed: int) -> bo
 
 
 def _perform(variant: variants.Variant, report: checks.Report, seed: int) -> checks.Report:
-    """Return the report of a variant, from the same check on the same inputs."""
+    """Return the report of a variant, from the same check and inputs."""
     return checks.perform(report.check, variants.subject(variant), seed)
 
 

@@ -139,7 +139,7 @@ def induction(p: np.ndarray, tokens: Sequence[object]):
 
 
 def score_growth(head_sizes: Sequence[int] = (16, 64, 256), rng: np.random.Generator | None = None):
-    """Plot random q . k with and without 1 / sqrt(hs), and the softmax of both.
+    """Plot random q . k with and without 1 / sqrt(hs).
 
     q and k have variance 1, and the softmax is over 64 scores.
     head_sizes: up to 8 whole numbers. rng: by default, a fixed one. Raises TypeError, ValueError.
@@ -191,7 +191,7 @@ def score_growth(head_sizes: Sequence[int] = (16, 64, 256), rng: np.random.Gener
 
 
 def _hidden(function: str, p: np.ndarray, causal: bool) -> np.ndarray:
-    """Return what the mask hides of p (..., T, T), as (T, T) bool.
+    """Return what the mask hides of p, as (T, T) bool.
 
     ValueError if p is not square, or has weight there.
     """

@@ -1,4 +1,4 @@
-"""Byte-pair encoding: the merges of a word, and the bytes of a text.
+"""Byte-pair encoding: merges of a word, bytes of a text.
 
 Source: Sennrich et al. 2016, section 3.2. The steps are those of minigpt.text.tokenizer's
 BPETokenizer.steps(piece).

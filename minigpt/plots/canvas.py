@@ -1,4 +1,4 @@
-"""The sheet of a picture: axes, font sizes, labels, and checks of input.
+"""The sheet of a picture: axes, font sizes, labels, input checks.
 
 Left out: styles. A picture looks the same for everyone.
 """
@@ -38,7 +38,7 @@ def legend(axes, **keywords) -> None:
 
 
 def show(figure):
-    """Return the picture as an IPython Image, for the end of a notebook's cell.
+    """Return the picture as an IPython Image, to end a notebook's cell.
 
     Without pyplot, Jupyter shows a bare Figure as text.
     """
@@ -131,7 +131,7 @@ def visible_words(text: str) -> str:
 
 
 def ticks(axis, labels: list[str], inches: float) -> None:
-    """Draw a tick for each label, or for every second, third ... label.
+    """Draw a tick for each label, or for every n-th label.
 
     It depends on the inches of the axis. Long labels of columns are vertical.
     """

@@ -58,8 +58,9 @@ def save_figure(figure, path: Path) -> None:
 
 
 def map_of(signed: bool):
-    """Return a colour map: orange, white, blue, or white to blue for 0 .. 1.
+    """Return a colour map for signed numbers, or for 0 .. 1.
 
+    Signed: orange, white, blue. 0 .. 1: white to blue.
     Grey for NaN and infinity.
     """
     from matplotlib.colors import LinearSegmentedColormap
@@ -81,8 +82,9 @@ def draw_matrix(
     columns=None,
     written: bool | None = None,
 ):
-    """Draw a matrix (n, m) on axes, with its numbers if it is small.
+    """Draw a matrix on axes, with its numbers if it is small.
 
+    array: (n, m).
     Returns the image, for a colour bar.
 
     limit: the end of the scale; 1 for weights, else the largest absolute number. hidden: bool (n,

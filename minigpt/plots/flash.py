@@ -86,7 +86,7 @@ def flash_tiles(
     causal: bool = True,
     hs: int = 64,
 ):
-    """Plot the scores of Tq queries and Tk keys as tiles, in loop order.
+    """Plot the scores of Tq queries and Tk keys as tiles.
 
     A block of queries goes over its keys.
     current: (row, column) of the current tile; None if all are done. Raises TypeError, ValueError,

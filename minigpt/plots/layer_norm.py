@@ -1,4 +1,4 @@
-"""Layer norm: each token's numbers as dots on a line, before and after.
+"""Layer norm: each token's numbers as dots, before and after.
 
 The mean and the standard deviation are marked. Each row is separate: the mean is over the channels
 of one token, never over the tokens. Source: Ba, Kiros and Hinton 2016, section 3. By hand: [1, 0,

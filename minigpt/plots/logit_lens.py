@@ -20,7 +20,7 @@ def logit_lens(
     ranks: np.ndarray,
     layers: Sequence[str] | None = None,
 ):
-    """Plot a cell per layer and position with the most likely next token.
+    """Plot the most likely next token per layer and position.
 
     It is shaded by its probability, and shows the rank of the true token.
     tokens: T labels, the input; top_tokens: L x T labels; probabilities: (L, T), the top token's;

@@ -14,8 +14,9 @@ from minigpt.plots import canvas
 def gradient_flow(
     norms: Mapping[str, Sequence[float]], title: str = "the gradient's size, layer by layer"
 ):
-    """Plot a line for each way to build a model, on a log scale.
+    """Plot gradient norms by layer, a line for each model.
 
+    A line is a way to build a model; the scale is logarithmic.
     norms: label -> a norm for each layer, up to 8 labels.
 
     A log scale has no place for zeros, NaN and infinities; the legend counts them. Raises
@@ -75,7 +76,7 @@ def gradients(
 
 
 def residual_stream(stream: Sequence[float], added: Mapping[str, Sequence[float]]):
-    """Plot the size of the residual stream, and of what each block adds.
+    """Plot the size of the residual stream and of block outputs.
 
     The stream is measured before the first block and after each block. stream: (n_layer + 1,);
     added: label -> (n_layer,), such as {"attention": ..., "MLP": ...}. Raises TypeError,

@@ -86,7 +86,7 @@ def optimizer_paths(
 
 
 def _contours(axes, points: np.ndarray, f: Callable) -> None:
-    """Draw lines of equal height around the points, closer together near the minimum."""
+    """Draw lines of equal height, closer together near the minimum."""
     low, high = points.min(axis=0), points.max(axis=0)
     edge = 0.15 * np.maximum(high - low, 0.1 * (high - low).max() + 1e-9)
     x, y = np.meshgrid(

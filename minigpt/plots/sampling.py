@@ -130,8 +130,9 @@ def _cut(axes, top_p: float, kept: int, reached: float, token: str) -> None:
 
 
 def _bars(axes, p: np.ndarray, tokens: list[str], room: int, written: bool = True) -> list:
-    """Draw bars, with their numbers if a row of `room` pictures has space.
+    """Draw bars, with their numbers if there is space.
 
+    A row has `room` pictures.
     Returns the numbers' texts.
     """
     bars = axes.bar(np.arange(len(p)), p, color=canvas.SKY)

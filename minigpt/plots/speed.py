@@ -13,7 +13,7 @@ from minigpt.plots.common import BLUE, ORANGE
 
 
 def ladder_bars(rows: Sequence[tuple[str, float, float]], title: str = ""):
-    """Plot two log bars per rung: its seconds, and the numbers it reads.
+    """Plot two log bars per rung: seconds, and numbers read.
 
     rows: (name, seconds, elements read), in order.
 

@@ -6,7 +6,7 @@ from minigpt.plots.common import BLUE, GREY, ORANGE, new_figure, printable
 
 
 def loss_curve(lines: list[dict], vocab_size: int, title: str = ""):
-    """Plot loss over steps, with ln V, the loss of a uniform guess.
+    """Plot loss over steps, with the loss of a uniform guess.
 
     Every step's loss is pale; train and val are those of the evaluations. lines: a log, from
     minigpt.training.loop.read_log. The step axis is logarithmic, because most is learned at the
@@ -86,7 +86,7 @@ def ratio_bars(rows: list[tuple[str, str, float]], titles: dict[str, str]):
 
 
 def stream_norms(forward: list[tuple[str, float]], backward: list[tuple[str, float]]):
-    """Plot the size of the residual stream after each sum, and of its gradient.
+    """Plot the sizes of the residual stream and of its gradient.
 
     A size is the root of the mean square; the sums are in forward order.
     """

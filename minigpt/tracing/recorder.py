@@ -34,7 +34,7 @@ SUMMANDS = {
 
 
 class Step(NamedTuple):
-    """One call: its inputs, its outputs, and what the backward pass will read."""
+    """One call: inputs, outputs, and what the backward pass will read."""
 
     index: int
     direction: str  # "forward" or "backward"
@@ -295,8 +295,9 @@ def _sum_after(last: str) -> str:
 
 
 def _is_off(function: str, arguments: dict, kept: Kept | None) -> bool:
-    """Return whether a call is dropout with p = 0, which returns its argument.
+    """Return whether a call is dropout with p = 0.
 
+    It returns its argument.
     Its backward then gets a cache that was not recorded.
     """
     return (function == "dropout_forward" and not arguments["p"]) or (

@@ -97,7 +97,7 @@ TORCH: dict[str, Callable] = {
 
 
 def tensor(value: object) -> object:
-    """Return an array as a tensor; one of floats is a leaf of the graph.
+    """Return an array as a tensor; floats are leaves of the graph.
 
     Anything else stays as it is.
     """
