@@ -160,6 +160,22 @@ class Killed(BaseException):
     """Simulates a kill: nothing catches it."""
 
 
+OPERATIONS = [
+    (checkpoint_module, "save_pretrained"),
+    (checkpoint_module, "write_tensors"),
+    (checkpoint_module, "write_json"),
+    (checkpoint_module.Path, "rename"),
+    (checkpoint_module.Path, "mkdir"),
+    (checkpoint_module, "record_digests"),
+    (checkpoint_module, "sync_directory"),
+    (files.Path, "replace"),
+    (files.os, "fsync"),
+    (files.os, "unlink"),
+    (files.os, "rmdir"),
+    (checkpoint_module.shutil, "rmtree"),
+]
+
+
 @pytest.mark.parametrize("at", range(1, 70))
 def test_a_kill_at_any_moment_leaves_a_whole_checkpoint(tiny_run, monkeypatch, at):
     """The newest checkpoint is whole, wherever the process dies.
@@ -186,20 +202,7 @@ def test_a_kill_at_any_moment_leaves_a_whole_checkpoint(tiny_run, monkeypatch, a
         return wrapper
 
     with monkeypatch.context() as patch:
-        for owner, name in (
-            (checkpoint_module, "save_pretrained"),
-            (checkpoint_module, "write_tensors"),
-            (checkpoint_module, "write_json"),
-            (checkpoint_module.Path, "rename"),
-            (checkpoint_module.Path, "mkdir"),
-            (checkpoint_module, "record_digests"),
-            (checkpoint_module, "sync_directory"),
-            (files.Path, "replace"),
-            (files.os, "fsync"),
-            (files.os, "unlink"),
-            (files.os, "rmdir"),
-            (checkpoint_module.shutil, "rmtree"),
-        ):
+        for owner, name in OPERATIONS:
             patch.setattr(owner, name, counted(getattr(owner, name)))
         with suppress(Killed):
             save(run)

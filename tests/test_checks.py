@@ -75,7 +75,7 @@ def test_the_axes_are_generated_from_the_contract():
 
 
 @pytest.mark.parametrize("function", CASES)
-def test_gradients_are_proved_on_every_input(function):
+def test_gradients_are_tested_on_every_input(function):
     """A gradient check has a line for each differentiable argument.
 
     It has one for each case, and one for the output's shape.
@@ -86,7 +86,7 @@ def test_gradients_are_proved_on_every_input(function):
 
 
 @pytest.mark.parametrize("kind", GRADIENT_MODELS)
-def test_gradients_are_proved_on_every_parameter(kind):
+def test_gradients_are_tested_on_every_parameter(kind):
     """A model's gradient check has a line for each parameter."""
     (check,) = checks.select([f"model.gradient_{kind}"])
     inputs = check.inputs(np.random.default_rng(0))

@@ -44,7 +44,7 @@ def test_every_function_of_the_contract_has_a_formula():
         assert formula_of(name).functions[0] == name
 
 
-def test_every_gradient_is_proved_by_central_differences():
+def test_every_gradient_is_tested_by_central_differences():
     for one in FORMULAS.values():
         if ".backward" in one.id and one.id not in ("attention.backward_sum", "flash.backward_D"):
             assert "central differences" in one.others, one.id

@@ -1,7 +1,7 @@
 """Checks at sizes beyond any tile, panel or block of the kernels.
 
 A fast implementation is most likely to fail at the edges of its blocks. Every function runs in
-float32, forward and backward, and may have at most twice NumPy's own error. For the reference these
+float32, forward and backward, and may have at most twice NumPy's error. For the reference these
 sizes are like any other.
 """
 
