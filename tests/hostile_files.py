@@ -105,7 +105,7 @@ ENDS = [
     *everywhere("raise SystemExit", "raise SystemExit"),
     *everywhere("KeyboardInterrupt", "raise KeyboardInterrupt"),
     *everywhere(
-        "a BaseException of its own", "raise Own('done')", "class Own(BaseException): pass"
+        "a subclass of BaseException", "raise Own('done')", "class Own(BaseException): pass"
     ),
     *everywhere("GeneratorExit", "raise GeneratorExit"),
     *everywhere("StopIteration", "raise StopIteration"),
@@ -456,7 +456,7 @@ ESCAPES = {
 
 MEMORY = [
     *everywhere("np.ones(10**11)", "np.ones(10**11)"),
-    in_both("a list that grows", "y = []\nwhile True: y.append(bytes(10**7))"),
+    in_both("an endless list", "y = []\nwhile True: y.append(bytes(10**7))"),
     in_both("endless recursion", "sys.setrecursionlimit(10**9)\ndef f(): return f()\nf()"),
     in_both("limits changed", "resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))"),
     in_both(

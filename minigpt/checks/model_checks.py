@@ -254,9 +254,7 @@ def _refused_lines(got, **inputs) -> list[Line]:
     return [true(f"GPT, {label}", *facts) for label, facts in got.items()]
 
 
-CAUSALITY = (
-    "a token changes its own logits and later ones, no earlier ones, and no other sequence's"
-)
+CAUSALITY = "a token changes its logits and later ones, but not earlier ones or another sequence"
 
 
 def _causality_check(kind: str) -> Check:

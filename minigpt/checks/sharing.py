@@ -1,4 +1,4 @@
-"""Checks of memory: a result overlaps no argument and no other result.
+"""Checks of memory: a result must not overlap arguments or other results.
 
 The caller owns its results, and no later call changes them. A function must read the numbers, not
 recognize the array: a memo by identity or by shape returns old results for new numbers. The
