@@ -1,12 +1,13 @@
-"""nanoGPT's CPU run as a race: PyTorch, the kernels and the reference, each in a process of its
-own, in turn, to the last step.
+"""Race PyTorch, the kernels and the reference on nanoGPT's CPU run.
+
+Each runs in a separate process, in turn, to the last step.
 
     python -m benchmarks.time_to_loss --data tinyshakespeare.txt [--numpy] [--seed 1337]
 
-All with the preset char-cpu start from the same weights and see the same batches. char-fast is the
-same model with Muon and fewer steps. Prints, for each, the loss over the whole validation split
-(every token once, in contexts of block_size), the seconds of training, evaluation excluded, and the
-seconds until that loss was where PyTorch ends.
+All runs of the preset char-cpu start from the same weights and see the same batches. char-fast is
+the same model with Muon and fewer steps. For each run it prints the loss over the whole validation
+split (every token once, in contexts of block_size), the seconds of training without evaluation, and
+the seconds until the loss is as low as PyTorch's at the end.
 """
 
 import argparse
@@ -23,8 +24,8 @@ from minigpt.training.randomness import generator
 from minigpt.training.run import new_run
 from minigpt.training.settings import PRESETS, TrainSettings
 
-TURNS = 40  # in so many pieces each run is cut
-LAST = 10  # before so many of the last turns, the loss is looked at
+TURNS = 40  # turns that each run is cut into
+LAST = 10  # the loss is computed before each of the last turns
 
 
 def main() -> None:
@@ -46,7 +47,7 @@ def main() -> None:
 
 
 def race(args: argparse.Namespace, runners: list[tuple[str, str, str]]) -> None:
-    """Run all to their ends, in turn, and print what came of it."""
+    """Run all to their ends, in turn, and print the results."""
     context = multiprocessing.get_context("spawn")
     lines, seconds, losses, processes = {}, {}, {}, []
     for name, peer, preset in runners:
@@ -65,7 +66,7 @@ def race(args: argparse.Namespace, runners: list[tuple[str, str, str]]) -> None:
             if turn >= TURNS - LAST:
                 losses[name].append((sum(seconds[name]), ask(line, "loss")))
     for line, process in zip(lines.values(), processes, strict=True):
-        line.send(None)  # that was all
+        line.send(None)  # the end of its orders
         process.join()
     target = losses["PyTorch"][-1][1]
     print(f"{'':20s} {'steps':>6s} {'val loss':>9s} {'training':>10s}   until {target:.4f} nats")
@@ -89,7 +90,7 @@ def ask(line: Connection, order: object) -> float:
 
 
 def worker(line: Connection, peer: str, preset_name: str, data_name: str, seed: int) -> None:
-    """A run in a process.
+    """Run one peer in a process.
 
     An order is a turn's number, answered by its seconds, or "loss", answered by the validation
     loss.
@@ -110,7 +111,7 @@ def worker(line: Connection, peer: str, preset_name: str, data_name: str, seed: 
         if order == "loss":
             line.send(loss())
             continue
-        time.sleep(0.1)  # until the threads of whoever was before have gone to sleep
+        time.sleep(0.1)  # until the threads of the previous peer are asleep
         begun = time.perf_counter()
         for _ in range(
             settings.max_iters * order // TURNS, settings.max_iters * (order + 1) // TURNS
@@ -120,7 +121,10 @@ def worker(line: Connection, peer: str, preset_name: str, data_name: str, seed: 
 
 
 def torch_runner(run):
-    """PyTorch's step and loss, from the weights and on the batches of a run of ours."""
+    """Return PyTorch's step and loss.
+
+    They use the weights and batches of one of our runs.
+    """
     import torch
 
     from minigpt.bench.torch_gpt import TorchGPT

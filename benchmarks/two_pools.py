@@ -1,11 +1,12 @@
-"""NumPy's pool of threads beside the kernels': what waiting costs, and what two settings of the
-environment change.
+"""Measure NumPy's thread pool beside the kernels'.
+
+Waiting threads cost time, and two settings of the environment change that.
 
     python -m benchmarks.two_pools
 
-Each measurement is a process of its own, the settings in turn; medians. A call is linear_forward of
-768 x 128 x 384. A step is one of the char GPT (4 layers, 128 channels, block 64, batch 12) on
-random tokens.
+Each measurement is a separate process, with the settings in turn; the results are medians. A call
+is linear_forward of 768 x 128 x 384. A step is one of the char GPT (4 layers, 128 channels, block
+64, batch 12) on random tokens.
 """
 
 import json
@@ -21,16 +22,19 @@ CALL = """
 import json, time
 import numpy as np
 import kernels
-draw = np.random.default_rng(0)
-x, w, a = (draw.standard_normal(shape, np.float32) for shape in ((768, 128), (128, 384), (512, 512)))
+draw, shapes = np.random.default_rng(0), ((768, 128), (128, 384), (512, 512))
+x, w, a = (draw.standard_normal(shape, np.float32) for shape in shapes)
 def median(before):
     times = []
     for i in range(40):
         before()
-        begun = time.perf_counter(); kernels.linear_forward(x, w); times.append(time.perf_counter() - begun)
+        begun = time.perf_counter()
+        kernels.linear_forward(x, w)
+        times.append(time.perf_counter() - begun)
     return 1e3 * float(np.median(times[10:]))
 pause = lambda: time.sleep(0.05)
-print(json.dumps([median(lambda: None), median(lambda: a @ a), median(lambda: (a @ a, pause())), median(pause)]))
+settings = (lambda: None, lambda: a @ a, lambda: (a @ a, pause()), pause)
+print(json.dumps([median(before) for before in settings]))
 """
 STEP = """
 import json, sys, time
@@ -50,7 +54,7 @@ print(json.dumps([1e3 * float(np.median(times[10:]))]))
 
 
 def measured(setting: str, script: str, *arguments: str) -> list[float]:
-    """What a script prints, in milliseconds, run under a setting."""
+    """Return what a script prints, in milliseconds, run under a setting."""
     environment = {
         name: value
         for name, value in os.environ.items()

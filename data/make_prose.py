@@ -1,9 +1,9 @@
-"""Make data/prose, the small trained model that ships here: python data/make_prose.py (about ten
-minutes on one core).
+"""Make data/prose, the small trained model that is included here.
 
-It is the run `minigpt train --preset prose --out runs/prose --ops numba` without what only training
-needs: the four files that Hugging Face's GPT-2 has too. A run that was stopped goes on. Numbers of
-another processor differ in the last digits.
+python data/make_prose.py takes about ten minutes on one core.
+It is the run `minigpt train --preset prose --out runs/prose --ops numba` without the files that
+only training needs. The four files are those that Hugging Face's GPT-2 has too. A stopped run is
+resumed. On another processor the last digits differ.
 """
 
 import argparse
@@ -16,7 +16,7 @@ PROSE = Path(__file__).parent / "prose"
 
 
 def make(out: str) -> int:
-    """Train, keep, measure. Returns the exit status."""
+    """Train, copy the files, measure. Returns the exit status."""
     if status := main(["train", "--preset", "prose", "--out", out, "--ops", "numba", "--resume"]):
         return status
     _, model, tokenizer = open_model(out)

@@ -1,4 +1,4 @@
-"""What the tests share: a tiny run that trains in a blink, and a model with NaN in it."""
+"""Fixtures: a text, a tiny run, and a model with NaN."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def text_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def tiny_run(tmp_path: Path, text_file: Path):
-    """Makes runs of 12 steps: tiny_run("name", max_iters=...)."""
+    """Return a function that makes runs of 12 steps: tiny_run("name", max_iters=...)."""
 
     def make(name: str = "run", **changed) -> Run:
         data = TextData(str(text_file), TEXT)
@@ -44,8 +44,9 @@ def tiny_run(tmp_path: Path, text_file: Path):
 
 @pytest.fixture
 def broken_model() -> GPT:
-    """The tiny model with NaN in one weight: of its calls, h.0.mlp.c_fc (step 12 of a trace) is the
-    first to give NaN.
+    """The tiny model with NaN in one weight.
+
+    Its call h.0.mlp.c_fc (step 12 of a trace) is the first to give NaN.
     """
     model = tiny_model()
     model.params["h.0.mlp.c_fc.weight"][0, 0] = np.nan

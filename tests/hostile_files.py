@@ -1,9 +1,11 @@
-"""Learner's files that are wrong and try to pass `minigpt check --ops FILE` all the same, each in
-one way.
+"""Wrong learner's files that try to pass `minigpt check --ops FILE`.
 
-    python tests/hostile_files.py [WORD]      runs those whose kind contains WORD: kind, status, seconds, last line of stderr
+Each tries in one way.
 
-Each file doubles where ReLU should cut, so that every check of its numbers fails. It is run on a
+    python tests/hostile_files.py [WORD]
+
+runs those whose kind contains WORD, and prints kind, status, seconds and the last line on stderr.
+Each file doubles its input instead of ReLU, so that every check of its numbers fails. It runs on a
 copy of the package in a temporary folder, because some of the files damage the package.
 """
 
@@ -39,13 +41,13 @@ class Hostile(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of the command."""
+    """The result of the command."""
 
     status: int | None  # None: it had to be killed
     seconds: float
     out: str
     err: str
-    left: list[int]  # processes that are still there
+    left: list[int]  # processes that are still running
 
     @property
     def last(self) -> str:
@@ -54,7 +56,10 @@ class Outcome(NamedTuple):
 
 
 def learner_file(once: str = "", forward: str = WRONG[0], backward: str = WRONG[1]) -> str:
-    """A learner's file: what is run at import, and the bodies of the two functions."""
+    """Return a learner's file.
+
+    It has code that runs at import, and the bodies of the two functions.
+    """
     bodies = [
         textwrap.indent(textwrap.dedent(body).strip(), "    ") for body in (forward, backward)
     ]
@@ -65,7 +70,7 @@ def learner_file(once: str = "", forward: str = WRONG[0], backward: str = WRONG[
 
 
 def everywhere(kind: str, code: str, before: str = "") -> list[Hostile]:
-    """The same act at import, in the forward and in the backward."""
+    """Return the same code at import, in the forward, in the backward."""
     code, before = textwrap.dedent(code).strip(), textwrap.dedent(before).strip()
     return [
         Hostile(f"{kind}, at import", learner_file(f"{before}\n{code}")),
@@ -79,13 +84,16 @@ def at_import(kind: str, code: str) -> Hostile:
 
 
 def in_both(kind: str, code: str, before: str = "") -> Hostile:
-    """The same act in the forward and in the backward."""
+    """Return the same code in the forward and in the backward."""
     code = textwrap.dedent(code).strip()
     return Hostile(kind, learner_file(before, f"{code}\n{WRONG[0]}", f"{code}\n{WRONG[1]}"))
 
 
 def returns(kind: str, value: str, before: str = "") -> Hostile:
-    """Both functions return this in place of an array. In `value`, `x` is the argument."""
+    """Return a file whose two functions return `value` instead of an array.
+
+    In `value`, `x` is the argument.
+    """
     return Hostile(
         kind, learner_file(before, f"return ({value}), x", f"x = dout\nreturn ({value})")
     )
@@ -97,7 +105,7 @@ ENDS = [
     *everywhere("raise SystemExit", "raise SystemExit"),
     *everywhere("KeyboardInterrupt", "raise KeyboardInterrupt"),
     *everywhere(
-        "a BaseException of its own", "raise Own('done')", "class Own(BaseException): pass"
+        "a subclass of BaseException", "raise Own('done')", "class Own(BaseException): pass"
     ),
     *everywhere("GeneratorExit", "raise GeneratorExit"),
     *everywhere("StopIteration", "raise StopIteration"),
@@ -208,8 +216,9 @@ WITH_ERROR = "plain(id=n, error={!r}, text='x', place='y')"
 
 
 def replies(kind: str, value: str) -> Hostile:
-    """A message of this content is written on the connection in place of an answer, for any
-    question up to the thousandth.
+    """Return a file that writes a message instead of an answer.
+
+    The message answers any question up to the thousandth.
     """
     code = f"for n in range(2, 1000): write_everywhere(message({value}))\ntime.sleep(60)"
     return in_both(kind, code, FAKE)
@@ -231,8 +240,8 @@ MESSAGES = [
     ),
     at_import(
         "BrokenPipeError as the answer to the import",
-        FAKE
-        + f"n = 1\nwrite_everywhere(message({WITH_ERROR.format('BrokenPipeError')}))\ntime.sleep(60)",
+        f"{FAKE}n = 1\nwrite_everywhere(message({WITH_ERROR.format('BrokenPipeError')}))\n"
+        "time.sleep(60)",
     ),
     in_both("all descriptors closed", "os.closerange(0, 100)"),
     at_import("all descriptors closed, at import", "os.closerange(0, 100)"),
@@ -272,7 +281,8 @@ MESSAGES = [
     in_both(
         "a shape that takes hours to multiply",
         """
-        os.write(answers(), message(b'{"array": ["<f8", [' + b', '.join([b'7' * 4000] * 16000) + b'], null, true, 0]}'))
+        sizes = b', '.join([b'7' * 4000] * 16000)
+        os.write(answers(), message(b'{"array": ["<f8", [' + sizes + b'], null, true, 0]}'))
         time.sleep(60)
     """,
         FAKE,
@@ -339,7 +349,7 @@ PATCHES = [
         "the reference becomes the file's",
         """
         from minigpt import layers, by_hand
-        for module in (layers, by_hand, sys.modules['minigpt.layers.relu'] if 'minigpt.layers.relu' in sys.modules else layers):
+        for module in (layers, by_hand, sys.modules.get('minigpt.layers.relu', layers)):
             module.relu_forward, module.relu_backward = relu_forward, relu_backward
     """,
     ),
@@ -353,7 +363,8 @@ PATCHES = [
     at_import(
         "Learner.answer is patched",
         """
-        sys.modules['__main__'].Learner.answer = lambda self, request: {'result': None, 'changed': [], 'drawn': []}
+        answer = {'result': None, 'changed': [], 'drawn': []}
+        sys.modules['__main__'].Learner.answer = lambda self, request: answer
     """,
     ),
     at_import(
@@ -390,7 +401,8 @@ PATCHES = [
     at_import(
         "environment, path and folder are changed",
         """
-        os.environ.update(PYTHONPATH='/', PATH='/', MINIGPT_TRACEBACK='1'); sys.path[:] = []; os.chdir('/')
+        os.environ.update(PYTHONPATH='/', PATH='/', MINIGPT_TRACEBACK='1')
+        sys.path[:] = []; os.chdir('/')
     """,
     ),
 ]
@@ -444,7 +456,7 @@ ESCAPES = {
 
 MEMORY = [
     *everywhere("np.ones(10**11)", "np.ones(10**11)"),
-    in_both("a list that grows", "y = []\nwhile True: y.append(bytes(10**7))"),
+    in_both("an endless list", "y = []\nwhile True: y.append(bytes(10**7))"),
     in_both("endless recursion", "sys.setrecursionlimit(10**9)\ndef f(): return f()\nf()"),
     in_both("limits changed", "resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))"),
     in_both(
@@ -601,7 +613,8 @@ FILES = [
     in_both(
         "its own file becomes right",
         """
-        Path(__file__).write_text('import numpy as np\\ndef relu_forward(x): return np.maximum(x, 0), x\\n')
+        right = 'def relu_forward(x): return np.maximum(x, 0), x\\n'
+        Path(__file__).write_text('import numpy as np\\n' + right)
         os._exit(0)
     """,
     ),
@@ -639,27 +652,18 @@ HOSTILE: list[Hostile] = [
 
 
 def run(source: str, *names: str, seconds: float = 2, timeout: float = 200) -> Outcome:
-    """Check a learner's file with the real command, on a copy of the package.
+    """Check a learner's file with the command, on a copied package.
 
-    names: of the checks; none: all of the file's.
+    names: of the checks; by default, all of the file's.
     """
     mark = uuid.uuid4().hex
     with tempfile.TemporaryDirectory(prefix="hostile_copy") as folder:
         shutil.copytree(Path(minigpt.__file__).parent, Path(folder, "minigpt"))
         file = Path(folder, "mine.py")
         file.write_text(source, encoding="utf-8")
-        command = [
-            sys.executable,
-            "-m",
-            "minigpt",
-            "check",
-            "--ops",
-            str(file),
-            "--time-limit",
-            f"{seconds:g}",
-            *names,
-        ]
-        # files: a pipe would wait for what is left
+        flags = ["--ops", str(file), "--time-limit", f"{seconds:g}"]
+        command = [sys.executable, *["-m", "minigpt", "check"], *flags, *names]
+        # files: a pipe would wait for processes that are left
         streams = {name: Path(folder, name) for name in ("out", "err")}
         with streams["out"].open("wb") as out, streams["err"].open("wb") as err:
             begun = time.perf_counter()
@@ -679,9 +683,9 @@ def run(source: str, *names: str, seconds: float = 2, timeout: float = 200) -> O
 
 
 def left_over(mark: str) -> list[int]:
-    """Processes of a run that are still there two seconds later.
+    """Return processes of a run that are still running two seconds later.
 
-    They are killed. Linux only; elsewhere none is found.
+    They are killed. It works only on Linux; elsewhere the list is empty.
     """
     for _ in range(20):
         left = [
@@ -703,7 +707,10 @@ def _belongs(folder: Path, mark: str) -> bool:
 
 
 def problems(one: Hostile, outcome: Outcome) -> list[str]:
-    """How a hostile file broke the rule. Empty if it did not."""
+    """Return how a hostile file broke the rule.
+
+    "" if it did not.
+    """
     own_signal = "to the command" in one.kind
     said = outcome.last.startswith("minigpt check: error:") or own_signal
     ours = [

@@ -1,4 +1,4 @@
-"""What the tests of the pictures share: the inputs they draw, and how they read a figure."""
+"""Inputs and helpers for the tests of the pictures."""
 
 import math
 
@@ -23,7 +23,7 @@ ONLINE = [
 
 
 def weights(*shape: int) -> np.ndarray:
-    """Causal attention weights (..., T, T)."""
+    """Return causal attention weights (..., T, T)."""
     T = shape[-1]
     return layers.softmax_forward(
         np.where(np.tril(np.ones((T, T), bool)), RNG.normal(size=shape), -np.inf)
@@ -49,7 +49,7 @@ def written(axes) -> list[str]:
 
 
 def images(figure) -> list:
-    """The images of a figure, without its scales."""
+    """Return the images of a figure, without its scales."""
     return [
         axes.images[0] for axes in figure.axes if axes.images and axes.get_label() != "<colorbar>"
     ]
@@ -60,7 +60,10 @@ def hatches(axes) -> list:
 
 
 def hatched_cells(axes, shape: tuple[int, int]) -> np.ndarray:
-    """(m, n) bool, whether the middle of a cell is inside a hatched box."""
+    """Return which cells are hatched, as (m, n) bool.
+
+    A cell is hatched if its middle is inside a hatched box.
+    """
     cells = np.zeros(shape, bool)
     paths = [path for one in axes.collections if one.get_hatch() for path in one.get_paths()]
     for i, j in np.ndindex(shape):

@@ -1,4 +1,7 @@
-"""The benchmark's machinery, on work so small that its figures mean nothing."""
+"""Tests of the benchmark, on very small work.
+
+The figures mean nothing.
+"""
 
 import os
 import sys
@@ -62,7 +65,10 @@ def test_two_peers_in_processes_of_their_own():
 
 
 def test_the_ratio_is_taken_within_a_round():
-    """The second round was ten times as slow for both: the ratio is the median of the rounds'."""
+    """The ratio is the median of the rounds' ratios.
+
+    The second round was ten times as slow for both peers.
+    """
     assert RESULT.ratio("numpy") == pytest.approx(2.0)
     assert "x2.00 (geometric mean of 1; least x2.00)" in str(report.summary([RESULT])[0])
 
@@ -78,7 +84,11 @@ def test_an_unknown_group(capsys):
 
 
 def test_the_peak_is_that_of_a_product():
-    """Two calls in each of two threads: C + 2 A B. And A and B fit the L1 cache."""
+    """The peak's loop computes C + 2 A B.
+
+    A and B fit the L1 cache.
+    It makes two calls in each of two threads.
+    """
     assert 4 * (peak.A + peak.B) <= 32 * 1024
     numbers = np.random.default_rng(0).standard_normal(2 * peak.SHARE, np.float32)
     before = numbers.reshape(2, peak.SHARE).astype(np.float64)
@@ -116,7 +126,7 @@ def test_the_settings_of_a_library_do_not_reach_a_peer():
 
 
 def test_a_process_starts_without_them(monkeypatch):
-    """In a real process, as a measurement starts one."""
+    """Removed variables are not in a real process that a measurement starts."""
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
     script = "import json, os; print(json.dumps(sorted(os.environ)))"
     names = run(script, NUMBA_NUM_THREADS="1")
@@ -169,7 +179,7 @@ def test_a_processor_by_family_and_model(text, model, name, features, slug):
 
 
 def test_other_systems_have_a_readable_name(monkeypatch):
-    """A cpuinfo without these numbers (RISC-V), and systems without the file."""
+    """Systems without these numbers (RISC-V), or without cpuinfo, have a name."""
     assert parse_cpuinfo("processor : 0\nisa : rv64imafdc\n") is None
     for name, said in {"system": "Windows", "machine": "AMD64", "processor": "AMD64"}.items():
         monkeypatch.setattr(f"platform.{name}", lambda said=said: said)
@@ -211,7 +221,7 @@ def test_with_threadpoolctl_the_report_names_the_kernel():
 
 
 def report_of(**facts) -> str:
-    """A results file of one result."""
+    """Return a results file of one result."""
     facts = {"machine": "amd-2-cores", **facts}
     gone = {"OPENBLAS_CORETYPE": "Haswell"}
     return report.markdown([RESULT], facts, LIMITS, gone, ["more"], "minigpt bench --out here")
@@ -228,7 +238,7 @@ def test_a_results_file():
 
 
 def test_each_machine_has_its_own_file(tmp_path, capsys):
-    """A run replaces this machine's earlier file, and leaves another machine's."""
+    """A run replaces this machine's file, and leaves another machine's."""
     pytest.importorskip("matplotlib")
     for name in ("amd-2-cores", "amd-2-cores-b", "amd-2-cores"):
         path = results_file(tmp_path, name)
@@ -240,7 +250,10 @@ def test_each_machine_has_its_own_file(tmp_path, capsys):
 
 @pytest.mark.parametrize("foreign", ["my results", report_of(machine="another-machine")])
 def test_a_foreign_file_is_not_replaced(tmp_path, foreign, capsys):
-    """A person's file, or another machine's results, under the name of this machine's."""
+    """A file that is not this machine's is not replaced.
+
+    It is a person's file, or another machine's results, under this machine's name.
+    """
     path = tmp_path / "results" / f"{machine.this_machine()}.md"
     path.parent.mkdir()
     path.write_text(foreign, encoding="utf-8")

@@ -1,4 +1,7 @@
-"""Checkpoints: whole or not at all, in Hugging Face's layout, and every damaged file named."""
+"""Tests of checkpoints: written whole or not at all, every damage named.
+
+They have Hugging Face's layout.
+"""
 
 import json
 import shutil
@@ -41,7 +44,10 @@ def test_save_and_load_pretrained(tmp_path, changed):
 
 
 def test_a_checkpoint_as_hugging_face_saves_it(tmp_path):
-    """Prefix, masks and tied head are theirs; float16 becomes float32."""
+    """A checkpoint with their prefix, masks and tied head loads.
+
+    float16 becomes float32.
+    """
     model = GPT(CONFIG, seed=3)
     model.save_pretrained(tmp_path)
     tensors = {
@@ -50,7 +56,7 @@ def test_a_checkpoint_as_hugging_face_saves_it(tmp_path):
     tensors["transformer.h.0.attn.bias"] = np.ones((1, 1, 5, 5), dtype=bool)
     tensors["lm_head.weight"] = model.params["wte.weight"].astype(np.float16)
     save_file(tensors, tmp_path / "model.safetensors")
-    (tmp_path / "sha256.json").unlink()  # theirs have none
+    (tmp_path / "sha256.json").unlink()  # Hugging Face's have none
     loaded = GPT.from_pretrained(tmp_path)
     assert all(array.dtype == np.float32 for array in loaded.params.values())
     np.testing.assert_array_equal(
@@ -151,13 +157,31 @@ def test_configs_of_other_models(tmp_path, changed, message):
 
 
 class Killed(BaseException):
-    """Stands for a kill: nothing catches it."""
+    """Simulates a kill: nothing catches it."""
+
+
+OPERATIONS = [
+    (checkpoint_module, "save_pretrained"),
+    (checkpoint_module, "write_tensors"),
+    (checkpoint_module, "write_json"),
+    (checkpoint_module.Path, "rename"),
+    (checkpoint_module.Path, "mkdir"),
+    (checkpoint_module, "record_digests"),
+    (checkpoint_module, "sync_directory"),
+    (files.Path, "replace"),
+    (files.os, "fsync"),
+    (files.os, "unlink"),
+    (files.os, "rmdir"),
+    (checkpoint_module.shutil, "rmtree"),
+]
 
 
 @pytest.mark.parametrize("at", range(1, 70))
 def test_a_kill_at_any_moment_leaves_a_whole_checkpoint(tiny_run, monkeypatch, at):
-    """Every file operation in turn is where the process dies; the newest checkpoint is then the old
-    or the new one, whole.
+    """The newest checkpoint is whole, wherever the process dies.
+
+    Every file operation in turn is where it dies. The newest checkpoint is then the old or the new
+    one.
     """
     run = tiny_run()
     train(run, max_seconds=0.0, show=False)  # step 0 is saved
@@ -178,20 +202,7 @@ def test_a_kill_at_any_moment_leaves_a_whole_checkpoint(tiny_run, monkeypatch, a
         return wrapper
 
     with monkeypatch.context() as patch:
-        for owner, name in (
-            (checkpoint_module, "save_pretrained"),
-            (checkpoint_module, "write_tensors"),
-            (checkpoint_module, "write_json"),
-            (checkpoint_module.Path, "rename"),
-            (checkpoint_module.Path, "mkdir"),
-            (checkpoint_module, "record_digests"),
-            (checkpoint_module, "sync_directory"),
-            (files.Path, "replace"),
-            (files.os, "fsync"),
-            (files.os, "unlink"),
-            (files.os, "rmdir"),
-            (checkpoint_module.shutil, "rmtree"),
-        ):
+        for owner, name in OPERATIONS:
             patch.setattr(owner, name, counted(getattr(owner, name)))
         with suppress(Killed):
             save(run)
@@ -202,7 +213,7 @@ def test_a_kill_at_any_moment_leaves_a_whole_checkpoint(tiny_run, monkeypatch, a
     assert loaded.step in (0, 5)
     for name, array in expected.items():
         np.testing.assert_array_equal(loaded.params[name], array)
-    save(run)  # and the next save clears up
+    save(run)  # and the next save removes the leftovers
     drop_older(run.out, run.step)
     assert [path.name for path in run.out.iterdir() if path.is_dir()] == ["step-000005"]
 
@@ -216,8 +227,9 @@ def test_a_half_written_checkpoint_is_not_one(tiny_run):
 
 
 def test_a_checkpoint_of_the_same_step_is_never_out_of_reach(tiny_run, monkeypatch):
-    """A resumed run saves the step that it begins with once more; nothing may be renamed or deleted
-    on the way.
+    """A resumed run saves its step again; the checkpoint stays usable.
+
+    Nothing may be renamed or deleted in between.
     """
     run = tiny_run()
     save(run)
@@ -235,12 +247,13 @@ def test_a_run_does_not_overwrite_a_later_one(tiny_run):
 
 
 def test_a_diverged_checkpoint_gives_way_to_the_one_before(tiny_run):
-    """Weights that were saved and then found to give NaN are dropped; the checkpoint before them is
-    there.
+    """A diverged checkpoint is deleted if an earlier one exists.
+
+    Its weights were saved, and then found to give NaN.
     """
     run = tiny_run(checkpoint_interval=1, eval_interval=100)
     train(run, max_seconds=0.0, show=False)
-    run.model.params["wte.weight"][:] = np.nan  # as if the first step had gone wrong
+    run.model.params["wte.weight"][:] = np.nan  # as if the first step had diverged
     run.step = 1
     with pytest.raises(FloatingPointError, match="last good checkpoint"):
         train(run, show=False)

@@ -1,4 +1,4 @@
-"""The one body of checks, run by pytest: on the reference, on the loops, and on the library."""
+"""Tests of the checks: reference, loops and library pass them."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def test_library(check):
     ids=lambda c: c.name,
 )
 def test_other_seed(check):
-    """The right code passes on inputs that nobody has looked at."""
+    """The right code passes on inputs of another seed."""
     expect_passed(checks.perform(check, LIBRARY, seed=20))
 
 
@@ -58,25 +58,16 @@ def test_every_function_of_the_contract_is_checked():
 
 def test_every_pair_has_every_kind_of_check():
     names = {check.name for check in checks.LAYER_CHECKS}
-    for function in {
-        name.rpartition("_")[0] for name in layers.__all__ if name.endswith("_backward")
-    }:
-        for kind in (
-            "values",
-            "backward",
-            "gradient",
-            "float32",
-            "float32_backward",
-            "pure",
-            "bad_input",
-        ):
-            assert f"{function}.{kind}" in names
-        for kind in ("ones", "long", "options", "layouts", "nan", "sharing"):
-            assert f"{function}.{kind}" in names
+    kinds = "values backward gradient float32 float32_backward pure bad_input"
+    kinds += " ones long options layouts nan sharing"
+    for name in layers.__all__:
+        if name.endswith("_backward"):
+            for kind in kinds.split():
+                assert f"{name.removesuffix('_backward')}.{kind}" in names
 
 
 def test_the_axes_are_generated_from_the_contract():
-    """Every pair has its shapes stated, and several hundred calls come out of them."""
+    """Every pair has its shapes stated, and several hundred calls are generated."""
     assert set(ARGUMENTS) == {
         name.removesuffix("_backward") for name in layers.__all__ if name.endswith("_backward")
     }
@@ -84,9 +75,10 @@ def test_the_axes_are_generated_from_the_contract():
 
 
 @pytest.mark.parametrize("function", CASES)
-def test_gradients_are_proved_on_every_input(function):
-    """A gradient check has a line for each differentiable argument of each case, and one for the
-    output's shape.
+def test_gradients_are_tested_on_every_input(function):
+    """A gradient check has a line for each differentiable argument.
+
+    It has one for each case, and one for the output's shape.
     """
     (check,) = checks.select([f"{function}.gradient"])
     cases = check.inputs(np.random.default_rng(0))["cases"]
@@ -94,8 +86,8 @@ def test_gradients_are_proved_on_every_input(function):
 
 
 @pytest.mark.parametrize("kind", GRADIENT_MODELS)
-def test_gradients_are_proved_on_every_parameter(kind):
-    """A model's gradient check has a line for each parameter, of its shape."""
+def test_gradients_are_tested_on_every_parameter(kind):
+    """A model's gradient check has a line for each parameter."""
     (check,) = checks.select([f"model.gradient_{kind}"])
     inputs = check.inputs(np.random.default_rng(0))
     outputs = {

@@ -1,4 +1,4 @@
-"""The command line: what it prints, its status, and one clear line for every mistake."""
+"""Tests of the command line: output, status, and one line per mistake."""
 
 import sys
 from pathlib import Path
@@ -22,24 +22,13 @@ def trained(tmp_path_factory):
         "--n-layer 1 --n-head 2 --n-embd 16 --block-size 16 --batch-size 4 --max-iters 40 "
         "--learning-rate 0.01 --quiet"
     )
-    assert (
-        main(
-            [
-                "train",
-                "--data",
-                str(folder / "text.txt"),
-                "--out",
-                str(folder / "run"),
-                *flags.split(),
-            ]
-        )
-        == 0
-    )
+    paths = ["--data", str(folder / "text.txt"), "--out", str(folder / "run")]
+    assert main(["train", *paths, *flags.split()]) == 0
     return folder / "run"
 
 
 def refused(capsys, *argv: str) -> str:
-    """The one line on stderr of a command that must fail."""
+    """Return the one line on stderr of a command that must fail."""
     try:
         status = main(list(argv))
     except SystemExit as exit_:  # argparse
@@ -54,7 +43,7 @@ def refused(capsys, *argv: str) -> str:
 
 
 def said(capsys, *argv: str) -> str:
-    """What a command that must succeed prints."""
+    """Return what a command that must succeed prints."""
     assert main(list(argv)) == 0
     return capsys.readouterr().out
 
@@ -144,38 +133,17 @@ def test_held_back_keeps_what_may_become_the_stop():
 
 
 def test_a_task_is_trained_and_evaluated(tmp_path, capsys):
-    flags = [
-        "--max-iters",
-        "3",
-        "--n-layer",
-        "1",
-        "--n-embd",
-        "16",
-        "--batch-size",
-        "8",
-        "--eval-interval",
-        "3",
-        "--quiet",
-    ]
-    assert main(["train", "--data", "reverse:4", "--out", str(tmp_path / "run"), *flags]) == 0
+    flags = "--max-iters 3 --n-layer 1 --n-embd 16 --batch-size 8 --eval-interval 3 --quiet"
+    out = ["--out", str(tmp_path / "run")]
+    assert main(["train", "--data", "reverse:4", *out, *flags.split()]) == 0
     printed = said(capsys, "eval", str(tmp_path / "run"))
     assert "unseen examples exactly right" in printed
 
 
 def test_data_list_and_show(capsys, text_file):
     printed = said(capsys, "data", "list")
-    assert all(
-        name in printed
-        for name in (
-            "python-docs",
-            "python-prose",
-            "python-source",
-            "shakespeare",
-            "reverse",
-            "sort",
-            "add",
-        )
-    )
+    names = "python-docs python-prose python-source shakespeare reverse sort add"
+    assert all(name in printed for name in names.split())
     assert "2,700 characters, 28 different ones" in said(capsys, "data", "show", str(text_file))
     assert "=" in said(capsys, "data", "show", "sort")
 
@@ -191,7 +159,7 @@ def test_demo_runs(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     printed = said(capsys, "demo", "--max-seconds", "1")
     assert "stopped at step" in printed and (tmp_path / "runs/demo/loss.png").exists()
-    said(capsys, "demo", "--max-seconds", "0")  # a second one replaces it
+    said(capsys, "demo", "--max-seconds", "0")  # a second demo replaces the first
     said(capsys, "demo", "--max-seconds", "0", "--out", "mine")
     assert "holds a run already" in refused(
         capsys, "demo", "--max-seconds", "0", "--out", "mine"
@@ -207,8 +175,10 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 
 def test_no_command_touches_a_run_that_a_person_made(tmp_path, capsys, monkeypatch, text_file):
-    """A run, or a file of a run's name, stays as it was, whatever is started with that directory or
-    none.
+    """No command changes a run that a person made.
+
+    A run, or a file with a run's name, stays as it was, whatever is started with or without that
+    directory.
     """
     monkeypatch.chdir(tmp_path)
     shape = ["--n-layer", "1", "--n-head", "2", "--n-embd", "16", "--block-size", "16"]
@@ -427,11 +397,12 @@ def test_module_and_command_are_the_same():
 
 
 def test_a_file_of_a_persons_is_not_written_over(tmp_path, capsys):
-    """--html and --out name files to write; one that is there already is replaced only if it is
-    such a file itself.
+    """A person's file is not overwritten.
+
+    --html and --out name files to write. An existing file is replaced only if minigpt wrote it.
     """
     page, notes = tmp_path / "walk.html", tmp_path / "notes.html"
-    for _ in range(2):  # a page of ours gives way to a newer one
+    for _ in range(2):  # a page of ours is replaced by a newer one
         said(capsys, "trace", "trans", "--model", "tiny", "--html", str(page))
     notes.write_text("<!doctype html>my notes", encoding="utf-8")
     assert "exists, and minigpt did not write it" in refused(

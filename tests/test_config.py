@@ -1,5 +1,6 @@
-"""Configurations, the published sizes, and the ledger against what really is allocated and
-multiplied.
+"""Tests of configurations, the published sizes, and the ledger.
+
+The ledger is compared with what is allocated and multiplied.
 """
 
 import math
@@ -43,8 +44,9 @@ def test_a_layer_of_gpt2_has_12_C_squared_and_13_C_parameters():
 
 
 def test_gpt3_sizes_are_near_their_names():
-    """The counts round to what table 2.1 calls them, which its contradictory rows only do as
-    mended.
+    """The counts round to the names in table 2.1.
+
+    Its contradictory rows fit only after they are corrected.
     """
     called = {
         "small": 125e6,
@@ -148,7 +150,10 @@ CONFIGS = {
 
 
 def buffers(cache: object, found: dict[int, int]) -> dict[int, int]:
-    """The memory behind every array in a cache: address of the owner -> bytes."""
+    """Return the memory behind every array in a cache.
+
+    It maps the address of the owner to its bytes.
+    """
     if isinstance(cache, np.ndarray):
         owner = cache
         while isinstance(owner.base, np.ndarray):
@@ -175,7 +180,7 @@ def test_activation_bytes_are_what_the_caches_hold(kind, training):
 
 
 class Counted(np.ndarray):
-    """An array that counts the FLOPs of every matrix product it takes part in."""
+    """An array that counts the FLOPs of its matrix products."""
 
     flops = 0
 

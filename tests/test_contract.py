@@ -1,6 +1,4 @@
-"""The contract, held to the code: what it states of each function is what the reference's source
-does.
-"""
+"""Tests of the contract: it says what the code does."""
 
 import inspect
 
@@ -23,8 +21,9 @@ def test_the_kernels_have_every_function():
 
 @pytest.mark.parametrize("name", PAIRS)
 def test_what_a_function_is_made_of(name):
-    """The functions of the contract that the reference's code names are those that the row states;
-    their pairs come before.
+    """The row of a function names the functions it calls.
+
+    The pairs of those come before it.
     """
     pair = PAIRS[name]
     called = set()

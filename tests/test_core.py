@@ -1,4 +1,7 @@
-"""The judge itself: it must see every kind of wrong output, because everything else stands on it."""
+"""Tests of the judge: it must notice every kind of wrong output.
+
+All other checks depend on it.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Texts, tokenizer, tasks, downloads: and what is said of a file that is no text."""
+"""Tests of texts, tokenizer, tasks, downloads, and binary files."""
 
 import hashlib
 import threading
@@ -76,8 +76,10 @@ def test_python_prose_reads_as_english():
     assert not any(
         "\n" in paragraph or ">>>" in paragraph[:3] or "`" in paragraph for paragraph in paragraphs
     )
-    assert text.count(" the ") / len(text.split()) > 0.03  # as English has it
-    assert "Return a copy" in text and "Compute the" in text  # Python's library, and NumPy
+    assert text.count(" the ") / len(text.split()) > 0.03  # as often as in English
+    assert (
+        "Return a copy" in text and "Compute the" in text
+    )  # from Python's library, and from NumPy
 
 
 @pytest.mark.parametrize(
@@ -113,7 +115,10 @@ def test_what_is_prose(text, kept):
 
 
 def test_docstrings():
-    source = b'"""Module."""\ndef f():\n    """F\n    more."""\nclass C:\n    async def g(self):\n        "G"\nx = "no"\n'
+    source = (
+        b'"""Module."""\ndef f():\n    """F\n    more."""\n'
+        b'class C:\n    async def g(self):\n        "G"\nx = "no"\n'
+    )
     assert list(filter(None, prose.docstrings(source))) == ["Module.", "F\nmore.", "G"]
     assert list(prose.docstrings(b"def (")) == list(prose.docstrings(b"\0")) == []
 
@@ -178,8 +183,9 @@ def test_a_task_needs_a_block_that_holds_an_example():
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    """A server whose answers are server.answers, one after the other: bytes, or None for an error
-    500.
+    """A server with the answers server.answers, one after the other.
+
+    An answer is bytes, or None for an error 500.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -213,7 +219,7 @@ def test_download_tries_again_and_keeps(server):
     server.answers = [None, server.content]
     path = sources.get("shakespeare", pause=0.0)
     assert path.read_bytes() == server.content
-    assert sources.get("shakespeare") == path  # no third answer is there: it came from the cache
+    assert sources.get("shakespeare") == path  # there is no third answer: it came from the cache
     assert sources.read_source("shakespeare") == server.content.decode()
 
 
@@ -241,8 +247,9 @@ def test_no_network_says_where_to_put_the_file(server):
 
 
 def test_the_fingerprint_is_of_every_character():
-    """Of the training part and of the validation part, which a text that grew by a word changes
-    alone.
+    """The fingerprint covers the training split and the validation split.
+
+    If the text becomes a word longer, only the validation split changes.
     """
     text = "a rose is a rose. " * 30
     prints = {

@@ -1,5 +1,6 @@
-"""Files that are damaged: each is one error that names the file, and none hangs or loads in
-silence.
+"""Tests of damaged files: each gives one error that names the file.
+
+None hangs or loads in silence.
 """
 
 import errno
@@ -67,7 +68,10 @@ def forget_digests(directory):
     "value", [10**9, 10**12, 10**30, 10**4000, 9_999, -1, 0, True, 6.0, "6", None, [6], {}]
 )
 def test_sizes_that_the_weights_do_not_have(undigested, name, value):
-    """A billion layers once filled the memory with their names before the weights were looked at."""
+    """Sizes that the weights do not have are refused at once.
+
+    A billion layers once filled the memory with their names before the weights were looked at.
+    """
     change_json(undigested / "config.json", lambda content: content.update({name: value}))
     before = time.monotonic()
     with pytest.raises(ValueError, match=r"config\.json|model\.safetensors"):
@@ -76,7 +80,10 @@ def test_sizes_that_the_weights_do_not_have(undigested, name, value):
 
 
 def test_layers_are_counted_before_they_are_named(undigested, monkeypatch):
-    """The tensors bound their number; without weights (minigpt config) a constant does."""
+    """Layers are counted before their names are made.
+
+    The number of tensors limits them; without weights (minigpt config) a constant does.
+    """
     change_json(undigested / "config.json", lambda content: content.update(n_layer=9_999))
     monkeypatch.setattr(pretrained, "parameter_shapes", None)
     with pytest.raises(ValueError, match=r"has 28 tensors, but config\.json says n_layer = 9999"):
@@ -149,7 +156,10 @@ def test_json_that_is_none(checkpoint, name, content, message):
 
 @pytest.mark.parametrize("name", ["config.json", "training.json", "char_tokenizer.json"])
 def test_a_text_file_that_is_too_long(checkpoint, name, monkeypatch):
-    """The size is asked for first: a file of a terabyte is not read to see that it is wrong."""
+    """A text file that is too long is refused by its size.
+
+    A file of a terabyte is not read.
+    """
     forget_digests(checkpoint)
     with (checkpoint / name).open("wb") as stream:
         stream.truncate(files.LONGEST_TEXT + 1)  # a sparse file
@@ -221,7 +231,10 @@ def test_what_is_written_is_what_the_safetensors_package_reads(tmp_path):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
 def test_loading_takes_at_most_twice_the_memory(tmp_path, dtype):
-    """Twice the model in float32, for a moment; the digests are made piece by piece."""
+    """Loading needs at most twice the model's size in float32.
+
+    The digests are computed in blocks.
+    """
     GPT(GPTConfig(vocab_size=2000, block_size=64, n_layer=4, n_head=4, n_embd=128)).save_pretrained(
         tmp_path
     )
@@ -260,7 +273,10 @@ def flip(path):
 @pytest.mark.parametrize("damage", [halve, flip])
 @pytest.mark.parametrize("name", ["model.safetensors", "optimizer.safetensors"])
 def test_bytes_that_have_changed(checkpoint, damage, name):
-    """Zeros in the weights are weights; only the digest sees them."""
+    """Changed bytes in the weights are noticed by the digest.
+
+    Zeros are valid weights, so nothing else notices them.
+    """
     damage(checkpoint / name)
     for load in (load_checkpoint, load_pretrained, GPT.from_pretrained, open_model):
         with pytest.raises(
@@ -276,7 +292,7 @@ def test_every_file_has_a_digest(checkpoint):
     }
     for name in names - {"sha256.json"}:
         content = (checkpoint / name).read_bytes()
-        (checkpoint / name).write_bytes(content + b" ")  # JSON and merges stay what they were
+        (checkpoint / name).write_bytes(content + b" ")  # as JSON and merges they are the same
         with pytest.raises(ValueError, match=rf"{name}: "):
             load_checkpoint(checkpoint)
         (checkpoint / name).write_bytes(content)
@@ -309,7 +325,10 @@ def test_a_list_of_digests_that_is_none(model, content):
 
 @pytest.mark.parametrize("first", ["model", "tokenizer"])
 def test_a_model_and_its_tokenizer_in_either_order(tmp_path, first):
-    """Whoever writes last leaves a list with the files of both."""
+    """A model and its tokenizer can be saved in either order.
+
+    The later one writes a list with the files of both.
+    """
     model, tokenizer = GPT(GPTConfig(3, 4, 1, 1, 4)), CharTokenizer("abc")
     if first == "tokenizer":
         tokenizer.save(tmp_path)
@@ -318,10 +337,10 @@ def test_a_model_and_its_tokenizer_in_either_order(tmp_path, first):
         model.save_pretrained(tmp_path)
         tokenizer.save(tmp_path)
     open_model(tmp_path)
-    GPT(GPTConfig(3, 4, 2, 1, 4)).save_pretrained(tmp_path)  # another model in its place
+    GPT(GPTConfig(3, 4, 2, 1, 4)).save_pretrained(tmp_path)  # another model replaces it
     assert open_model(tmp_path)[1].config.n_layer == 2
     flip(tmp_path / "model.safetensors")
-    tokenizer.save(tmp_path)  # must not make the damaged weights right
+    tokenizer.save(tmp_path)  # must not make the damaged weights valid
     with pytest.raises(ValueError, match=r"model\.safetensors: its bytes have changed"):
         open_model(tmp_path)
 
@@ -427,7 +446,9 @@ def with_number(number):
     ids=range(8),
 )
 def test_what_the_moments_must_be(checkpoint, change, message):
-    """The kernels read four bytes for each number: float16 moments once made them write beyond the
+    """Moments must be float32.
+
+    The kernels read four bytes for each number: float16 moments once made them write beyond the
     array.
     """
     with_moments(checkpoint, change)
@@ -440,7 +461,10 @@ def test_what_the_moments_must_be(checkpoint, change, message):
 
 @pytest.mark.parametrize("lost", [0, 1, 2, slice(0, 2), slice(1, 3), slice(0, 3)], ids=str)
 def test_merges_that_are_lost(tmp_path, lost):
-    """The tokens of lost merges were once taken for special ones, which no text turns into."""
+    """Lost merges are noticed.
+
+    Their tokens were once taken for special ones, which no text contains.
+    """
     BPETokenizer([(b"a", b"b"), (b"x", b"y"), (b"ab", b"c")]).save(tmp_path)
     first, *lines = (tmp_path / "merges.txt").read_text(encoding="utf-8").splitlines()
     del lines[lost]
@@ -526,7 +550,10 @@ def test_a_log_with_a_line_that_is_none(tmp_path, line):
     "name", ["config.json", "model.safetensors", "char_tokenizer.json", "sha256.json"]
 )
 def test_a_full_disk_names_the_file(tmp_path, monkeypatch, failing, name):
-    """The system's own error has no name in it."""
+    """A full disk gives an error with the file's name.
+
+    The system's error has no name in it.
+    """
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     current = []
     real_open, real_fsync, real_replace = files.Path.open, os.fsync, files.Path.replace
@@ -567,8 +594,9 @@ def test_files_have_the_permissions_of_a_plain_open(tiny_run):
 
 @pytest.mark.skipif(os.name == "nt", reason="permissions and directories are POSIX's")
 def test_everything_reaches_the_disk(tiny_run, monkeypatch):
-    """Every file is flushed before its directory gets its name; then the directories that hold the
-    names.
+    """Every file is flushed before its directory is renamed.
+
+    The parent directories are flushed after that.
     """
     events = []
     real_fsync, real_rename = os.fsync, files.Path.rename

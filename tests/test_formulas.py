@@ -1,5 +1,6 @@
-"""Every formula holds in every implementation; every refuted one is refuted by the number that is
-printed.
+"""Tests of formulas: every one holds in every implementation.
+
+Every refuted one is refuted by the printed number.
 """
 
 import numpy as np
@@ -43,14 +44,17 @@ def test_every_function_of_the_contract_has_a_formula():
         assert formula_of(name).functions[0] == name
 
 
-def test_every_gradient_is_proved_by_central_differences():
+def test_every_gradient_is_tested_by_central_differences():
     for one in FORMULAS.values():
         if ".backward" in one.id and one.id not in ("attention.backward_sum", "flash.backward_D"):
             assert "central differences" in one.others, one.id
 
 
 def test_a_wrong_implementation_is_seen():
-    """Each function of the contract made wrong by a factor: some formula fails, and says whose."""
+    """A function that is wrong by a factor makes a formula fail.
+
+    The failure names the function.
+    """
     for name in layers.__all__:
         wrong = {other: getattr(layers, other) for other in layers.__all__}
         wrong[name] = _scaled(wrong[name])
@@ -67,7 +71,7 @@ def _scaled(function):
         if function.__name__.endswith("_forward"):
             return result[0] * 1.001, result[1]
         if isinstance(result, tuple):
-            return tuple(None if part is None else part * 1.001 for part in result)
+            return tuple(None if one is None else one * 1.001 for one in result)
         return result * 1.001
 
     return wrong

@@ -1,5 +1,6 @@
-"""A disk that fills up in the middle of a run: an error that names the file, a whole checkpoint,
-and a run that can go on.
+"""Tests of a disk that fills up during a run.
+
+There is an error that names the file and a whole checkpoint, and the run can be resumed.
 """
 
 import subprocess
@@ -19,9 +20,9 @@ from minigpt.training.settings import TrainSettings
 
 @pytest.fixture
 def small_disk(tmp_path: Path):
-    """A folder on a disk of its own; small_disk(kilobytes) sets its size.
+    """A folder on a separate small disk; small_disk(kilobytes) sets its size.
 
-    Needs a system that mounts one for us.
+    It needs a system that can mount one.
     """
     folder = tmp_path / "disk"
     folder.mkdir()
@@ -65,7 +66,10 @@ def test_a_disk_that_fills_up(tmp_path, small_disk, tiny_run, kilobytes):
 
 
 def expect_the_same_in_the_end(run: Run, whole: Run, make_room) -> None:
-    """What is there is whole and right; with room, the run ends as the one that always had room."""
+    """Check that the resumed run ends like an undisturbed one.
+
+    The files must be whole.
+    """
     left = checkpoints(run.out)
     if left:
         load_checkpoint(run.out)

@@ -1,7 +1,10 @@
-"""Files that are damaged at random: every load ends soon, in little memory, and names the file.
+"""Tests of randomly damaged files: every load ends soon.
+
+An error names the file.
+It needs little memory.
 
 A directory with digests never loads if a byte of it has changed. One without digests may load, but
-what it gives is then well-formed.
+then the result is well-formed.
 """
 
 import json
@@ -85,7 +88,10 @@ def drop_lines(content: bytes, rng: random.Random) -> bytes:
 
 
 def change_json(content: bytes, rng: random.Random) -> bytes:
-    """Replace or drop a value, or give a key twice. The header of a tensor file is JSON too."""
+    """Replace or drop a value, or repeat a key.
+
+    The header of a tensor file is JSON too.
+    """
     begin = 8 if content[:1] != b"{" else 0
     end = 8 + int.from_bytes(content[:8], "little") if begin else len(content)
     try:
@@ -111,16 +117,8 @@ def change_json(content: bytes, rng: random.Random) -> bytes:
     return (len(header).to_bytes(8, "little") if begin else b"") + header + content[end:]
 
 
-DAMAGE = [
-    change_bytes,
-    cut_off,
-    insert,
-    zero_half,
-    double_line,
-    drop_lines,
-    change_json,
-    change_json,
-]
+DAMAGE = [change_bytes, cut_off, insert, zero_half, double_line, drop_lines]
+DAMAGE += [change_json, change_json]
 
 
 # ---- the subjects
@@ -169,7 +167,10 @@ def subjects(tmp_path_factory) -> list[Subject]:
 
 @contextmanager
 def time_limit():
-    """Raise TimeoutError in a load that does not end, where the system has the signal."""
+    """Raise TimeoutError in a load that does not end.
+
+    It works only on systems that have the signal.
+    """
 
     def stop(number, frame):
         raise AssertionError(f"the load took more than {SECONDS} seconds")
@@ -187,7 +188,10 @@ def time_limit():
 
 
 def peak_memory() -> int:
-    """The most memory that this process had, in bytes; 0 where the system does not tell."""
+    """Return the most memory that this process had, in bytes.
+
+    It is 0 if the system does not tell.
+    """
     try:
         import resource
     except ImportError:
@@ -197,7 +201,7 @@ def peak_memory() -> int:
 
 
 def expect_well_formed(loaded: object) -> None:
-    """What came out of damaged files can be used."""
+    """Check that what was loaded from damaged files can be used."""
     if isinstance(loaded, Checkpoint):
         shapes = parameter_shapes(loaded.config)
         for arrays in (loaded.params, *loaded.optimizer):
@@ -225,7 +229,10 @@ def same_json(a: bytes, b: bytes) -> bool:
 
 
 def damage_and_load(subject: Subject, rng: random.Random) -> bool:
-    """Damage one file, load, and mend it. Returns whether the load was refused."""
+    """Damage one file, load, and repair it.
+
+    Returns whether the load was refused.
+    """
     path = rng.choice(sorted(path for path in subject.directory.iterdir()))
     content = path.read_bytes()
     how = rng.choice(DAMAGE)
@@ -237,7 +244,9 @@ def damage_and_load(subject: Subject, rng: random.Random) -> bool:
         with time_limit():
             loaded = subject.load(subject.directory)
     except REFUSALS as error:
-        named = path.name in str(error) or "its tokenizer has" in str(error)  # two files do not fit
+        named = path.name in str(error) or "its tokenizer has" in str(
+            error
+        )  # two files do not fit together
         assert named, f"{what}: the error does not name the file: {error!r}"
         assert len(str(error).splitlines()) == 1, f"{what}: {error}"
         return True
@@ -255,9 +264,9 @@ def fuzz(subjects: list[Subject], n: int, seed: int) -> None:
     before = peak_memory()
     refused = sum(damage_and_load(rng.choice(subjects), rng) for _ in range(n))
     assert peak_memory() - before < GIGABYTE
-    assert refused > 0.6 * n  # the damage is damage
+    assert refused > 0.6 * n  # most damage is noticed
     for subject in subjects:
-        expect_well_formed(subject.load(subject.directory))  # all files are mended
+        expect_well_formed(subject.load(subject.directory))  # all files are repaired
 
 
 def test_three_hundred_damaged_files(subjects):

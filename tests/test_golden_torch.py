@@ -1,4 +1,4 @@
-"""Where PyTorch is installed, the golden numbers are made again and compared with the files."""
+"""Tests that PyTorch, if installed, gives the golden numbers of the files."""
 
 import numpy as np
 import pytest
@@ -22,8 +22,9 @@ def test_the_files_are_what_the_script_makes():
 
 
 def test_the_benchmarks_peer_is_the_same_model():
-    """TorchGPT, which the benchmarks time and train against, has minigpt's loss, gradients and step
-    from the same weights.
+    """TorchGPT has minigpt's loss, gradients and step from the same weights.
+
+    The benchmarks time and train against it.
     """
     from minigpt.bench.torch_gpt import TorchGPT
     from minigpt.optim import learning_rate

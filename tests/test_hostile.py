@@ -1,5 +1,6 @@
-"""A wrong learner's file never passes `minigpt check --ops FILE`, whatever it does; a right one
-passes, whatever it prints.
+"""Tests that a wrong learner's file never passes the check.
+
+It fails whatever it does; a right file passes whatever it prints.
 """
 
 import sys
@@ -12,7 +13,7 @@ pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="the files use fork, signals and /proc"
 )
 
-QUICK = {  # the others are slow: minutes altogether
+QUICK = {  # the others are slow: minutes in total
     "os._exit(0), in the forward",
     "sys.exit(0), at import",
     "SIGTERM to the command, then a loop, in the forward",

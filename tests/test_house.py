@@ -1,14 +1,15 @@
-"""The house: which module may import which. Rooms stand in one order, and nothing imports upwards.
+"""Tests which module may import which: nothing imports upwards.
 
-Every import counts, inside functions too, but not those of annotations (TYPE_CHECKING).
+The folders have one order. Every import counts, inside functions too, but not those for annotations
+(TYPE_CHECKING).
 """
 
 import ast
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-FLAT = 12  # at most so many files stand in minigpt/ itself
-# From the ground floor up: a room imports from its own floor and from those below it.
+FLAT = 12  # the most files directly in minigpt/
+# From the ground floor up: a folder imports from its floor and from those below.
 FLOORS = (
     ("contract", "expect", "files"),
     ("layers", "by_hand"),
@@ -27,7 +28,7 @@ FLOORS = (
 
 
 def modules() -> dict[str, Path]:
-    """Every module of minigpt and kernels by its name."""
+    """Return every module of minigpt and kernels by its name."""
     found = {}
     for path in [*ROOT.glob("minigpt/**/*.py"), *ROOT.glob("kernels/**/*.py")]:
         parts = path.relative_to(ROOT).with_suffix("").parts
@@ -36,7 +37,7 @@ def modules() -> dict[str, Path]:
 
 
 def imports(path: Path, known: dict[str, Path]) -> set[str]:
-    """Which of our modules a file imports."""
+    """Return which of our modules a file imports."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     unseen = [
         n
@@ -74,7 +75,7 @@ def floor(name: str) -> int:
 
 
 def circle(name: str, path: tuple[str, ...] = (), done: set | None = None) -> tuple[str, ...]:
-    """The first circle of imports found on from a module; empty if there is none."""
+    """Return the first circle of imports from a module, or []."""
     if name in path:
         return (*path[path.index(name) :], name)
     if name in done:
@@ -98,7 +99,10 @@ def test_nothing_imports_upwards():
 
 
 def test_rooms_on_one_floor_make_no_circle():
-    """training knows no plots, and plots no training ... or one of the two knows the other alone."""
+    """Two folders on one floor never import each other.
+
+    For example, training may import plots only if plots does not import training.
+    """
     arrows = {(room(a), room(b)) for a in GRAPH for b in GRAPH[a] if room(a) != room(b)}
     assert [(a, b) for a, b in arrows if (b, a) in arrows] == []
 
@@ -109,7 +113,10 @@ def test_few_files_are_flat():
 
 
 def test_a_circle_and_an_arrow_up_are_seen(tmp_path):
-    """The tests above can fail: on a file that imports inside a function, and on annotations."""
+    """The tests above can fail.
+
+    They notice an import inside a function, and skip annotations.
+    """
     file = tmp_path / "x.py"
     file.write_text(
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from minigpt.model import GPT\n"

@@ -1,4 +1,7 @@
-"""What an installation holds, and what it does if something is missing or not writable."""
+"""Tests of installations: their files, and what happens if something is missing.
+
+Some folders are not writable.
+"""
 
 import errno
 import io
@@ -19,7 +22,7 @@ SHORT = (SHORT + " --batch-size 4 --block-size 32").split()
 
 
 def minigpt(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    """Run a command in a folder; packages that lie in the folder come before ours."""
+    """Run a command in a folder whose packages come before ours."""
     path = os.pathsep.join([str(folder), str(ROOT)])
     command = [sys.executable, "-m", "minigpt", *arguments]
     env = os.environ | {"PYTHONPATH": path}
@@ -35,7 +38,7 @@ def setup_py(*arguments: str) -> None:
 
 
 def files_below(folder: Path) -> set[str]:
-    """The files that are no caches, by their paths from the folder."""
+    """Return the paths of the files in a folder, without caches."""
     paths = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
     return {path.as_posix() for path in paths if "__pycache__" not in path.parts}
 
@@ -72,10 +75,13 @@ def test_an_sdist_holds_every_file_of_the_repository(tmp_path):
 
 
 def fallback(monkeypatch, packages: Path, forget: tuple[str, ...]) -> str:
-    """default_ops() with packages of other people first on sys.path. Returns the warning."""
+    """Return the warning of default_ops().
+
+    Packages of other people are first on sys.path.
+    """
     loaded = {name for name in sys.modules if name.partition(".")[0] in forget}
     for name in {*loaded, *forget}:
-        monkeypatch.setitem(sys.modules, name, None)  # so that the end of the test puts it back
+        monkeypatch.setitem(sys.modules, name, None)  # so that the end of the test restores it
         del sys.modules[name]
     monkeypatch.syspath_prepend(packages)
     with pytest.warns(UserWarning, match="running with NumPy, which is slower") as warned:

@@ -1,9 +1,10 @@
-"""Every public kernel with every wrong argument: what the reference refuses is refused, and nothing
-is read or written wrongly.
+"""Tests of every public kernel with every wrong argument.
 
-The cases are made from a good call of each function: each array of it, and of its cache, in turn
-gets every wrong dtype, shape, kind and layout of the lists below. The reference is the oracle: an
-argument that it takes must give its numbers, or a TypeError.
+It refuses what the reference refuses, and reads or writes no wrong memory.
+
+The cases are made from a right call of each function. Each array of it, and of its cache, in turn
+gets every wrong dtype, shape, kind and layout of the lists below. The reference decides: if it
+takes an argument, the kernel must give its numbers, or raise TypeError.
 """
 
 import itertools
@@ -53,18 +54,8 @@ GOOD = {
 NOT_PAIRS = {"add", "sinusoidal_positions", "adamw_step", "grad_norm"}
 
 
-DTYPES = [
-    "float16",
-    "float64",
-    "int32",
-    "int8",
-    "uint64",
-    "bool",
-    "complex64",
-    "object",
-    ">f4",
-    "U3",
-]
+DTYPES = ["float16", "float64", "int32", "int8", "uint64"]
+DTYPES += ["bool", "complex64", "object", ">f4", "U3"]
 CHANGES = {f"as {dtype}": lambda a, dtype=dtype: a.astype(dtype) for dtype in DTYPES} | {
     "one axis more": lambda a: a[None],
     "one axis fewer": lambda a: a[0],
@@ -81,7 +72,7 @@ CHANGES = {f"as {dtype}": lambda a, dtype=dtype: a.astype(dtype) for dtype in DT
     "None": lambda a: None,
     "a word": lambda a: "array",
     "a number": lambda a: 1.0,
-    **LAYOUTS,  # the same numbers: these must be taken
+    **LAYOUTS,  # the same numbers: these must be accepted
 }
 FORWARD_CASES = [
     (function, name)
@@ -92,7 +83,7 @@ FORWARD_CASES = [
 
 
 def outcome(module: object, function: str, arguments: dict) -> list[np.ndarray | None] | Exception:
-    """What a forward and its backward give, or the error of the first that refuses."""
+    """Return the results of forward and backward, or the first error."""
     drawn = {"rng": np.random.default_rng(3)} if function in ("dropout", "attention") else {}
     try:
         out, cache = getattr(module, f"{function}_forward")(**arguments, **drawn)
@@ -109,8 +100,9 @@ def outcome(module: object, function: str, arguments: dict) -> list[np.ndarray |
 
 @pytest.mark.parametrize("function, name", FORWARD_CASES)
 def test_forward(function, name):
-    """What the reference refuses is refused with the same error; what it takes gives its numbers,
-    or is not float32.
+    """A forward refuses what the reference refuses, with the same error.
+
+    What the reference takes gives its numbers, or is not float32.
     """
     for change in CHANGES:
         expect_as_the_reference(function, name, change)
@@ -131,7 +123,8 @@ def expect_as_the_reference(function: str, name: str, change: str) -> None:
     assert change not in LAYOUTS or not isinstance(got, Exception)
 
 
-# changes that leave a call right: ids of another type, a mask that is none, a table with more rows
+# changes that leave a call right: ids of another type, a mask that is not one, a table with more
+# rows
 HARMLESS = {
     *(("embedding", "ids", f"as {dtype}") for dtype in ("int32", "int8", "uint64")),
     *(("embedding", "weight", f"a {length} first axis") for length in ("longer", "shorter")),
@@ -165,8 +158,9 @@ BACKWARD_CASES = [
 
 @pytest.mark.parametrize("function, name", BACKWARD_CASES)
 def test_backward(function, name):
-    """An array of the cache, or dout, is another one than the forward left: refused, or of the
-    right numbers.
+    """A backward with a changed array is refused, or right.
+
+    The changed array is in the cache, or is dout.
     """
     for change in CHANGES:
         expect_refused_or_right(function, name, change)
@@ -212,9 +206,10 @@ def test_a_cache_of_another_function(function):
 
 
 def test_ids_that_were_overwritten_after_the_forward_pass():
-    """The cache holds the caller's ids.
+    """Ids that the caller overwrites after the forward are noticed.
 
-    With others in them, the backward pass would add outside its table.
+    The cache holds the caller's ids. With other numbers in them, the backward would add outside its
+    table.
     """
     mine = ids.copy()
     out, cache = kernels.embedding_forward(mine, GOOD["embedding"]["weight"])
@@ -253,8 +248,9 @@ STEP_CASES = list(itertools.product(("params", "grads", "m", "v"), "abc"))
 
 @pytest.mark.parametrize("of, name", STEP_CASES)
 def test_adamw_step(of, name):
-    """An array is another one: refused as the reference refuses it, or changed as the reference
-    changes it.
+    """A changed array of adamw_step is refused, or right.
+
+    It is refused as the reference refuses it, or changed as the reference changes it.
     """
     for change in CHANGES:
         expect_step_as_the_reference(of, name, change)
@@ -298,7 +294,7 @@ def test_adamw_step_on_arrays_that_share_memory():
 @pytest.mark.parametrize("of", ["x", "y"])
 @pytest.mark.parametrize("change", CHANGES)
 def test_add(change, of):
-    """The residual sum: refused as the reference refuses it, or the reference's numbers."""
+    """The residual sum refuses what the reference refuses, or is right."""
     arguments = {"x": normal(2, 5, 6), "y": normal(2, 5, 6)}
     arguments[of] = CHANGES[change](arguments[of])
     results = []

@@ -1,5 +1,6 @@
-"""The kernels' memory: what nobody holds is kept up to a limit in bytes, whatever the sizes that
-are asked for.
+"""Tests of the kernels' memory: the limit on free arrays.
+
+The limit is in bytes, whatever the sizes.
 """
 
 import numpy as np
@@ -16,7 +17,7 @@ MB = 1_000_000
 
 @pytest.fixture
 def shelf(monkeypatch):
-    """A shelf of its own for each test."""
+    """A separate shelf for each test."""
     fresh = memory._Shelf()
     memory._handed_back.clear()
     monkeypatch.setattr(memory, "_shelf", fresh)
@@ -24,7 +25,7 @@ def shelf(monkeypatch):
 
 
 def sizes_of(kind: str) -> list[int]:
-    """Numbers of floats that are asked for one after the other, each dropped before the next."""
+    """Return sizes of arrays; each is dropped before the next."""
     rng = np.random.default_rng(0)
     return {
         "growing": list(range(1000, 200_000, 500)),
@@ -47,7 +48,10 @@ def test_what_is_kept_is_bounded(shelf, kind):
 
 
 def test_many_held_at_once_are_all_kept_for_the_next_time(shelf):
-    """A training step: the second one asks for the same arrays, and finds every one."""
+    """All arrays that were used at once are kept.
+
+    The second training step asks for the same arrays, and finds each one.
+    """
     shapes = [(3, n) for n in range(1000, 1200)] * 2
     first = {memory.empty(shape).ctypes.data for shape in [*shapes]}
     held = [memory.empty(shape) for shape in shapes]
@@ -55,7 +59,7 @@ def test_many_held_at_once_are_all_kept_for_the_next_time(shelf):
     del held
     again = [memory.empty(shape) for shape in shapes]
     assert {array.ctypes.data for array in again} == places
-    assert first  # dropped one by one, they were few
+    assert first  # if dropped one by one, there were few
 
 
 def test_memory_comes_back_in_any_order(shelf):
@@ -71,9 +75,10 @@ def test_memory_comes_back_in_any_order(shelf):
 
 
 def test_a_text_that_grows_does_not_pile_up_memory(shelf):
-    """Each token makes every array a little longer.
+    """A text that becomes longer does not use ever more memory.
 
-    (With 64 arrays of each size kept, this took 13 times as much.)
+    Each token makes every array a little longer. (When 64 arrays of each size were kept, this took
+    13 times as much.)
     """
     model = GPT(
         GPTConfig(vocab_size=5000, block_size=64, n_layer=1, n_head=2, n_embd=8), ops="numba"

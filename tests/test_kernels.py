@@ -1,6 +1,4 @@
-"""The kernels: the one body of checks, the error rule on a grid of shapes, extremes, threads,
-tiles, memory, and the cache.
-"""
+"""Tests of the kernels: checks, exactness, threads, tiles, and the cache."""
 
 import os
 import shutil
@@ -51,8 +49,9 @@ def arguments_64(arguments: tuple) -> tuple:
 
 
 def expect_exact(function: str, arguments: tuple, seed: int = 0) -> None:
-    """Forward and backward obey max|kernel - float64| <= 2 max|NumPy float32 - float64| + tiny, for
-    each result.
+    """Check the error rule for each result.
+
+    max|kernel - float64| <= 2 max|NumPy float32 - float64| + tiny, forward and backward.
     """
     dout = None
     results = []
@@ -136,11 +135,11 @@ def test_attention(Tq, Tk, hs, causal, window):
 
 @pytest.mark.parametrize("T, hs", [(1, 8), (33, 40), (129, 64)])
 def test_attention_to_one_key(T, hs):
-    """A weight of 1 whatever the scores: out is v, dv is dout, and dq and dk are what rounding
-    leaves of 0.
+    """With one key, out is v and dv is dout.
 
-    (dP and D are sums of the same products in another order. Hence no error rule here: NumPy's
-    error is 0.)
+    The weight is 1.
+    dq and dk are what rounding leaves of 0. (dP and D are sums of the same products in another
+    order. So there is no error rule here: NumPy's error is 0.)
     """
     q, k, v, dout = (normal(2, 3, T, hs, seed=i) for i in range(4))
     out, cache = kernels.attention_forward(q, k, v, True, 1)
@@ -169,8 +168,9 @@ def test_cross_entropy_and_softmax(V):
 
 @pytest.mark.parametrize("C", [2, 5, 64, 768, 1000])
 def test_layer_norm(C):
-    """From 2 channels on: the gradient of one channel is 0, and what an FMA leaves of 0 is
-    multiplied by rstd = 316.
+    """Layer norm is exact from 2 channels on.
+
+    The gradient of one channel is 0, and what an FMA leaves of 0 is multiplied by rstd = 316.
     """
     expect_exact("layer_norm", (5 + normal(3, 7, C), normal(C), normal(C)))
     expect_exact("layer_norm", (normal(1, C), normal(C)))
@@ -250,7 +250,7 @@ def test_logits_of_ten_thousand_and_minus_infinity():
 
 
 def test_nan_comes_out_as_nan():
-    """A broken number is seen, not hidden."""
+    """NaN in the input gives NaN in the output."""
     x = normal(9, 40)
     x[3, 5] = np.nan
     assert np.isnan(kernels.linear_forward(x, normal(40, 33))[0][3]).all()
@@ -275,10 +275,10 @@ def test_other_layouts_give_the_same_numbers():
     want, _ = kernels.linear_forward(x, weight, bias)
     read_only = weight.copy()
     read_only.flags.writeable = False
-    wide = np.zeros((20, 96), np.float32)
-    wide[:, ::2] = x
+    spread = np.zeros((20, 96), np.float32)
+    spread[:, ::2] = x
     for other_x, other_weight in (
-        (wide[:, ::2], weight),
+        (spread[:, ::2], weight),
         (x, read_only),
         (np.asfortranarray(x), np.asfortranarray(weight)),
     ):
@@ -301,7 +301,7 @@ def test_float64_is_refused_by_name(function, arguments):
 
 def test_what_was_handed_out_is_never_written_again():
     x, weight = normal(64, 64), normal(64, 64)
-    # views of arrays whose names are gone
+    # views of arrays that have no other name
     kept = [kernels.linear_forward(x + i, weight)[0][3:5].T for i in range(50)]
     copies = [array.copy() for array in kept]
     for i in range(100):
@@ -321,7 +321,7 @@ def test_memory_is_used_again_when_nobody_holds_it():
 
 
 def test_two_threads_of_python():
-    """Each has scratch memory of its own."""
+    """Each of two Python threads has its scratch memory."""
     q = [normal(2, 2, 60, 16, seed=i) for i in range(4)]
     want = [kernels.attention_forward(a, a, a)[0] for a in q]
     with ThreadPoolExecutor(4) as pool:
@@ -343,8 +343,9 @@ print(numba.threading_layer(), results == [64.0 * (i + 1) for i in range(400)])
 
 @pytest.mark.parametrize("layer", ["workqueue", "omp"])
 def test_two_threads_of_python_in_each_threading_layer(layer):
-    """In workqueue, two calls at once ended the process with SIGABRT; there they wait for each
-    other.
+    """Two Python threads are right in every threading layer.
+
+    In workqueue, two calls at once ended the process with SIGABRT; now they wait for each other.
     """
     pytest.importorskip(f"numba.np.ufunc.{'workqueue' if layer == 'workqueue' else 'omppool'}")
     assert python(IN_THREADS, NUMBA_THREADING_LAYER=layer).strip() == f"{layer} True"
@@ -368,12 +369,14 @@ def test_adamw_does_not_write_where_it_must_not():
 
 
 def test_gradients_that_lie_the_other_way_round():
-    params, turned = {"w": normal(4, 7)}, normal(7, 4, seed=1).T
+    params, transposed = {"w": normal(4, 7)}, normal(7, 4, seed=1).T
     others = {"w": params["w"].copy()}
-    for theta, g in ((params, turned), (others, np.ascontiguousarray(turned))):
+    for theta, g in ((params, transposed), (others, np.ascontiguousarray(transposed))):
         kernels.adamw_step(theta, {"w": g}, adamw_init(theta), 1, 0.1)
     np.testing.assert_array_equal(params["w"], others["w"])
-    assert kernels.grad_norm({"w": turned}) == pytest.approx(np.linalg.norm(turned.astype(float)))
+    assert kernels.grad_norm({"w": transposed}) == pytest.approx(
+        np.linalg.norm(transposed.astype(float))
+    )
 
 
 def one_step(threads: int) -> list[np.ndarray]:
@@ -410,7 +413,8 @@ def test_one_thread_and_two_agree():
 MANY_THREADS = """
 import numpy as np, kernels
 rng = np.random.default_rng(0)
-x, weight, dout = (rng.standard_normal(shape, np.float32) for shape in ((1500, 12), (12, 20), (1500, 20)))
+shapes = ((1500, 12), (12, 20), (1500, 20))
+x, weight, dout = (rng.standard_normal(shape, np.float32) for shape in shapes)
 _, cache = kernels.linear_forward(x, weight, np.zeros(20, np.float32))
 want = dout.sum(axis=0, dtype=float)
 print(max(np.abs(kernels.linear_backward(dout, cache)[2] - want).max() for _ in range(200)) < 1e-3)
@@ -418,8 +422,9 @@ print(max(np.abs(kernels.linear_backward(dout, cache)[2] - want).max() for _ in 
 
 
 def test_more_threads_than_pieces_of_work():
-    """Some threads have nothing to do, and must not do it: the bias's gradient is added up by one
-    alone.
+    """Threads without work do nothing.
+
+    The bias's gradient is added up by a single thread.
     """
     assert python(MANY_THREADS, NUMBA_NUM_THREADS="3").strip() == "True"
 
@@ -440,13 +445,13 @@ def test_a_model_is_the_same_on_both():
         np.testing.assert_allclose(got, want, rtol=2e-4, atol=2e-6, err_msg=name)
 
 
-# ---- in a process of its own: other tiles, no compiler, no cache, another package of the same name
+# ---- in a separate process: other tiles, no compiler, no cache, another `kernels`
 
 
 def python(script: str, **environment: str) -> str:
-    """Run a script in a fresh process; its output.
+    """Run a script in a new process; return its output.
 
-    What it prints on stderr is part of a failure.
+    Its stderr is shown if it fails.
     """
     environment = os.environ | {"PYTHONPATH": str(ROOT)} | environment
     done = subprocess.run(
@@ -460,18 +465,21 @@ ALL_CHECKS = """
 import kernels
 from minigpt import checks
 subject = checks.everything(checks.in_float32(kernels))
-large = (".long", ".offsets", ".dropout_modes", ".integers")  # minutes in plain Python; compiled they are all asked
-asked = [check for check in checks.ALL_CHECKS if checks.asked_of_float32(check) and not check.name.endswith(large)]
+# these take minutes in plain Python; the compiled kernels are asked all checks
+large = (".long", ".offsets", ".dropout_modes", ".integers")
+asked = [check for check in checks.ALL_CHECKS if checks.asked_of_float32(check)]
+asked = [check for check in asked if not check.name.endswith(large)]
 reports = [checks.perform_float32(check, subject) for check in asked]
-print([report.check.name for report in reports if not report.passed], len(reports), kernels.tile.LANES)
+failed = [report.check.name for report in reports if not report.passed]
+print(failed, len(reports), kernels.tile.LANES)
 """
 
 
 @pytest.mark.parametrize("tile, lanes", [("avx512", 16), ("avx2", 8), ("neon", 4)])
 def test_every_tile_without_the_compiler(tile, lanes):
-    """NUMBA_DISABLE_JIT=1: the kernels in plain Python, as one steps through them.
+    """Every tile passes the checks as plain Python (NUMBA_DISABLE_JIT=1).
 
-    All checks but the largest, for each tile.
+    The largest checks are left out.
     """
     large = (".long", ".offsets", ".dropout_modes", ".integers")
     asked = [check for check in KERNEL_CHECKS if not check.name.endswith(large)]
@@ -489,7 +497,7 @@ print([variant.name for variant in wrong if variants.kill(variant).passed], len(
 
 
 def test_every_wrong_kernel_is_killed():
-    """By the check that it names, in plain Python."""
+    """Every wrong kernel fails the check that it names, in plain Python."""
     alive, count = python(ALL_WRONG_KERNELS, NUMBA_DISABLE_JIT="1").rsplit(" ", 1)
     assert alive == "[]" and int(count) >= 38
 
@@ -508,7 +516,8 @@ def both(a, a_transposed, b, start, c, d):
     tile_rows(a, 0, 9, b, 0, COLUMNS, start, 0, 0, c, 0, COLUMNS, 9)
     tile_columns(a_transposed, 0, ROWS, b, 0, COLUMNS, start, 0, 0, d, 0, COLUMNS, 9)
 rng = np.random.default_rng(0)
-a, b, start = (rng.standard_normal(shape, np.float32) for shape in ((ROWS, 9), (9, COLUMNS), COLUMNS))
+shapes = ((ROWS, 9), (9, COLUMNS), COLUMNS)
+a, b, start = (rng.standard_normal(shape, np.float32) for shape in shapes)
 c, d = np.zeros((2, ROWS * COLUMNS), np.float32)
 both(a.reshape(-1), a.T.copy().reshape(-1), b.reshape(-1), start, c, d)
 want = (a.astype(float) @ b + start).reshape(-1)
@@ -534,7 +543,7 @@ def test_every_tile_compiled(environment, said):
 )
 @pytest.mark.parametrize("processor, lanes", [("haswell", 8), ("nehalem", 4)])
 def test_the_tile_follows_the_processor(processor, lanes):
-    """Told to compile for a lesser processor, Numba gets a lesser tile."""
+    """If Numba compiles for an older processor, the tile is smaller."""
     assert python(
         ONE_TILE, NUMBA_CPU_NAME=processor, NUMBA_CPU_FEATURES="", MINIGPT_TILE=""
     ).startswith(f"{lanes} ")
@@ -548,7 +557,10 @@ def test_a_tile_that_is_none():
 
 
 def test_without_a_place_for_the_cache(tmp_path):
-    """Compiled code that cannot be kept is compiled each time, and a warning says so."""
+    """If compiled code cannot be stored, it is compiled each time.
+
+    A warning says so.
+    """
     shutil.copytree(
         ROOT / "kernels",
         tmp_path / "kernels",
@@ -592,7 +604,8 @@ assert len(paths) == 2
 for path in paths:
     whole = path.read_bytes()
     n = len(whole)
-    flipped = [bytes([*whole[:i], whole[i] ^ 1, *whole[i + 1 :]]) for i in (0, 31, 32, n // 2, n - 1)]
+    places = (0, 31, 32, n // 2, n - 1)
+    flipped = [bytes([*whole[:i], whole[i] ^ 1, *whole[i + 1 :]]) for i in places]
     cut = [whole[:i] for i in (0, 1, 31, 32, 33, n // 2, n - 1)]
     other = [whole + b"x", bytes(n), bytes(range(256)) * 40, whole[: n // 2] + bytes(n - n // 2)]
     for content in flipped + cut + other:
@@ -606,7 +619,10 @@ print("all replaced")
 
 
 def test_a_damaged_cache_is_replaced(tmp_path):
-    """Each damaged file of the cache once ended every start until it was deleted by hand."""
+    """A damaged file of the cache is replaced.
+
+    Each once broke every start until it was deleted by hand.
+    """
     (tmp_path / "small.py").write_text(SMALL_KERNEL)
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", DAMAGED_CACHE, str(tmp_path), str(tmp_path / "cache")]

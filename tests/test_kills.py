@@ -1,11 +1,10 @@
-"""Runs that are killed at any moment, again and again: each resumes to the very bits of the run
-that was never killed.
+"""Tests of runs that are killed: they resume with bit-identical results.
 
 An uninterrupted run leaves a digest of its parameters and moments at every step. Another process
-trains the same run, with a checkpoint at every step, and is killed (SIGKILL); its newest checkpoint
-must have the digest of its step, and its log the lines up to there. Then it goes on from that
-checkpoint, and is killed again, until it reaches the end. So each kill is looked at by itself, and
-each resumed stretch by the next one.
+trains the same run with a checkpoint at every step, and is killed (SIGKILL). Its newest checkpoint
+must have the digest of its step, and its log the lines up to there. It is resumed from that
+checkpoint and killed again, until it reaches the end. So each kill is tested, and each resumed run
+is tested by the next kill.
 """
 
 import hashlib
@@ -40,7 +39,7 @@ def make(out: Path, ops: str, optimizer: str) -> Run:
 
 
 def go_on(out: Path, ops: str, optimizer: str) -> None:
-    """What the process that is killed does."""
+    """Train in the process that is killed."""
     train(resume_run(out) if checkpoints(out) else make(out, ops, optimizer), show=False)
 
 
@@ -53,7 +52,7 @@ def digest(params: dict, moments: tuple) -> str:
 
 
 def uninterrupted(out: Path, ops: str, optimizer: str) -> tuple[list[str], list[dict]]:
-    """The digest at each step, and the log, of the run that is not killed."""
+    """Return an uninterrupted run's digest at each step, and its log."""
     run = make(out, ops, optimizer)
     digests = [digest(run.model.params, run.optimizer)]
     while run.step < STEPS:
@@ -64,8 +63,9 @@ def uninterrupted(out: Path, ops: str, optimizer: str) -> tuple[list[str], list[
 
 
 def looks_until(process: multiprocessing.Process, out: Path, step: int, looks: int) -> None:
-    """Look at the run until it has a checkpoint of `step`, and `looks` times more: a moment that no
-    line of code chose.
+    """Look at the run until it has a checkpoint of `step`.
+
+    It then looks `looks` times more, so that the moment does not depend on a line of code.
     """
     while process.is_alive() and looks >= 0:
         there = checkpoints(out)
@@ -96,7 +96,7 @@ def kill_again_and_again(tmp_path: Path, ops: str, optimizer: str, kills: int, s
             )
             logged = [line for line in read_log(out / LOG) if line["step"] < saved.step]
             assert logged == [line for line in log if line["step"] < saved.step], f"kill {killed}"
-        if process.exitcode == 0:  # it came to the end before it was killed
+        if process.exitcode == 0:  # it reached the end before it was killed
             assert read_log(out / LOG) == log
             n += 1
             out = tmp_path / f"run-{n}"
@@ -110,7 +110,7 @@ def test_ten_kills(tmp_path, ops, optimizer):
 @pytest.mark.slow
 @pytest.mark.parametrize("ops, optimizer", KINDS)
 def test_a_thousand_kills(tmp_path, ops, optimizer):
-    """250 for each implementation and optimizer."""
+    """250 kills for each implementation and optimizer."""
     if ops == "numba":
         pytest.importorskip("numba")
     kill_again_and_again(tmp_path, ops, optimizer, 250, seed=2)

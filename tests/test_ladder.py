@@ -1,4 +1,4 @@
-"""Tests the ladder: every rung against float64, its counts, the tables and README.
+"""Tests of the ladder: rungs against float64, counts, tables, README.
 
 Run as a script with NUMBA_DISABLE_JIT=1, this file counts what each rung reads and writes. That is
 what test_without_compiler does.
@@ -26,7 +26,7 @@ def rung(name: str):
 
 
 def expect_exact(result: np.ndarray, numpy32: np.ndarray, exact: np.ndarray) -> None:
-    """Check the error rule: at most twice the error of NumPy in float32."""
+    """Check the error rule: at most twice NumPy's error in float32."""
     assert result.dtype == np.float32 and result.shape == exact.shape
     tiny = 8 * np.finfo(np.float32).eps * (np.abs(exact).max() + 1.0)
     error, allowed = np.abs(result - exact).max(), 2 * np.abs(numpy32 - exact).max() + tiny
@@ -100,9 +100,9 @@ def test_table(capsys, monkeypatch):
 
 
 def test_rungs_are_numbered_without_gaps():
-    for letter, rungs in (("m", MATMUL), ("a", ATTENTION), ("b", BACKWARD)):
+    for first, rungs in (("m", MATMUL), ("a", ATTENTION), ("b", BACKWARD)):
         numbers = [name.split("_")[0] for name, _ in rungs]
-        assert numbers == [f"{letter}{i}" for i in range(len(rungs))]
+        assert numbers == [f"{first}{i}" for i in range(len(rungs))]
 
 
 def test_every_rung_is_a_file_and_every_file_is_listed():
@@ -113,7 +113,10 @@ def test_every_rung_is_a_file_and_every_file_is_listed():
 
 
 def expect_rungs_in_order(text: str) -> None:
-    """Markdown tables hold one row per rung, with its file and what it adds, in order."""
+    """Check that Markdown tables have one row per rung.
+
+    A row has the rung's file and what it adds, in order.
+    """
     rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| [")]
     assert [(row[0], row[-1]) for row in rows] == [
         (f"[{name}]({name}.py)", adds) for name, adds in RUNGS
@@ -165,14 +168,14 @@ def test_without_compiler():
 
 
 class Counted(np.ndarray):
-    """An array that counts how many of its numbers are read and written."""
+    """An array that counts its reads and writes."""
 
     read = written = 0
 
     def __getitem__(self, key):
-        part = super().__getitem__(key)
-        Counted.read += not isinstance(part, np.ndarray)  # a view reads nothing yet
-        return part
+        found = super().__getitem__(key)
+        Counted.read += not isinstance(found, np.ndarray)  # a view reads nothing yet
+        return found
 
     def __setitem__(self, key, value):
         Counted.written += np.size(self.view(np.ndarray)[key])

@@ -1,5 +1,6 @@
-"""The notebooks: every one runs, says which formulas it shows, and together they show all that
-there is.
+"""Tests of the notebooks: each runs, and says which formulas it shows.
+
+Together they show all of them.
 """
 
 import ast
@@ -27,11 +28,17 @@ import build  # noqa: E402
 
 SCRIPTS = build.sources([])
 NAMES = [script.stem for script in SCRIPTS]
-LAYERS = {  # a file of layers/ -> its notebook
-    "embedding": "02", "positions": "02", "dropout": "02", "softmax": "03", "cross_entropy": "03", "linear": "04", "relu": "04",
-    "attention": "05", "multi_head_attention": "06", "layer_norm": "07", "gelu": "08", "mlp": "08",
-    "add": "09",
-}  # fmt: skip
+OF_NOTEBOOK = {
+    "02": "embedding positions dropout",
+    "03": "softmax cross_entropy",
+    "04": "linear relu",
+    "05": "attention",
+    "06": "multi_head_attention",
+    "07": "layer_norm",
+    "08": "gelu mlp",
+    "09": "add",
+}
+LAYERS = {file: number for number, files in OF_NOTEBOOK.items() for file in files.split()}
 
 
 def text_of(script: Path) -> str:
@@ -39,8 +46,9 @@ def text_of(script: Path) -> str:
 
 
 def shown(script: Path) -> tuple[set[str], set[str], set[str]]:
-    """What a notebook's code shows: ids of formulas, ids of refutations, names of functions given
-    to source().
+    """Return what a notebook's code shows.
+
+    These are ids of formulas, ids of refutations, and names of functions given to source().
     """
     found: dict[str, set[str]] = {"formula": set(), "refutation": set(), "source": set()}
     for kind, code, _ in build.cells(text_of(script)):
@@ -64,9 +72,9 @@ def test_there_are_nineteen():
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=NAMES)
 def test_the_committed_notebook_is_what_the_source_gives(script, tmp_path):
-    """Executed here in a kernel of its own, from top to bottom: every output but pictures and
-    measurements is as committed.
+    """A committed notebook has the outputs of its source.
 
+    It is executed here in a new kernel, from top to bottom. Pictures and measurements may differ.
     With another Python, NumPy or processor it must run, and its source must be the script's.
     """
     said = build.build(script, check=True)
@@ -79,8 +87,8 @@ def test_it_has_all_parts(script):
     markdown = "\n".join(cell for kind, cell, _ in build.cells(text) if kind == "markdown")
     assert re.search(rf"^# {script.stem[:2]} ", markdown, re.MULTILINE), "a title with its number"
     assert re.search(r"^\*[^*].*\?\*", markdown, re.MULTILINE), "a question, in italics, at the top"
-    for part in ("exercise", "In three lines", "Where it is", "redict"):
-        assert part.lower() in markdown.lower(), part
+    for words in ("exercise", "In three lines", "Where it is", "redict"):
+        assert words.lower() in markdown.lower(), words
     assert re.search(r"\b(check|answer)\(", text), "an exercise that checks itself"
 
 
@@ -165,7 +173,10 @@ def test_cells_of_a_script():
 
 
 def test_a_changed_output_is_seen():
-    """Text counts; a picture's bytes, a rounding error and a measurement do not."""
+    """A changed output is noticed.
+
+    Text counts; a picture's bytes, a rounding error and a measurement do not.
+    """
 
     def made(text: str, volatile: bool = False):
         one = build.notebook("# %%" + (' tags=["volatile"]' if volatile else "") + "\nprint(1)\n")
@@ -249,8 +260,9 @@ def test_source_shows_the_packages_own_code():
 
 
 def test_compared():
-    """A committed notebook: never built, of another source, built elsewhere, as committed, with
-    another output.
+    """The comparison of notebooks knows every case.
+
+    Never built, of another source, built elsewhere, as committed, with another output.
     """
 
     def made(code: str, text: str, **metadata: dict):

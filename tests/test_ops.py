@@ -1,6 +1,4 @@
-"""A learner's functions over the reference: which run, where they came from, and what is said of
-mistakes.
-"""
+"""Tests of a learner's functions over the reference, and of their mistakes."""
 
 import importlib.util
 import subprocess
@@ -39,7 +37,7 @@ def test_a_learners_softmax_runs_inside_attention_and_the_model(tmp_path):
     ids = np.array([[1, 2, 3]])
     calls = ops.softmax_forward.__globals__["calls"]
     loss, cache = GPT(config, ops=ops).loss(ids, ids)
-    assert len(calls) == 2  # once a layer
+    assert len(calls) == 2  # once per layer
     want, want_cache = GPT(config).loss(ids, ids)
     assert loss == want
     for name, gradient in GPT(config, ops=ops).backward(cache).items():
@@ -123,13 +121,19 @@ def test_numba_that_is_not_installed(monkeypatch):
 
 
 def test_importing_minigpt_needs_numpy_alone():
-    """In a process where nothing else can be imported; and nothing else is, not even what is there."""
+    """Importing minigpt needs only NumPy.
+
+    In this process nothing else can be imported.
+    """
     script = """
 import sys
+BLOCKED = (
+    "safetensors rich rich_argparse matplotlib numba torch hypothesis IPython jupyter".split()
+)
 class OnlyNumPy:
     def find_spec(self, name, path=None, target=None):
         root = name.partition(".")[0]
-        if root in ("safetensors", "rich", "rich_argparse", "matplotlib", "numba", "torch", "hypothesis", "IPython", "jupyter"):
+        if root in BLOCKED:
             raise ImportError(f"{root} is not there")
 sys.meta_path.insert(0, OnlyNumPy())
 import minigpt
@@ -147,8 +151,10 @@ import minigpt.checks, minigpt.by_hand, minigpt.optim, minigpt.text.data
 
 
 def test_a_module_that_imports_the_rest_from_the_reference():
-    """Its own softmax still runs inside the reference's attention: what is only imported is not its
-    own.
+    """A module may import the rest from the reference.
+
+    Its softmax still runs inside the reference's attention. What it only imports does not count as
+    its functions.
     """
     from types import SimpleNamespace
 

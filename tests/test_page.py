@@ -1,6 +1,6 @@
-"""The page of a trace: one file, whose numbers are the trace's.
+"""Tests of a trace's page: one file with the trace's numbers.
 
-What a browser makes of it: test_page_browser.py.
+test_page_browser.py tests it in a browser.
 """
 
 import json
@@ -74,8 +74,8 @@ def test_every_formula_becomes_mathml(formula):
     for node in tree.iter():
         assert len(node) == scripts.get(node.tag, len(node)), (node.tag, mathml)
     words_of = re.sub(r"\\[a-zA-Z]+|\W|_", "", formula.latex)
-    letters = "".join(tree.itertext())
-    assert all(letter in letters for letter in words_of), "a letter of the formula got lost"
+    text = "".join(tree.itertext())
+    assert all(symbol in text for symbol in words_of), "a symbol of the formula got lost"
 
 
 @pytest.mark.parametrize(
@@ -116,10 +116,10 @@ def test_the_page_is_written_whole(tiny, tmp_path):
         write_page(tiny, tmp_path / "missing" / "walk.html")
 
 
-@pytest.mark.parametrize("part", ["h.0.attn", slice(0, 19), slice(19, None)])
-def test_a_part_is_no_walk(tiny, part):
+@pytest.mark.parametrize("which", ["h.0.attn", slice(0, 19), slice(19, None)])
+def test_some_steps_are_not_a_walk(tiny, which):
     with pytest.raises(ValueError, match="must be whole"):
-        write_page(tiny[part])
+        write_page(tiny[which])
 
 
 def test_nothing_is_loaded_from_elsewhere(tiny):
@@ -189,7 +189,10 @@ def test_the_crop_shrinks_with_the_budget(tiny):
 
 
 def compare(data: dict, trace) -> list[str]:
-    """Every number of the data that is not the trace's, to the digits that the page promises."""
+    """Return every number of the page's data that is not the trace's.
+
+    They are compared to the digits that the page promises.
+    """
     wrong = []
     for step, shown in zip(trace, data["steps"], strict=True):
         arrays = {**step.cache, **step.inputs, **step.outputs}
@@ -273,8 +276,9 @@ def test_every_gradient_has_its_central_difference(tiny, data):
 
 @pytest.mark.parametrize("window", [None, 2])
 def test_scores_and_mask_are_attentions(window):
-    """What a page says of a query and a key: -infinity (None) where the key is hidden, else their
-    product; the mask row by row.
+    """A page has attention's scores and mask.
+
+    A score is -infinity (None) for a hidden key, else the product; the mask is stored by rows.
     """
     trace = variant({"windows": (window,)})
     data, T = page_data(trace), len(IDS)
@@ -315,7 +319,7 @@ def test_scores_and_mask_are_attentions(window):
 
 def test_of_too_many_logits_the_focused_tokens_are_kept(tiny, monkeypatch):
     monkeypatch.setattr(page_of, "MOST_LOGITS", 1)
-    trace = variant({})  # the last token has no target, so the one before it is in focus
+    trace = variant({})  # the last token has no target, so the previous one is in focus
     assert list(page_data(trace)["logits"]) == ["4"]
 
 

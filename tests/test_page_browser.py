@@ -1,7 +1,7 @@
-"""The page of a trace in a browser: every step opens, what it shows is the trace's, and nothing
-goes wrong on the way.
+"""Tests of a trace's page in a browser: every step opens.
 
-Skipped where no Chromium or Chrome is installed, or no playwright, which drives it.
+It shows the trace's numbers, and there are no errors. Skipped without Chromium or Chrome, or
+without playwright, which drives it.
 """
 
 import re
@@ -43,8 +43,9 @@ def browser():
 
 @pytest.fixture
 def opened(browser, tmp_path):
-    """opened(trace, **options of a browser's page): the page; at the end nothing may have gone
-    wrong in it.
+    """opened(trace, **options of a browser's page) returns the page.
+
+    At the end, the page must have had no errors.
     """
     pages, complaints = [], []
 
@@ -113,23 +114,8 @@ def test_addresses_links_and_buttons(opened, tiny):
 
 
 def test_three_digits_are_pythons(opened, tiny):
-    numbers = [
-        -0.0,
-        0.0,
-        0.0625,
-        -0.0625,
-        0.1875,
-        0.3125,
-        -2.4375,
-        0.0005,
-        0.0015,
-        1e-9,
-        -1e-9,
-        2.5,
-        0.5,
-        123.4565,
-        -0.9995,
-    ]
+    ties = [0.0625, -0.0625, 0.1875, 0.3125, -2.4375]
+    numbers = [*ties, -0.0, 0.0, 0.0005, 0.0015, 1e-9, -1e-9, 2.5, 0.5, 123.4565, -0.9995]
     assert opened(tiny).evaluate("(all) => all.map((x) => fixed(x))", numbers) == [
         f"{x:z.3f}" for x in numbers
     ]
@@ -154,7 +140,7 @@ def test_the_rows_shown_are_those_of_the_tables(opened, tiny, model):
 def test_choosing_a_token_moves_the_rows(opened, tiny):
     page = opened(tiny, "#step-3")
     page.focus("#tokens input:checked")
-    page.keyboard.press("ArrowLeft")  # within the choice of tokens the arrows choose
+    page.keyboard.press("ArrowLeft")  # inside the choice of tokens the arrows choose
     assert page.evaluate("location.hash") == "#step-3"
     out = tiny[3].outputs["out"]
     assert page.inner_text('.rows tr[data-role="out"] td:last-child') == row(out, (5, 3))
@@ -179,11 +165,14 @@ SENTENCES = """() => {
  const said = (v, value) => v.type === "int" ? String(value) : inWords(value);
  return STEPS.flatMap((step) => {
   go(step.index);
-  return pictures.flatMap((entry) => [[0, 0], [entry.v.rows.length - 1, entry.v.cols.length - 1]].map(([i, j]) => {
+  return pictures.flatMap((entry) => {
+   const { name, v, plane } = entry;
+   return [[0, 0], [v.rows.length - 1, v.cols.length - 1]].map(([i, j]) => {
     select(entry, i, j);
-    const value = entry.v.value(entry.plane, entry.v.rows[i], entry.v.cols[j]);
-    return [step.index, entry.name, $("said").textContent, value === null ? "-inf" : said(entry.v, value)];
-  }));
+    const value = v.value(plane, v.rows[i], v.cols[j]);
+    return [step.index, name, $("said").textContent, value === null ? "-inf" : said(v, value)];
+   });
+  });
 });}"""
 
 
@@ -221,12 +210,16 @@ READ = """([index, i, j, plane]) => {
   const out = view(STEPS[index].fields.find((one) => one.role === "out"));
   const inputs = STEPS[index].fields.filter((one) => one.role === "in");
   const { regions } = reads(STEPS[index], out, plane, out.rows[i], out.cols[j]);
-  return Object.fromEntries(inputs.map((one) => [one.name, regions.filter((region) => region.array === one.array)]));
+  const of = (one) => regions.filter((region) => region.array === one.array);
+  return Object.fromEntries(inputs.map((one) => [one.name, of(one)]));
 }"""
 
 
 def test_what_is_marked_is_what_is_read(opened, tiny):
-    """Move each input number in turn: the output cell moves exactly where the page marks."""
+    """The page marks exactly the inputs that change the output.
+
+    Each input number is changed in turn.
+    """
     page = opened(tiny)
     for step in tiny.forward:
         heads, tokens, channels = as_planes(np.asarray(step.out)).shape
@@ -245,7 +238,7 @@ def test_what_is_marked_is_what_is_read(opened, tiny):
 
 
 def covered(regions: list[dict], shape: tuple) -> np.ndarray:
-    """The cells that regions mark, in an array of (planes, rows, columns)."""
+    """Return the marked cells in an array of (planes, rows, columns)."""
     marked = np.zeros(shape, dtype=bool)
     for region in regions:
         rows, cols = (
@@ -257,7 +250,10 @@ def covered(regions: list[dict], shape: tuple) -> np.ndarray:
 
 
 def moving(step, name: str, at: tuple) -> np.ndarray:
-    """Which numbers of an input move one number of the output, by moving each."""
+    """Return which numbers of an input change one number of the output.
+
+    Each input number is changed in turn.
+    """
     run = (
         (lambda **given: sum(given.values()))
         if step.function == "add"
@@ -403,8 +399,10 @@ CONTRAST = """() => {
   const ratio = (a, b) => Math.max(light(a), light(b)) / Math.min(light(a), light(b));
   const long = (text) => (text.length < 7 ? text.slice(1).replace(/./g, "$&$&") : text.slice(1));
   const hex = (text) => long(text).match(/../g).map((two) => parseInt(two, 16));
-  const named = (name) => hex(style.getPropertyValue(name).trim()), paper = named("--paper"), wash = named("--wash");
-  const found = ["--ink", "--soft", "--accent"].flatMap((name) => [ratio(named(name), paper), ratio(named(name), wash)]);
+  const named = (name) => hex(style.getPropertyValue(name).trim());
+  const paper = named("--paper"), wash = named("--wash");
+  const both = (name) => [ratio(named(name), paper), ratio(named(name), wash)];
+  const found = ["--ink", "--soft", "--accent"].flatMap(both);
   for (let x = -1; x <= 1; x += 0.01) {
     const cell = colour(x, { limit: 1 }, palette);
     found.push(ratio(hex(inkOn(cell, palette).trim()), cell));
@@ -415,5 +413,8 @@ CONTRAST = """() => {
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_and_numbers_stand_out(opened, tiny, scheme):
-    """WCAG 2.2, success criterion 1.4.3: a contrast of 4.5, also of the numbers in the cells."""
+    """Text and numbers have a contrast of at least 4.5.
+
+    That is WCAG 2.2, success criterion 1.4.3. The numbers in the cells are included.
+    """
     assert opened(tiny, color_scheme=scheme).evaluate(CONTRAST) >= 4.5

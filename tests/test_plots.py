@@ -1,5 +1,6 @@
-"""The pictures: each draws without a warning and the same bytes twice, on fixed scales, with the
-numbers that it was given.
+"""Tests of the pictures: no warnings, same bytes twice, fixed scales.
+
+They show the numbers that they were given.
 """
 
 import io
@@ -82,7 +83,7 @@ PICTURES = {
     ),
     "heatmap": lambda: plots.heatmap(Q, "q", rows=TOKENS, xlabel="channel", ylabel="token"),
     "heatmaps": lambda: plots.heatmaps(
-        [("q", Q), ("wide", RNG.normal(size=(2, 12))), ("big", RNG.normal(size=(30, 40)))]
+        [("q", Q), ("broad", RNG.normal(size=(2, 12))), ("big", RNG.normal(size=(30, 40)))]
     ),
     "loss_curve": lambda: plots.loss_curve(LOG, 65, "a run"),
     "ratio_bars": lambda: plots.ratio_bars([("g", "a", 1.2), ("g", "b", 0.5)], {"g": "a group"}),
@@ -145,7 +146,7 @@ def test_no_letter_is_too_small_and_nothing_is_cut_off(name):
     from matplotlib.text import Text
 
     figure = PICTURES[name]()
-    plots.png_bytes(figure)  # lays it out
+    plots.png_bytes(figure)  # computes the layout
     box = figure.get_tightbbox()  # inches
     assert box.x0 > -0.02 and box.y0 > -0.02, box
     assert box.x1 < figure.get_figwidth() + 0.02 and box.y1 < figure.get_figheight() + 0.02, box
@@ -161,13 +162,16 @@ def test_no_letter_is_too_small_and_nothing_is_cut_off(name):
     ],
 )
 def test_axes_are_labelled(name):
-    """Each picture says what its x and its y are, if only once where several share them."""
+    """Each picture names its x and its y.
+
+    Pictures that share an axis may name it once.
+    """
     axes = PICTURES[name]().axes
     assert any(one.get_xlabel() for one in axes)
     assert any(one.get_ylabel() for one in axes) or name in ("heatmap", "ratio_bars")
 
 
-# ---- ways out, and errors
+# ---- saving and showing, and errors
 
 
 def test_save_figure_is_whole_or_not_at_all(tmp_path):
@@ -200,7 +204,7 @@ WRONG = {
     "p has shape .*nh T T": lambda: plots.attention_heads(P1),
     "last two must be equal": lambda: plots.attention_heads(np.ones((1, 2, 3)) / 3),
     "must be in 0 .. 1": lambda: plots.attention_heads(2 * P3),
-    "no token comes twice": lambda: plots.induction(P1, list("abcdef")),
+    "no token occurs twice": lambda: plots.induction(P1, list("abcdef")),
     "head_sizes is empty": lambda: plots.score_growth(()),
     "head_sizes has 9": lambda: plots.score_growth(range(1, 10)),
     "C is 3, but must be even": lambda: plots.positions(4, 3),
@@ -253,6 +257,6 @@ def test_wrong_types_and_places_are_named():
 
 
 def test_bpe_steps_are_not_changed():
-    steps = [(rank, pair, list(parts)) for rank, pair, parts in MERGES]
+    steps = [(rank, pair, list(tokens)) for rank, pair, tokens in MERGES]
     bpe.merge_tree(steps)
     assert steps == MERGES

@@ -1,4 +1,4 @@
-"""The pictures show the numbers that they were given, where they belong."""
+"""Tests that the pictures show their numbers in the right places."""
 
 import math
 import re
@@ -62,7 +62,10 @@ def test_attention_steps_shows_the_reference_s_numbers():
 
 
 def test_without_a_mask_nothing_is_hatched_and_the_scale_is_still_0_to_1():
-    """A causal map always has a 1, in its first row; here the largest weight is below 1."""
+    """Without a mask nothing is hatched; the scale is still 0 .. 1.
+
+    A causal map always has a 1 in its first row; here the largest weight is below 1.
+    """
     figure = plots.attention_steps(Q, K, V, causal=False)
     assert not any(hatches(axes) for axes in figure.axes)
     p = images(figure)[2]
@@ -299,16 +302,20 @@ def test_tiles_before_the_current_are_done_and_those_after_it_to_come():
 
 
 def test_numbers_read_by_hand():
-    """T = 4, hs = 2, tiles 2 x 2.
+    """The counts of numbers read are those computed by hand.
 
-    Naive: q, k, v 24, scores twice 32. Tiled: q 8, three tiles of 2 keys and 2 values, 8 each.
+    T = 4, hs = 2, tiles 2 x 2. Naive: q, k, v 24, scores twice 32. Tiled: q 8, three tiles of 2
+    keys and 2 values, 8 each.
     """
     title = plots.flash_tiles(4, 4, 2, 2, hs=2).axes[0].get_title()
     assert "3 of 4 tiles" in title and "naive 56, tiled 32" in title
 
 
 def test_the_last_tile_is_narrower():
-    """One query, 5 keys, tiles of 4: 4 keys and then 1, so 2 + 2 * 5 * 2."""
+    """The last tile is narrower.
+
+    One query, 5 keys, tiles of 4: 4 keys and then 1, so 2 + 2 * 5 * 2.
+    """
     assert "tiled 22" in plots.flash_tiles(1, 5, 1, 4, hs=2).axes[0].get_title()
 
 
@@ -360,19 +367,8 @@ def test_the_same_pair_twice_joins_the_place_that_gives_the_parts():
 
 def test_bytes_stand_under_their_character():
     axes = plots.bytes_of("a\u00ef\u4e2d").axes[0]
-    assert written(axes) == [
-        "a",
-        "U+0061",
-        "61",
-        "\u00ef",
-        "U+00EF",
-        "c3",
-        "af",
-        "U+4E2D",
-        "e4",
-        "b8",
-        "ad",
-    ]
+    shown = "a U+0061 61 \u00ef U+00EF c3 af U+4E2D e4 b8 ad"
+    assert written(axes) == shown.split()
     assert [box.get_width() for box in axes.patches] == [1, 1, 2, 2, 3, 3]
     assert [box.get_x() for box in axes.patches] == [0, 0, 1, 1, 3, 3]
 
@@ -422,7 +418,7 @@ def test_heatmap_writes_its_numbers_and_has_0_in_the_middle():
 
     array = np.array([[1.234, -5.0], [0.0, np.nan]])
     axes = plots.heatmap(array, "name", rows=["a", "b"], xlabel="channel", ylabel="token").axes[0]
-    # what is no number is said, and grey: not as white as 0
+    # NaN and infinity are written in, on grey: not on white like 0
     assert written(axes) == ["1.23", "-5.00", "0.00", "nan"]
     assert to_hex(axes.images[0].to_rgba(axes.images[0].get_array())[1, 1]) == BROKEN
     assert (axes.images[0].norm.vmin, axes.images[0].norm.vmax) == (-5, 5)

@@ -1,4 +1,7 @@
-"""Property tests over shapes: the vectorised reference equals the loops wherever hypothesis looks."""
+"""Property tests over shapes: the reference equals the loops.
+
+hypothesis chooses the shapes.
+"""
 
 import numpy as np
 from hypothesis import given, settings
@@ -16,7 +19,7 @@ common = settings(max_examples=40, deadline=None)
 
 
 def both(function: str, arguments: tuple, seed: int) -> None:
-    """Forward and backward of the reference and of the loops agree."""
+    """Check that forward and backward of the reference equal the loops."""
     out, cache = getattr(layers, f"{function}_forward")(*arguments)
     want, hand_cache = getattr(by_hand, f"{function}_forward")(*arguments)
     assert_allclose(out, want, rtol=1e-9, atol=1e-12)
@@ -72,7 +75,7 @@ def test_embedding_and_cross_entropy(B, T, V, C, seed):
     ids = rng.integers(0, V, (B, T))
     both("embedding", (ids, rng.standard_normal((V, C))), seed)
     targets = rng.integers(-1, V, (B, T))
-    targets[0, 0] = 0  # one at least must count
+    targets[0, 0] = 0  # at least one must count
     both("cross_entropy", (rng.standard_normal((B, T, V)), targets), seed)
 
 
@@ -97,7 +100,10 @@ def test_multi_head_attention(B, T, nh, hs, causal, window, seed):
 @common
 @given(size, st.integers(0, 5), st.booleans(), st.none() | size)
 def test_every_query_sees_a_key(Tq, more, causal, window):
-    """No row of the mask is empty: the softmax of nothing does not occur."""
+    """No row of the mask is empty.
+
+    A softmax over no keys does not occur.
+    """
     assert attention_mask(Tq, Tq + more, causal, window).any(axis=1).all()
 
 

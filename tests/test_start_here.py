@@ -1,5 +1,6 @@
-"""Start here: what the rest of the tests say at length, in a dozen asserts that can be worked out
-on paper.
+"""Start here: a dozen asserts that can be worked out on paper.
+
+The other tests say the same in detail.
 """
 
 import math
@@ -17,9 +18,9 @@ def test_softmax_makes_probabilities_of_numbers():
 def test_a_loss_is_the_surprise_of_the_right_token():
     loss, cache = layers.cross_entropy_forward(
         np.zeros((1, 4)), np.array([2])
-    )  # four equal chances
+    )  # four equally probable tokens
     assert math.isclose(loss, math.log(4))
-    # push token 2 up, the rest down
+    # push token 2 up, the others down
     assert np.allclose(layers.cross_entropy_backward(1.0, cache), [[0.25, 0.25, -0.75, 0.25]])
 
 
@@ -30,15 +31,18 @@ def test_layer_norm_gives_mean_0_and_variance_1():
 
 
 def test_attention_mixes_the_values_and_sees_no_future():
-    # all scores are equal: a query takes the mean of the keys that it may see
+    # all scores are equal: a query gets the mean of the keys that it may see
     q = k = np.zeros((1, 1, 2, 1))
     v = np.array([[[[2.0], [4.0]]]])
     out, _ = layers.attention_forward(q, k, v)
-    assert np.allclose(out[0, 0], [[2.0], [3.0]])  # the first sees itself alone
+    assert np.allclose(out[0, 0], [[2.0], [3.0]])  # the first sees only itself
 
 
 def test_a_gradient_is_the_slope_of_the_loss():
-    """Move one number by a little: the output moves by the gradient times that."""
+    """A gradient is the slope of the loss.
+
+    Change one number a little: the output changes by the gradient times that.
+    """
     x, h = np.array([0.7]), 1e-6
     _, cache = layers.gelu_forward(x)
     gradient = layers.gelu_backward(np.ones(1), cache)
@@ -51,7 +55,7 @@ def test_a_gpt_that_has_learnt_nothing_guesses():
     model = GPT(GPTConfig(vocab_size=50, block_size=8, n_layer=1, n_head=2, n_embd=16), seed=0)
     ids = np.arange(8)[None]
     loss, cache = model.loss(ids, ids + 1)
-    assert abs(loss - math.log(50)) < 0.1  # one of 50, and each as good as another
+    assert abs(loss - math.log(50)) < 0.1  # 50 tokens, all with the same probability
     assert model.backward(cache).keys() == model.params.keys()
 
 

@@ -1,5 +1,6 @@
-"""Stopping a run: a signal loses nothing; one process has a directory; a learner's file cannot say
-that all is well.
+"""Tests of stopping a run: a signal loses nothing.
+
+Only one process uses a directory, and a learner's file cannot report success.
 """
 
 import os
@@ -26,8 +27,9 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM]
 
 
 class Endless:
-    """The reference, but its n-th call of one function sends a signal and then never returns: only
-    an exception gets out.
+    """The reference, but its n-th call of one function never returns.
+
+    It sends a signal first: only an exception ends it.
     """
 
     def __init__(self, function: str, call: int, number: int):
@@ -49,7 +51,7 @@ class Endless:
         return function
 
 
-# calls of one evaluation: 2 splits x 2 batches, and 5 tokens of a sample; then one a step
+# calls of one evaluation: 2 splits x 2 batches, and 5 tokens of a sample; then one per step
 PLACES = [
     ("cross_entropy_forward", 1, 0),  # the first evaluation
     ("cross_entropy_forward", 3, 0),
@@ -94,7 +96,7 @@ def test_outside_an_interruptible_part_a_signal_waits():
         assert stop.asked
         with pytest.raises(Stopped), stop.interruptible():
             raise AssertionError("not reached")
-        with pytest.raises(KeyboardInterrupt):  # the second time, at once
+        with pytest.raises(KeyboardInterrupt):  # at the second signal, at once
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(0)
 
@@ -111,7 +113,8 @@ def test_a_stop_is_not_caught_by_except_exception():
 # ---- one process in a directory
 
 SHAPE = ["--n-layer", "1", "--n-head", "2", "--n-embd", "8", "--block-size", "16"]
-FLAGS = [*SHAPE, "--batch-size", "4", "--max-iters", "3", "--ops", "numpy", "--quiet"]
+FLAGS_WITHOUT_OPS = [*SHAPE, *["--batch-size", "4", "--max-iters", "3", "--quiet"]]
+FLAGS = [*FLAGS_WITHOUT_OPS, "--ops", "numpy"]
 
 
 def minigpt(*argv: str, **options) -> subprocess.CompletedProcess:
@@ -174,12 +177,7 @@ ENDINGS = {
 def test_a_file_that_ends_the_program_fails_the_command(tmp_path, text_file, kind):
     mine = tmp_path / "mine.py"
     mine.write_text(ENDINGS[kind], encoding="utf-8")
-    flags = [flag for flag in FLAGS if flag not in ("--ops", "numpy")] + [
-        "--activation",
-        "relu",
-        "--ops",
-        mine,
-    ]
+    flags = [*FLAGS_WITHOUT_OPS, "--activation", "relu", "--ops", mine]
     result = minigpt("train", "--data", text_file, "--out", tmp_path / "run", *flags)
     assert result.returncode not in (0, 2), result.stdout
     assert "Traceback" not in result.stderr
@@ -187,19 +185,19 @@ def test_a_file_that_ends_the_program_fails_the_command(tmp_path, text_file, kin
 
 
 def test_an_exit_that_comes_after_the_command_is_finished_changes_nothing(tmp_path, text_file):
-    """What atexit does is too late: the command has said that it is done."""
+    """An exit after the command is finished changes nothing.
+
+    atexit runs too late: the command has already reported its status.
+    """
     mine = tmp_path / "mine.py"
-    words = "import atexit, os\nimport numpy as np\natexit.register(os._exit, 3)\n"
     mine.write_text(
-        words + "def relu_forward(x):\n    return np.maximum(x, 0), x > 0\ndef relu_backward(dout, "
-        "cache):\n    return dout * cache\n"
+        "import atexit, os\n"
+        "import numpy as np\n"
+        "atexit.register(os._exit, 3)\n"
+        "def relu_forward(x):\n    return np.maximum(x, 0), x > 0\n"
+        "def relu_backward(dout, cache):\n    return dout * cache\n"
     )
-    flags = [flag for flag in FLAGS if flag not in ("--ops", "numpy")] + [
-        "--activation",
-        "relu",
-        "--ops",
-        mine,
-    ]
+    flags = [*FLAGS_WITHOUT_OPS, "--activation", "relu", "--ops", mine]
     assert minigpt("train", "--data", text_file, "--out", tmp_path / "run", *flags).returncode == 3
 
 
@@ -215,26 +213,15 @@ def relu_backward(dout, cache): return dout
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_reaches_a_learners_function(tmp_path, text_file, number):
-    """In the process below: the run stops inside the function, and is saved."""
+    """A signal stops a learner's function.
+
+    In the process below, the run stops inside the function and is saved.
+    """
     mine, out = tmp_path / "mine.py", tmp_path / "run"
     mine.write_text(SLOW, encoding="utf-8")
-    flags = [flag for flag in FLAGS if flag not in ("--ops", "numpy")] + [
-        "--activation",
-        "relu",
-        "--ops",
-        str(mine),
-    ]
-    command = [
-        sys.executable,
-        "-m",
-        "minigpt",
-        "train",
-        "--data",
-        str(text_file),
-        "--out",
-        str(out),
-        *flags,
-    ]
+    flags = [*FLAGS_WITHOUT_OPS, "--activation", "relu", "--ops", str(mine)]
+    paths = ["--data", str(text_file), "--out", str(out)]
+    command = [sys.executable, *["-m", "minigpt", "train"], *paths, *flags]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
     ) as process:

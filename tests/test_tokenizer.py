@@ -1,4 +1,7 @@
-"""Byte-level BPE: the split rule, training and encoding against the textbook, round trips, streams."""
+"""Tests of byte-level BPE: splitting, training, encoding, round trips, streams.
+
+Training and encoding are compared with a textbook version.
+"""
 
 import random
 import sys
@@ -28,7 +31,7 @@ anything = st.text(st.characters(exclude_categories=["Cs"]))
 mixed = st.lists(
     st.one_of(anything, st.sampled_from([*SAMPLES, *" abn'\n\u0301\u4f60\U0001f600"])), max_size=6
 ).map("".join)
-letters = st.text("ab ", max_size=40)  # few letters: many ties, many overlaps
+few_characters = st.text("ab ", max_size=40)  # few different characters: many ties, many overlaps
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +40,14 @@ def tokenizer() -> BPETokenizer:
 
 
 def merges_in_order(piece: str, merges) -> list[bytes]:
-    """Another way to the same tokens: every merge once, in the order of the ranks, wherever it
-    fits.
+    """Compute the same tokens in another way.
+
+    Apply every merge once, in the order of the ranks, wherever it fits.
     """
-    parts = tuple(bytes([byte]) for byte in piece.encode())
+    tokens = tuple(bytes([byte]) for byte in piece.encode())
     for pair in merges:
-        parts = join(parts, pair)
-    return list(parts)
+        tokens = join(tokens, pair)
+    return list(tokens)
 
 
 # ---- the split rule
@@ -58,12 +62,12 @@ def merges_in_order(piece: str, merges) -> list[bytes]:
             ["a", "'s", " b", "'t", " c", "'re", " d", "'ve", " e", "'m", " f", "'ll", " g", "'d"],
         ),
         ("I'M A'S", ["I", "'", "M", " A", "'", "S"]),  # lower case only
-        ("\u4e00\u4e8c12", ["\u4e00\u4e8c", "12"]),  # the Chinese numerals are letters
+        ("\u4e00\u4e8c12", ["\u4e00\u4e8c", "12"]),  # the Chinese numerals are letters in Unicode
         ("\xbd\u2167\xb2", ["\xbd\u2167\xb2"]),  # fractions, Roman and raised numerals are numbers
         ("a\x1c\x1f b", ["a", "\x1c\x1f", " b"]),  # white space for Python's re, not for Unicode
         ("a\x85\xa0\u3000", ["a", "\x85\xa0\u3000"]),
         ("x \n\n  y\n", ["x", " \n\n ", " y", "\n"]),
-        ("e\u0301", ["e", "\u0301"]),  # a combining mark is no letter
+        ("e\u0301", ["e", "\u0301"]),  # a combining mark is not a letter in Unicode
         ("\ud800 a", ["\ud800", " a"]),
         ("", []),
     ],
@@ -78,7 +82,10 @@ def test_split_loses_nothing(text):
 
 
 def test_split_against_the_regex_package():
-    """Its Unicode is newer: only characters that this Python knows too are compared."""
+    """The split equals that of the regex package.
+
+    Its Unicode is newer, so only characters that this Python knows too are compared.
+    """
     regex = pytest.importorskip("regex")
     rule = regex.compile(
         r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
@@ -102,8 +109,9 @@ def test_split_against_the_regex_package():
 
 @pytest.mark.parametrize(("category", "inside"), [("L", "a"), ("N", "1")])
 def test_the_pinned_ranges_are_unicodes(category, inside):
-    """A character once it is assigned keeps its class; so the older of two versions is part of the
-    newer.
+    """The fixed ranges are those of Unicode.
+
+    An assigned character keeps its class, so the newer version contains the older one.
     """
     ours = {c for c in range(sys.maxunicode + 1) if split(inside + chr(c)) == [inside + chr(c)]}
     theirs = {c for c in range(sys.maxunicode + 1) if unicodedata.category(chr(c))[0] == category}
@@ -115,10 +123,10 @@ def test_the_pinned_ranges_are_unicodes(category, inside):
 
 
 def test_the_worked_example():
-    """low low lower lowest: l-o four times and o-w four times, and of equals the smaller in bytes:
-    l-o.
+    """The example low low lower lowest is worked out by hand.
 
-    Then lo-w.
+    l-o occurs four times, and so does o-w. Of equal counts, the smaller in bytes wins: l-o. Then
+    lo-w.
     """
     found = [
         (merge.rank, merge.pair, merge.count)
@@ -128,7 +136,7 @@ def test_the_worked_example():
 
 
 @settings(max_examples=300)
-@given(st.one_of(mixed, letters), st.integers(0, 60))
+@given(st.one_of(mixed, few_characters), st.integers(0, 60))
 @example("aaa aaaa aaaaa", 9)
 @example(CORPUS, 80)
 def test_fast_training_is_the_textbooks(text, n):
@@ -168,15 +176,15 @@ def test_bytes_to_unicode():
 
 
 @settings(max_examples=300)
-@given(st.one_of(mixed, letters))
+@given(st.one_of(mixed, few_characters))
 @example(CORPUS)
 def test_encoding_is_the_textbooks(tokenizer, text):
     expected = []
     for piece in split(text):
-        parts = merges_in_order(piece, tokenizer.merges)
+        tokens = merges_in_order(piece, tokenizer.merges)
         steps = list(tokenizer.steps(piece))
-        assert (steps[-1].parts if steps else [bytes([byte]) for byte in piece.encode()]) == parts
-        expected += parts
+        assert (steps[-1].parts if steps else [bytes([byte]) for byte in piece.encode()]) == tokens
+        expected += tokens
     ids = tokenizer.encode(text)
     assert ids.dtype == np.int64
     assert [tokenizer.token_bytes(i) for i in ids] == expected
@@ -190,12 +198,17 @@ def test_round_trip(tokenizer, text):
 
 
 @settings(max_examples=300)
-@given(letters, st.integers(0, 12))
+@given(few_characters, st.integers(0, 12))
 @example("abab abab", 3)
 def test_encoding_the_training_text_is_the_textbooks(text, n):
-    """Few letters and the merges of the text itself: deep merges, whose parts were merged before."""
+    """Encoding the training text equals the textbook version.
+
+    Few different characters and the merges of the text itself give deep merges.
+    """
     tokenizer = BPETokenizer([merge.pair for merge in merges_of_text(text, n)])
-    expected = [part for piece in split(text) for part in merges_in_order(piece, tokenizer.merges)]
+    expected = [
+        token for piece in split(text) for token in merges_in_order(piece, tokenizer.merges)
+    ]
     assert [tokenizer.token_bytes(i) for i in tokenizer.encode(text)] == expected
 
 

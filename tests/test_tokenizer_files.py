@@ -1,5 +1,6 @@
-"""Tokenizers in use: their files, a run with BPE, GPT-2's own vocabulary, the small trained model
-that ships.
+"""Tests of tokenizers in use: files, a run with BPE, GPT-2's vocabulary.
+
+The small trained model that is included is tested too.
 """
 
 import json
@@ -41,8 +42,9 @@ def test_save_and_load(tokenizer, tmp_path):
 
 
 def test_tokens_that_look_like_the_files_own(tmp_path):
-    """A merge that is spelled as the version line is, and special tokens whose order is not that of
-    their lengths.
+    """Tokens that look like lines of the files are loaded.
+
+    A merge is spelled like the version line, and special tokens are not ordered by length.
     """
     tokens = [b"#version"[:n] for n in range(1, 9)]
     merges = [*((tokens[n], tokens[n + 1][-1:]) for n in range(7)), (b"#version", b":")]
@@ -53,7 +55,10 @@ def test_tokens_that_look_like_the_files_own(tmp_path):
 
 
 def test_the_ids_are_the_files(tmp_path):
-    """Hugging Face's files may number tokens in any order."""
+    """The ids are those of the files.
+
+    Hugging Face's files may number tokens in any order.
+    """
     tokenizer = BPETokenizer([(b"a", b"b")])
     vocab = {symbol: 257 - i for symbol, i in tokenizer.vocab.items()}
     BPETokenizer(tokenizer.merges, vocab=vocab).save(tmp_path)
@@ -146,9 +151,9 @@ def test_special_tokens_that_cannot_be():
 
 
 def test_bpe_is_trained_on_the_training_part_only():
-    # x-y is what the whole text has most often, but for the dashes
+    # x-y is the most frequent pair of the whole text, if the dashes are not counted
     text = "ab" * 20 + "-" * 860 + "xy" * 50
-    data = TextData("x", text, lambda part: train_bpe(part, 267))
+    data = TextData("x", text, lambda split: train_bpe(split, 267))
     pairs = data.tokenizer.merges
     assert (b"a", b"b") in pairs and (b"x", b"y") not in pairs
     assert len(data.tokens["val"]) == 100 and data.bytes_per_token("val") == 1.0
@@ -167,17 +172,8 @@ def test_a_run_with_bpe(tmp_path, capsys):
         str(tmp_path / "run"),
         "--n-layer 1 --n-head 2 --n-embd 16 --block-size 16 --batch-size 4 --quiet --ops numpy",
     )
-    train = [
-        "train",
-        "--data",
-        str(tmp_path / "text.txt"),
-        "--out",
-        out,
-        "--tokenizer",
-        "bpe",
-        "--vocab-size",
-        "280",
-    ]
+    train = ["train", "--data", str(tmp_path / "text.txt"), "--out", out]
+    train += ["--tokenizer", "bpe", "--vocab-size", "280"]
     assert main([*train, "--max-iters", "6", "--max-seconds", "0", *flags.split()]) == 0
     assert "280 tokens of byte-level BPE" in capsys.readouterr().out
     for other in (["--tokenizer", "char"], ["--vocab-size", "300"]):
@@ -195,20 +191,8 @@ def test_a_run_with_bpe(tmp_path, capsys):
     n_bytes = len(load_tokenizer(next(Path(out).glob("step-*"))).decode_bytes(val[1:]))
     assert per_byte * n_bytes == pytest.approx(per_token * (len(val) - 1), rel=1e-3)
     assert main(["generate", out, "--prompt", "the \U0001f600", "--max-new-tokens", "30"]) == 0
-    assert (
-        main(
-            [
-                "data",
-                "show",
-                str(tmp_path / "text.txt"),
-                "--tokenizer",
-                "bpe",
-                "--vocab-size",
-                "270",
-            ]
-        )
-        == 0
-    )
+    show = ["data", "show", str(tmp_path / "text.txt")]
+    assert main([*show, *["--tokenizer", "bpe", "--vocab-size", "270"]]) == 0
     assert "270 different ones; the first merges" in capsys.readouterr().out
 
 
@@ -239,8 +223,9 @@ def test_flags_that_cannot_be(tmp_path, text_file, capsys, flags, message):
 
 
 def test_generate_shows_whole_characters(tmp_path, monkeypatch):
-    """Each token of a text of three-byte characters is a byte; what is written at each moment is
-    whole.
+    """Generation writes only whole characters.
+
+    Each token of a text of three-byte characters is one byte; the text is whole at each moment.
     """
     from minigpt.cli import generate
 
@@ -260,12 +245,15 @@ def test_generate_shows_whole_characters(tmp_path, monkeypatch):
     assert "".join(written).endswith("\u4e16\u754c\ufffd")
 
 
-# ---- GPT-2's own vocabulary, where it is
+# ---- GPT-2's vocabulary, if it is available
 
 
 @pytest.fixture(scope="module")
 def gpt2(tmp_path_factory) -> tuple:
-    """Ours and tiktoken's, from the folder that MINIGPT_GPT2_VOCAB names, without a network."""
+    """GPT-2's tokenizer, ours and tiktoken's, without a network.
+
+    The folder is named by MINIGPT_GPT2_VOCAB.
+    """
     tiktoken = pytest.importorskip("tiktoken")
     folder = Path(os.environ.get("MINIGPT_GPT2_VOCAB") or "nowhere")
     if not (folder / "encoder.json").is_file():
@@ -317,7 +305,7 @@ def test_ten_thousand_random_texts_as_tiktoken(gpt2):
         assert tokenizer.decode(tokenizer.encode(text)) == text
 
 
-# ---- the model that ships
+# ---- the model that is included
 
 SENTENCE = (
     "If the file does not exist, an error is raised. The function returns the number of "

@@ -1,6 +1,4 @@
-"""A trace is what the model did: every number is the model's own, sums and names fit, gradients
-equal their differences.
-"""
+"""Tests of traces: numbers, sums, names and gradients are the model's."""
 
 from dataclasses import replace
 
@@ -69,8 +67,9 @@ def test_a_trace_stays_as_it_was_when_its_model_is_trained():
 
 
 def gradients(trace) -> dict:
-    """The parameters' gradients, collected from the steps that give them, under the parameters'
-    names.
+    """Collect the parameters' gradients from the steps that compute them.
+
+    They are returned by the parameters' names.
     """
     found = {}
     prefixes = {"weight": "weight", "bias": "bias"}
@@ -78,9 +77,9 @@ def gradients(trace) -> dict:
         if step.name == "head":
             continue
         if step.function == "mlp_backward":
-            for part in ("fc", "proj"):
+            for layer in ("fc", "proj"):
                 for kind in prefixes:
-                    found[f"{step.name}.c_{part}.{kind}"] = step.outputs[f"d{part}_{kind}"]
+                    found[f"{step.name}.c_{layer}.{kind}"] = step.outputs[f"d{layer}_{kind}"]
         elif step.depth == 0 and "dweight" in step.outputs:
             for kind in prefixes:
                 if f"d{kind}" in step.outputs:
@@ -93,13 +92,16 @@ def gradients(trace) -> dict:
 
 @pytest.mark.parametrize("changes", OTHERS.values(), ids=OTHERS)
 def test_what_leaves_a_step_enters_the_next(changes):
-    """The residual sums are the recorder's own: they must be, bit for bit, what the model computed."""
+    """The output of a step is the input of the next.
+
+    The recorder computes the residual sums itself: they must equal the model's to the last bit.
+    """
     trace = minigpt.trace(other_model(**changes), IDS)
     entering = [
         value for step in trace for value in step.inputs.values() if isinstance(value, np.ndarray)
     ]
     sums = [step for step in trace if step.function == "add"]
-    assert len(sums) == 1 + 4 * 2  # the embeddings'; two a block, forward and backward
+    assert len(sums) == 1 + 4 * 2  # the embeddings'; two per block, forward and backward
     assert np.array_equal(sums[0].inputs["tokens"], trace[0].out) and trace[0].name == "wte"
     for step in sums:
         assert np.array_equal(step.out, sum(step.inputs.values())), step.name
@@ -119,13 +121,16 @@ def test_every_gradient_has_its_difference(changes):
 
 
 def test_a_wrong_gradient_is_seen(tmp_path):
-    """A learner's softmax with half the gradient: its own step, and attention's, differ from their
+    """A wrong gradient is noticed.
+
+    A learner's softmax has half the gradient: its step, and attention's, differ from their central
     differences.
     """
     source = (
         "import numpy as np\n"
-        "def softmax_forward(x):\n    e = np.exp(x - x.max(-1, keepdims=True))\n    p = e / "
-        "e.sum(-1, keepdims=True)\n"
+        "def softmax_forward(x):\n"
+        "    e = np.exp(x - x.max(-1, keepdims=True))\n"
+        "    p = e / e.sum(-1, keepdims=True)\n"
         "    return p, (p,)\n"
         "def softmax_backward(dout, cache):\n    p, = cache\n"
         "    return 0.5 * p * (dout - (dout * p).sum(-1, keepdims=True))\n"
@@ -164,9 +169,9 @@ def test_dropout_is_recorded_where_it_is_on():
     trace = minigpt.trace(model, IDS, rng=np.random.default_rng(3))
     names = [step.name for step in trace.forward if step.function == "dropout_forward"]
     inside = [
-        f"h.{i}.{part}"
+        f"h.{i}.{module}"
         for i in range(2)
-        for part in ("attn.heads.attention.dropout", "attn.dropout", "mlp.dropout")
+        for module in ("attn.heads.attention.dropout", "attn.dropout", "mlp.dropout")
     ]
     assert names == ["embed.dropout", *inside]
     targets = np.append(IDS[1:], -1)[None]
@@ -199,8 +204,9 @@ def test_the_kernels_and_the_loops():
 
 
 def test_the_reference_inside():
-    """Attention's softmax and the MLP's parts are steps of their own, below the call that they are
-    part of.
+    """A trace shows the calls inside attention and the MLP.
+
+    They are steps below the call that makes them.
     """
     steps = {(step.name, step.function): step.depth for step in traced()}
     assert steps["h.0.attn.heads.attention.softmax", "softmax_forward"] == 2
@@ -223,7 +229,7 @@ def test_finding_steps():
     assert len(trace.forward) + len(trace.backward) == len(trace)
     with pytest.raises(KeyError, match=r"no step 'h\.7'; there are wte, wpe, embed, h\.0\.ln_1"):
         trace["h.7"]
-    # a part's name is whole, as h.1 is not h.10
+    # names are compared whole, because h.1 is not h.10
     with pytest.raises(KeyError, match=r"no step 'h\.0\.ln'"):
         trace["h.0.ln"]
     with pytest.raises(KeyError, match="no step 'head' that calls softmax_forward"):
@@ -253,7 +259,7 @@ def test_what_it_shows():
     for markdown in (trace._repr_markdown_(), normed._repr_markdown_()):
         for line in markdown.splitlines():
             assert (
-                sum(part.lstrip("-").replace(".", "").isdigit() for part in line.split()) <= 6 + 3
+                sum(word.lstrip("-").replace(".", "").isdigit() for word in line.split()) <= 6 + 3
             ), line
 
 
@@ -276,7 +282,10 @@ def test_only_gradients_have_central_differences():
 
 
 def test_the_first_nan_is_named(broken_model):
-    """The innermost call: c_fc made it, and the MLP around it only passed it on."""
+    """The first NaN is named.
+
+    It is the innermost call: c_fc made it, and the MLP around it only passed it on.
+    """
     trace = traced(broken_model)
     assert (trace.broken.index, trace.broken.name) == (12, "h.0.mlp.c_fc")
     assert str(trace).endswith(
@@ -291,10 +300,10 @@ def test_the_first_nan_is_named(broken_model):
 def test_a_gradient_that_is_infinite_is_named(tmp_path):
     source = (
         "import numpy as np\nfrom minigpt import layers\n"
-        "def layer_norm_forward(x, weight, bias, eps):\n    return layers.layer_norm_forward(x, "
-        "weight, bias, eps)\n"
-        "def layer_norm_backward(dout, cache):\n    dx, dweight, dbias = "
-        "layers.layer_norm_backward(dout, cache)\n"
+        "def layer_norm_forward(x, weight, bias, eps):\n"
+        "    return layers.layer_norm_forward(x, weight, bias, eps)\n"
+        "def layer_norm_backward(dout, cache):\n"
+        "    dx, dweight, dbias = layers.layer_norm_backward(dout, cache)\n"
         "    return dx, dweight, dbias / 0\n"
     )
     (tmp_path / "mine.py").write_text(source, encoding="utf-8")
@@ -341,7 +350,7 @@ def test_every_function_of_the_contract_is_wrapped():
 
 
 class Doubled(GPT):
-    """A model of a person's own: its blocks add what attention found out twice."""
+    """A model that a person wrote: its blocks add attention's output twice."""
 
     def block_forward(self, x, i, rng=None):
         normed, ln_1_cache = self._layer_norm_forward(x, f"h.{i}.ln_1")
@@ -353,7 +362,7 @@ class Doubled(GPT):
 
 
 class FromNormed(GPT):
-    """A classic mistake: the sum goes on from the normalized stream."""
+    """A common mistake: the sum continues from the normalized stream."""
 
     def block_forward(self, x, i, rng=None):
         normed, ln_1_cache = self._layer_norm_forward(x, f"h.{i}.ln_1")
@@ -418,7 +427,10 @@ def softmax_backward(dout, cache):
 
 
 def test_a_central_difference_is_of_the_forward_that_was_traced(tmp_path):
-    """A softmax at temperature 2 is not the reference's, and its gradient is right all the same."""
+    """A central difference uses the traced forward.
+
+    A softmax at temperature 2 is not the reference's, but its gradient is right.
+    """
     (tmp_path / "mine.py").write_text(WARM, encoding="utf-8")
     trace = traced(ops=tmp_path / "mine.py")
     assert trace.loss != traced().loss
@@ -463,7 +475,7 @@ def test_the_command(capsys, tmp_path):
         "open it in a browser" in capsys.readouterr().out
         and (tmp_path / "walk.html").stat().st_size > 50_000
     )
-    assert main(["trace", "The array"]) == 0  # the model that ships
+    assert main(["trace", "The array"]) == 0  # the model that is included
     assert "h.3.sum_2" in capsys.readouterr().out
     for words, said in (
         (["trans", "--model", "tiny", "--only", "h.9"], "no step 'h.9'; there are wte"),

@@ -1,5 +1,6 @@
-"""Training: it learns, it is the same every time, and a run that was killed and resumed is the run
-that was not.
+"""Tests of training: it learns, and is reproducible.
+
+A run that was killed and resumed equals one that was not.
 """
 
 import json
@@ -59,7 +60,7 @@ def test_the_same_seed_gives_the_same_run_and_another_another(tiny_run):
 def test_a_resumed_run_equals_an_uninterrupted_one(tiny_run, stopped_at, monkeypatch):
     whole = tiny_run("whole", grad_accumulation=2)
     train(whole, show=False)
-    part = tiny_run("part", grad_accumulation=2)
+    interrupted = tiny_run("interrupted", grad_accumulation=2)
     steps = iter(range(stopped_at))
     from minigpt.training import loop as module
 
@@ -72,17 +73,17 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tiny_run, stopped_at, monkeyp
 
     monkeypatch.setattr(module, "gradients", step_or_die)
     with pytest.raises(SystemExit):
-        train(part, show=False)
+        train(interrupted, show=False)
     monkeypatch.setattr(module, "gradients", real)
-    resumed = resume_run(part.out)
+    resumed = resume_run(interrupted.out)
     assert resumed.step == stopped_at // 3 * 3  # the last checkpoint
     assert train(resumed, show=False)
-    expect_same(params_of(part.out), params_of(whole.out))
+    expect_same(params_of(interrupted.out), params_of(whole.out))
     assert (
-        load_checkpoint(part.out).optimizer.v["wte.weight"].tobytes()
+        load_checkpoint(interrupted.out).optimizer.v["wte.weight"].tobytes()
         == load_checkpoint(whole.out).optimizer.v["wte.weight"].tobytes()
     )
-    assert (part.out / LOG).read_text() == (whole.out / LOG).read_text()
+    assert (interrupted.out / LOG).read_text() == (whole.out / LOG).read_text()
 
 
 def test_a_resumed_run_has_the_ops_that_it_began_with(tiny_run, tmp_path):
@@ -100,14 +101,17 @@ def test_a_resumed_run_has_the_ops_that_it_began_with(tiny_run, tmp_path):
         ValueError,
         match=r"was trained with functions of .*mine\.py; name that file again \(--ops\)",
     ):
-        resume_run(run.out)  # a checkpoint that says so is no reason to run a file
+        resume_run(run.out)  # a path in a checkpoint must not run that file
     resumed = resume_run(run.out, ops=mine)
     assert resumed.ops_name == str(mine) and resumed.model.ops.own == ("relu_forward",)
     assert resume_run(run.out, ops="numpy").ops_name == "numpy"
 
 
 def test_a_checkpoint_cannot_name_code_to_run(tiny_run, tmp_path):
-    """Whatever its "ops" says: a path, a module, or a file that is there."""
+    """A checkpoint cannot name code to run.
+
+    Its "ops" may be a path, a module, or an existing file.
+    """
     run = tiny_run()
     directory = save(run)
     evil = tmp_path / "evil.py"
@@ -153,8 +157,10 @@ def test_an_evaluation_has_whole_batches_the_same_each_time(tiny_run, monkeypatc
 
 
 def test_every_purpose_and_step_has_random_numbers_of_its_own():
-    """Different from each other, from those of another seed, and from those of the weights, whose
-    generator is the seed's.
+    """Every purpose and step has different random numbers.
+
+    They also differ from those of another seed, and from those of the weights, whose generator is
+    the seed's.
     """
     drawn = [np.random.default_rng(seed).random(4).tobytes() for seed in (3, 4)]
     drawn += [
@@ -201,9 +207,8 @@ def test_the_log_holds_every_step_and_survives_a_cut(tiny_run):
 def test_char_cpu_is_nanogpts_run():
     preset = PRESETS["char-cpu"]
     settings = TrainSettings(**preset.train)
-    assert preset.model == {
-        "block_size": 64, "n_layer": 4, "n_head": 4, "n_embd": 128, "dropout": 0.0, "bias": False, "activation": "gelu_erf"
-    }  # fmt: skip
+    sizes = {"block_size": 64, "n_layer": 4, "n_head": 4, "n_embd": 128}
+    assert preset.model == sizes | {"dropout": 0.0, "bias": False, "activation": "gelu_erf"}
     assert (
         settings.batch_size,
         settings.max_iters,
@@ -251,18 +256,8 @@ FLAGS += "--eval-interval 100 --eval-batches 1 --sample-length 3 --quiet"
 
 
 def command(text: Path, out: Path, *more: str) -> list[str]:
-    return [
-        sys.executable,
-        "-m",
-        "minigpt",
-        "train",
-        "--data",
-        str(text),
-        "--out",
-        str(out),
-        *FLAGS.split(),
-        *more,
-    ]
+    paths = ["--data", str(text), "--out", str(out)]
+    return [sys.executable, *["-m", "minigpt", "train"], *paths, *FLAGS.split(), *more]
 
 
 def finish(text: Path, out: Path, *more: str) -> str:
@@ -274,8 +269,9 @@ def finish(text: Path, out: Path, *more: str) -> str:
 
 
 def kill_at(process: subprocess.Popen, out: Path, step: int, delay: int) -> None:
-    """SIGKILL once the log shows `step`, after `delay` more looks at it: a moment that no line of
-    code chose.
+    """Send SIGKILL once the log shows `step`, after `delay` more looks.
+
+    So the moment does not depend on a line of code.
     """
     while process.poll() is None:
         logged = (out / LOG).read_bytes().count(b'"loss"') if (out / LOG).exists() else 0

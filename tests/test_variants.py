@@ -1,6 +1,4 @@
-"""Every wrong variant is killed by the check that it names, and every mended one is the right code
-again.
-"""
+"""Tests of the wrong variants: each fails the check that it names."""
 
 import pytest
 
@@ -53,8 +51,9 @@ def test_a_diff_in_two_places_with_lines_that_stay():
 
 
 def test_every_check_of_a_layer_has_something_to_kill():
-    """Most checks earn their place by a variant that names them; at least one does for every
-    function.
+    """Every function has a variant for at least one of its checks.
+
+    Most checks are named by a variant.
     """
     named = {variant.killed_by.partition(".")[0] for variant in BANK}
     assert {check.name.partition(".")[0] for check in checks.LAYER_CHECKS} <= named
@@ -67,7 +66,10 @@ def test_an_edit_that_does_not_fit_is_an_error():
 
 
 def test_a_copy_without_a_change_passes():
-    """The machinery itself breaks nothing: with nothing changed, the named checks pass."""
+    """A copy without a change passes its checks.
+
+    So the machinery itself breaks nothing.
+    """
     for module, killed_by in (
         ("layers.softmax", "softmax.gradient"),
         ("model", "model.pytorch_pre_learned"),
@@ -78,7 +80,10 @@ def test_a_copy_without_a_change_passes():
 
 
 def test_a_wrong_layer_reaches_the_layers_made_of_it():
-    """A bug in softmax is a bug in attention and in the model: the overlay really is what runs."""
+    """A wrong softmax also changes attention and the model.
+
+    So the overlay is what runs.
+    """
     (bug,) = [variant for variant in BANK if variant.name == "layers.softmax/plain_mean"]
     for name in (
         "attention.gradient",
@@ -105,7 +110,7 @@ DIAGNOSED = [
     sorted({v.module for v in DIAGNOSED if v.module.startswith("layers.")} | {"optim", "generate"}),
 )
 def test_a_mistake_is_named(module):
-    """Whoever makes a mistake of the bank is told so, and never of another one alone."""
+    """A mistake of the bank is named, never another one alone."""
     for variant in DIAGNOSED:
         if variant.module == module:
             report = variants.kill(variant)
@@ -129,7 +134,7 @@ def test_nothing_is_said_of_an_unknown_mistake():
 
 
 def failing(subject, function: str) -> list[checks.Report]:
-    """The reports of all checks of a function."""
+    """Return the reports of all checks of a function."""
     return [
         checks.perform(check, subject)
         for check in checks.LAYER_CHECKS
@@ -152,15 +157,20 @@ def named(name: str) -> variants.Variant:
     ],
 )
 def test_a_mistake_that_looks_like_another_is_told_from_it(name, not_said):
-    """In one number of a check they are alike; in all numbers of all checks they are not."""
+    """Two mistakes that look alike are told apart.
+
+    They agree in one number of a check, but not in all numbers of all checks.
+    """
     function = name.partition(".")[2].partition("/")[0].replace("positions", "sinusoidal_positions")
     said = likely(failing(variants.subject(named(name)), function))
     assert said == [named(name).about] and not_said not in said[0]
 
 
 def test_two_mistakes_are_said_to_be_more_than_one():
-    """A backward that lets only positive gradients through, and a forward that hides NaN, which the
-    first alone does not.
+    """Two mistakes are reported as more than one.
+
+    A backward passes only positive gradients, and a forward hides NaN; the first mistake does not
+    do that.
     """
     subject = variants.subject(named("layers.relu/nan_is_zero"))
     subject.relu_backward = variants.subject(named("layers.relu/guided")).relu_backward

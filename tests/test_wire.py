@@ -1,5 +1,6 @@
-"""Messages between the judge and a learner's process: what goes in comes out, and what is no
-message is refused.
+"""Tests of messages between the judge and a learner's process.
+
+They arrive as they were sent, and what is not a message is refused.
 """
 
 import io
@@ -20,7 +21,7 @@ LAYOUTS = {
     "F": np.asfortranarray,
     "backwards": lambda a: a[tuple(slice(None, None, -1) for _ in a.shape)],
     "gaps": lambda a: np.repeat(a, 2, axis=-1)[..., ::2] if a.ndim else a,
-    "turned": lambda a: a.T,
+    "transposed": lambda a: a.T,
 }
 arrays = st.builds(
     lambda array, layout, writeable: _laid_out(array, layout, writeable),
@@ -57,7 +58,7 @@ def through(value: object, trusted: bool = True) -> object:
 
 
 def same(got: object, want: object) -> bool:
-    """The same type, and the same bits."""
+    """Check that two values have the same type and the same bits."""
     if type(got) is not type(want):
         return False
     if isinstance(want, np.ndarray):
@@ -115,7 +116,8 @@ def test_what_is_no_number_arrives_as_its_type_name():
 HEADERS = [
     b'{"array": ["<f8", [2], null, true, 0], "scalar": false}',
     b'{"dict": [{"tuple": ["a", {"list": [1, 2.5, null]}]}]}',
-    b'{"rng": {"bit_generator": "PCG64", "state": {"state": 1, "inc": 1}, "has_uint32": 0, "uinteger": 0}}',
+    b'{"rng": {"bit_generator": "PCG64", "state": {"state": 1, "inc": 1}, '
+    b'"has_uint32": 0, "uinteger": 0}}',
     b'{"tuple": [{"handle": 3}, {"other": "x"}, {"dtype": "<f4"}]}',
     b'{"cache": ["os", "_exit"], "items": [0]}',
 ]
@@ -137,7 +139,10 @@ PIECES = [
 
 
 def damaged(rng: random.Random) -> bytes:
-    """A message that is noise, or a real one with some bytes changed, or with a false length."""
+    """Return damaged messages.
+
+    Noise, a real message with changed bytes, or one with a wrong length.
+    """
     header, body = rng.choice(HEADERS), rng.randbytes(rng.choice([0, 7, 16]))
     if rng.random() < 0.2:
         header = rng.randbytes(rng.randrange(40))

@@ -1,4 +1,7 @@
-"""What is measured. A case is plain data, because it is sent to other processes as JSON."""
+"""What is measured.
+
+A case is plain data, because it is sent to other processes as JSON.
+"""
 
 from typing import NamedTuple
 
@@ -35,13 +38,16 @@ class Case(NamedTuple):
     label: str
     work: str  # which function of peers.py
     sizes: tuple
-    flops: float  # additions and multiplications; 0 where they are not what counts
-    peers: tuple[str, ...]  # the first is measured against the others
+    flops: float  # additions and multiplications; 0 if they are not what counts
+    peers: tuple[str, ...]  # the first is compared with the others
     rounds: int
 
 
 def matmul_cases() -> list[Case]:
-    """y = x w, dx = dy w^T and dw = x^T dy of every layer."""
+    """Return the three matrix products of every layer.
+
+    y = x w, dx = dy w^T and dw = x^T dy.
+    """
     cases = []
     for model, layers in LAYERS.items():
         for name, (n_in, n_out) in layers.items():
@@ -65,7 +71,7 @@ def matmul_cases() -> list[Case]:
 
 
 def gelu_cases() -> list[Case]:
-    """gelu(x w + b), one kernel against two calls."""
+    """Return gelu(x w + b): one kernel against two calls."""
     cases = []
     for model in LAYERS:
         (n_in, n_out), rows = LAYERS[model]["fc"], ROWS[model]
@@ -81,12 +87,15 @@ def gelu_cases() -> list[Case]:
 
 
 def attention_cases() -> list[Case]:
-    """Causal attention; FLOPs as if only what the mask lets through were computed."""
+    """Return causal attention.
+
+    FLOPs count only what the mask lets through.
+    """
     cases = []
     for B, nh, T, hs in ATTENTIONS:
         seen = B * nh * T * (T + 1) / 2
-        for part, products in (("forward", 2), ("forward+backward", 7)):
-            label = f"B={B} nh={nh} T={T} hs={hs} {part}"
+        for passes, products in (("forward", 2), ("forward+backward", 7)):
+            label = f"B={B} nh={nh} T={T} hs={hs} {passes}"
             peers = ("numba", "torch") if T > 2000 else ("numba", "torch", "numpy")
             rounds = 5 if T > 200 else 11
             cases.append(
@@ -94,7 +103,7 @@ def attention_cases() -> list[Case]:
                     "attention",
                     label,
                     "attention",
-                    (B, nh, T, hs, part),
+                    (B, nh, T, hs, passes),
                     products * 2 * hs * seen,
                     peers,
                     rounds,
@@ -104,7 +113,7 @@ def attention_cases() -> list[Case]:
 
 
 def step_cases() -> list[Case]:
-    """A whole training step, optimizer and clipping included."""
+    """Return a whole training step, optimizer and clipping included."""
     return [
         Case(
             "step", "char GPT, B=12 T=64", "step", (CHAR,), 3.7e9, ("numba", "torch", "numpy"), 11
@@ -116,7 +125,7 @@ def step_cases() -> list[Case]:
 
 
 def thread_cases() -> list[Case]:
-    """Two threads against one."""
+    """Return two threads against one."""
     return [
         Case(
             "threads",

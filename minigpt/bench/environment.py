@@ -1,11 +1,12 @@
-"""The environment in which a peer is started: without the settings that make a library faster or
-slower than its defaults.
+"""The environment in which a peer is started.
+
+Settings that make a library faster or slower than its defaults are removed.
 """
 
 import os
 from collections.abc import Mapping
 
-# A variable that begins with one of these is not passed on. They choose a library's kernel
+# A variable that begins with one of these is removed. They choose a library's kernel
 # (OPENBLAS_CORETYPE, ATEN_CPU_CAPABILITY, NUMBA_CPU_NAME, MINIGPT_TILE), its threads
 # (OMP_NUM_THREADS, KMP_AFFINITY) or how those wait (OPENBLAS_THREAD_TIMEOUT, OMP_WAIT_POLICY).
 PREFIXES = (
@@ -17,8 +18,8 @@ PREFIXES = (
     "OMP_",
     "GOMP_",  # GCC's OpenMP
     "KMP_",  # Intel's and LLVM's OpenMP
-    "NPY_",  # NumPy's own kernels
-    "ATEN_",  # PyTorch's own kernels
+    "NPY_",  # NumPy's kernels
+    "ATEN_",  # PyTorch's kernels
     "TORCH_",
     "DNNL_",  # oneDNN, which PyTorch calls
     "ONEDNN_",
@@ -29,7 +30,7 @@ KEPT = ("NUMBA_CACHE_DIR",)  # says where compiled code is stored, not how it is
 
 
 def removed(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The variables that a peer is started without, and their values."""
+    """Return the variables that a peer is started without, with their values."""
     return {
         name: value
         for name, value in sorted(environment.items())
@@ -38,11 +39,14 @@ def removed(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def peer_environment(environment: Mapping[str, str] = os.environ, **more: str) -> dict[str, str]:
-    """The environment of a peer's process: without `removed`, with what `more` sets."""
+    """Return the environment of a peer's process.
+
+    It lacks `removed`, and has what `more` sets.
+    """
     gone = removed(environment)
     return {name: value for name, value in environment.items() if name not in gone} | more
 
 
 def removed_text(gone: Mapping[str, str]) -> str:
-    """The removed variables as one line of the report."""
+    """Return the removed variables as one line of the report."""
     return ", ".join(f"{name}={value[:60]!a}" for name, value in gone.items()) or "none was set"

@@ -1,6 +1,6 @@
-"""What the machine can do, the memory of attention, the seconds of compiling.
+"""Measure the machine's limits, attention's memory, and compile times.
 
-Each is measured in a process of its own, in the peers' environment.
+Each measurement is a separate process, in the peers' environment.
 """
 
 import json
@@ -82,9 +82,9 @@ class Limits(NamedTuple):
 
 
 def run(script: str, *arguments: object, **environment: str) -> object:
-    """What a script prints as JSON, in a process of its own.
+    """Run a script in a separate process, and return its JSON output.
 
-    Raises RuntimeError with its last words if it fails.
+    Raises RuntimeError with the last line of its errors if it fails.
     """
     command = [sys.executable, "-c", script, *map(str, arguments)]
     clean = peer_environment(**environment)
@@ -95,25 +95,25 @@ def run(script: str, *arguments: object, **environment: str) -> object:
 
 
 def machine() -> dict[str, object]:
-    """What a reader must know of the machine, as a peer sees it."""
+    """Return a description of the machine, as a peer sees it."""
     return run(MACHINE)
 
 
 def measure_limits() -> Limits:
-    """The machine's peak, OpenBLAS's sgemm, and the memory's speed."""
+    """Measure the machine's peak, OpenBLAS's sgemm, and the memory's speed."""
     return Limits(run(PEAK), run(SGEMM), run(BANDWIDTH))
 
 
 def attention_memory(ops: str, T: int) -> float:
-    """MiB that forward and backward need at most, results included, inputs not.
+    """Return the most MiB that forward and backward need.
 
-    B = 1, nh = 12, hs = 64.
+    Results are included, inputs are not. B = 1, nh = 12, hs = 64.
     """
     return run(MEMORY, ops, T)
 
 
 def cold_compile() -> float:
-    """Seconds to compile all that a training run needs, with an empty cache."""
+    """Return the seconds to compile a training run with an empty cache."""
     with tempfile.TemporaryDirectory() as empty:
         return run(COMPILE, NUMBA_CACHE_DIR=empty)
 
@@ -122,11 +122,12 @@ TRAIN = "--preset char-cpu --max-iters 1 --eval-batches 1 --sample-length 0 --op
 
 
 def first_step(words: int = 20000) -> float:
-    """Seconds from the start of `minigpt train` (char-cpu's model, warm cache) until its first step
-    is done.
+    """Return the seconds until `minigpt train` finishes its first step.
+
+    The model is char-cpu's, the cache is warm.
     """
     numbers = np.random.default_rng(0).integers(0, 1000, words)
-    run(COMPILE)  # the cache of these settings: a removed one may have had another
+    run(COMPILE)  # fill the cache for these settings: the earlier one may be for others
     with tempfile.TemporaryDirectory() as directory:
         text, out = Path(directory, "text.txt"), Path(directory, "run")
         text.write_text(" ".join(map(str, numbers)), encoding="utf-8")

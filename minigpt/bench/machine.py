@@ -1,5 +1,6 @@
-"""What the measurements ran on: the processor, the kernels that the libraries chose for it, the
-versions.
+"""What the measurements ran on: processor, kernels, versions.
+
+The libraries chose their kernels for this processor.
 """
 
 import platform
@@ -13,20 +14,20 @@ BLAS = "OpenBLAS kernel"  # a name in the report
 
 
 def slug(model: str, cores: int) -> str:
-    """The machine's name as a file name: "amd-family-26-model-2-2-cores"."""
+    """Return the machine's name as a file name: "amd-family-26-model-2-2-cores"."""
     plural = "core" if cores == 1 else "cores"
     return re.sub("[^a-z0-9]+", "-", f"{model} {cores} {plural}".lower()).strip("-")
 
 
 def this_machine() -> str:
-    """The name of the machine that this runs on."""
+    """Return the name of the machine that this runs on."""
     return slug(processor().model, cores())
 
 
 def openblas() -> str:
-    """The kernel that OpenBLAS chose for this processor, and its version.
+    """Return the kernel that OpenBLAS chose for this processor, and its version.
 
-    Call it before PyTorch is imported, which may bring a BLAS of its own.
+    Call it before PyTorch is imported, which may load another BLAS.
     """
     import numpy  # noqa: F401  # loads its BLAS, so that it can be found
 
@@ -38,7 +39,7 @@ def openblas() -> str:
 
 
 def blas_text(pools: list[dict]) -> str:
-    """The BLAS among the thread pools that threadpoolctl lists, as text."""
+    """Return the BLAS among threadpoolctl's thread pools, as text."""
     for pool in pools:
         if pool.get("user_api") == "blas":
             kernel = pool.get("architecture") or "not named"
@@ -48,7 +49,7 @@ def blas_text(pools: list[dict]) -> str:
 
 
 def pytorch() -> str:
-    """Which of its kernels PyTorch chose, and which libraries it calls."""
+    """Return the kernels that PyTorch chose, and the libraries that it calls."""
     try:
         import torch
     except ImportError:
@@ -62,7 +63,7 @@ def pytorch() -> str:
 
 
 def version(package: str) -> str:
-    """The version of a package, or "not installed"."""
+    """Return the version of a package, or "not installed"."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -70,14 +71,17 @@ def version(package: str) -> str:
 
 
 def tile() -> str:
-    """The register tile that the kernels use here."""
+    """Return the register tile that the kernels use here."""
     from kernels.tile import LANES, ROWS, VECTORS
 
     return f"{ROWS} rows x {VECTORS} vectors of {LANES} lanes"
 
 
 def describe() -> dict[str, object]:
-    """All that a reader must know of the machine, by name. The name `machine` is the slug."""
+    """Return all that a reader must know about the machine, by name.
+
+    The entry `machine` is the slug.
+    """
     here = processor()
     blas = openblas()  # before PyTorch
     return {

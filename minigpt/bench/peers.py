@@ -1,8 +1,8 @@
-"""How each peer does the work of a case: a function that makes a function of no arguments, to be
-timed.
+"""How each peer does the work of a case.
 
-Inputs come from one seed, so that every peer sees the same numbers. Results are computed again at
-each call, as in training.
+A function of this file makes a function without arguments, which is timed. Inputs come from one
+seed, so that every peer gets the same numbers. Each call computes its results again, as in
+training.
 """
 
 from collections.abc import Callable
@@ -16,12 +16,12 @@ Work = Callable[[], object]
 
 
 def normal(*shape: int, seed: int = 0) -> np.ndarray:
-    """Standard normal float32 numbers."""
+    """Return standard normal float32 numbers."""
     return np.random.default_rng(seed).standard_normal(shape, np.float32)
 
 
 def matmul(peer: str, product: str, rows: int, n_in: int, n_out: int, is_head: bool) -> Work:
-    """One of the three products of a linear layer.
+    """Return one of the three products of a linear layer.
 
     The head's weight is the transposed view of a (V, C) table.
     """
@@ -62,9 +62,9 @@ def _matmul_kernels(product: str, x: np.ndarray, dy: np.ndarray, weight: np.ndar
 
 
 def gelu(peer: str, rows: int, n_in: int, n_out: int, form: str) -> Work:
-    """gelu(x w + b).
+    """Return gelu(x w + b).
 
-    The kernel keeps x w + b too, for its backward pass; PyTorch's weight is (out, in), its own
+    The kernel also stores x w + b for its backward pass. PyTorch's weight is (out, in), its usual
     layout.
     """
     x, weight, bias = normal(rows, n_in), normal(n_in, n_out, seed=1), normal(n_out, seed=2)
@@ -83,33 +83,33 @@ def gelu(peer: str, rows: int, n_in: int, n_out: int, form: str) -> Work:
     from kernels.memory import empty
 
     def fused():
-        wide, out = empty((rows, n_out)), empty((rows, n_out))
-        linear._product(x, weight, out, bias, GELU_TANH if form == "tanh" else GELU_ERF, wide)
+        pre, out = empty((rows, n_out)), empty((rows, n_out))
+        linear._product(x, weight, out, bias, GELU_TANH if form == "tanh" else GELU_ERF, pre)
         return out
 
     return fused
 
 
-def attention(peer: str, B: int, nh: int, T: int, hs: int, part: str) -> Work:
-    """Causal attention, with its backward pass or without."""
+def attention(peer: str, B: int, nh: int, T: int, hs: int, passes: str) -> Work:
+    """Return causal attention, with or without its backward pass."""
     q, k, v, dout = (normal(B, nh, T, hs, seed=seed) for seed in range(4))
     if peer == "torch":
-        return _attention_torch(q, k, v, dout, part)
+        return _attention_torch(q, k, v, dout, passes)
     if peer == "numpy":
         from minigpt.layers import attention_backward, attention_forward
     else:
         from kernels import attention_backward, attention_forward
-    if part == "forward":
+    if passes == "forward":
         return lambda: attention_forward(q, k, v)
     return lambda: attention_backward(dout, attention_forward(q, k, v)[1])
 
 
-def _attention_torch(q, k, v, dout, part: str) -> Work:
+def _attention_torch(q, k, v, dout, passes: str) -> Work:
     import torch
     from torch.nn.functional import scaled_dot_product_attention
 
     q, k, v, dout = (torch.from_numpy(array) for array in (q, k, v, dout))
-    if part == "forward":
+    if passes == "forward":
         return lambda: scaled_dot_product_attention(q, k, v, is_causal=True)
     inputs = [array.requires_grad_() for array in (q, k, v)]
     return lambda: torch.autograd.grad(
@@ -118,7 +118,7 @@ def _attention_torch(q, k, v, dout, part: str) -> Work:
 
 
 def step(peer: str, which: str) -> Work:
-    """A training step: forward, backward, clipping, AdamW."""
+    """Return a training step: forward, backward, clipping, AdamW."""
     if which == CHAR:
         config, B = (
             GPTConfig(

@@ -1,5 +1,6 @@
-"""What is shown of the measurements: a line for each case as it comes, a summary, a results file
-for each machine, a plot.
+"""Show the measurements: lines, a summary, a results file, a plot.
+
+A line is printed for each case when it is finished. Each machine has its results file.
 """
 
 import math
@@ -12,7 +13,7 @@ from minigpt.bench.limits import Limits
 from minigpt.bench.run import Result
 
 PEERS = {"numba": "kernels", "numpy": "NumPy", "torch": "PyTorch", "numba1": "1 thread"}
-# whom each group's bar is about
+# the peer of each group's bar
 AGAINST = {
     "matmul": "numpy",
     "gelu": "torch",
@@ -30,9 +31,9 @@ TITLES = {
 
 
 def line(result: Result, peak: float = 0.0) -> str:
-    """A case: each peer's median, and how many times as long as ours it takes.
+    """Return a case: each peer's median, and its ratio to ours.
 
-    peak: the machine's, in GFLOP/s; the line then has the share that the kernels reach.
+    peak: the machine's, in GFLOP/s. With it, the line has the share that the kernels reach.
     """
     case, ours = result.case, result.case.peers[0]
     text = f"{case.label:40s} {PEERS[ours]} {milliseconds(result.median(ours))}"
@@ -64,7 +65,7 @@ class Summary(NamedTuple):
 
 
 def summary(results: Iterable[Result]) -> list[Summary]:
-    """The ratios of each group, in short."""
+    """Return the ratios of each group, in short."""
     results, found = list(results), []
     for group, peer in AGAINST.items():
         chosen = [r for r in results if r.case.group == group and peer in r.seconds]
@@ -76,16 +77,19 @@ def summary(results: Iterable[Result]) -> list[Summary]:
 
 
 def written_for(machine: str) -> str:
-    """What the first lines of a machine's results file say: by this it is recognized."""
+    """Return the first lines of a machine's results file.
+
+    They identify the file.
+    """
     return f"Written for the machine `{machine}` by `minigpt bench"
 
 
 HOW = """
-Do not edit: the next run on this machine replaces the file. Each peer runs in a process of its own,
+Do not edit: the next run on this machine replaces the file. Each peer runs in a separate process,
 in turn, round after round, so that the idle threads of one do not slow another. The tables show the
-median over the rounds, and the median of each round's ratio. A ratio is how many times as long as
-the kernels the peer takes: above 1, the kernels are faster. PyTorch is eager, float32, on the CPU.
-"Of peak" is the share of the machine's own peak that the kernels reach, all threads together.
+median over the rounds, and the median of each round's ratio. A ratio is the peer's time divided by
+the kernels' time: above 1, the kernels are faster. PyTorch is eager, float32, on the CPU.
+"Of peak" is the share of the machine's peak that the kernels reach with all threads together.
 The peers are started without the settings that choose a library's kernels or threads
 (OPENBLAS_CORETYPE, OMP_NUM_THREADS and the like; minigpt/bench/environment.py has the list).
 """
@@ -99,9 +103,9 @@ def markdown(
     more: list[str],
     command: str,
 ) -> str:
-    """A machine's results file.
+    """Return a machine's results file.
 
-    gone: the settings that the peers were started without. more: lines of a table of their own.
+    gone: the settings that the peers were started without. more: the lines of another table.
     """
     options = command.removeprefix("minigpt bench")
     text = [f"# Results of {machine['machine']}", ""]
@@ -140,7 +144,7 @@ def _row(cells: list[str]) -> str:
 
 
 def draw(results: list[Result], path: Path) -> None:
-    """A bar for each case: how many times as long as the kernels the peer takes.
+    """Draw a bar for each case: its ratio to our time.
 
     Raises ImportError without matplotlib.
     """

@@ -1,5 +1,6 @@
-"""The peers in turn, round after round, each in its own process; what comes out is a median for
-each, and their ratios.
+"""Run the peers in turn, each in a separate process.
+
+The results are a median for each peer, and the ratios.
 """
 
 import importlib.util
@@ -24,8 +25,9 @@ class Result(NamedTuple):
         return statistics.median(self.seconds[peer])
 
     def ratio(self, peer: str) -> float:
-        """How many times as long as the first peer another one takes: the median over rounds, both
-        timed under the same load.
+        """Return another peer's time divided by the first peer's time.
+
+        It is the median over rounds; both are timed under the same load.
         """
         ours = self.seconds[self.case.peers[0]]
         return statistics.median(
@@ -48,7 +50,10 @@ class Worker:
         )
 
     def ask(self, order: dict) -> float:
-        """Send an order, wait for the answer. Raises RuntimeError if the process has ended."""
+        """Send an order and wait for the answer.
+
+        Raises RuntimeError if the process has ended.
+        """
         self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
@@ -62,7 +67,7 @@ class Worker:
 
 
 def available() -> set[str]:
-    """The peers that are installed."""
+    """Return the peers that are installed."""
     return {"numba", "numba1", "numpy"} | (
         {"torch"} if importlib.util.find_spec("torch") else set()
     )
@@ -71,7 +76,7 @@ def available() -> set[str]:
 def measure(
     cases: Iterable[Case], show: Callable[[Result], object] = lambda result: None
 ) -> list[Result]:
-    """Measure each case; `show` is called with each result as it comes."""
+    """Measure each case, and call `show` with each result."""
     here, workers, results = available(), {}, []
     try:
         for case in cases:

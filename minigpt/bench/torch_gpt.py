@@ -1,9 +1,9 @@
 """The peer: the same GPT in eager PyTorch, from the same parameters.
 
-Written for this project, in nanoGPT's architecture.
+It was written for this project, in nanoGPT's architecture.
 
-It keeps GPT-2's (in, out) weight layout, so that one dict of arrays starts both models. Needs the
-extra `torch`.
+It keeps GPT-2's (in, out) weight layout, so that one dict of arrays starts both models. It needs
+the extra `torch`.
 """
 
 import numpy as np
@@ -17,7 +17,10 @@ GELU_FORMS = {"gelu": "tanh", "gelu_erf": "none"}
 
 
 class TorchGPT:
-    """Pre-LN GPT with a tied head. params: minigpt's parameters, by name, as NumPy arrays."""
+    """A pre-LN GPT with a tied head.
+
+    params: minigpt's parameters, by name, as NumPy arrays.
+    """
 
     def __init__(self, config: GPTConfig, params: dict[str, np.ndarray]):
         if config.norm != "pre" or config.positions != "learned" or config.windows:
@@ -28,7 +31,10 @@ class TorchGPT:
         }
 
     def loss(self, ids: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Mean cross-entropy of targets (B, T) in nats; -1 does not count."""
+        """Return the mean cross-entropy of targets (B, T) in nats.
+
+        Targets of -1 are ignored.
+        """
         p = self.params
         x = F.embedding(ids, p["wte.weight"]) + p["wpe.weight"][: ids.shape[1]]  # (B, T, C)
         for i in range(self.config.n_layer):
@@ -41,19 +47,19 @@ class TorchGPT:
         B, T, C = x.shape
         qkv = self._linear(x, f"{name}.c_attn").split(C, dim=2)
         q, k, v = (
-            part.view(B, T, self.config.n_head, -1).transpose(1, 2) for part in qkv
+            each.view(B, T, self.config.n_head, -1).transpose(1, 2) for each in qkv
         )  # (B, nh, T, hs)
         heads = F.scaled_dot_product_attention(q, k, v, is_causal=True)  # (B, nh, T, hs)
         return self._linear(heads.transpose(1, 2).reshape(B, T, C), f"{name}.c_proj")
 
     def _mlp(self, x: torch.Tensor, name: str) -> torch.Tensor:
-        wide = self._linear(x, f"{name}.c_fc")
-        bent = (
-            F.relu(wide)
+        pre = self._linear(x, f"{name}.c_fc")
+        post = (
+            F.relu(pre)
             if self.config.activation == "relu"
-            else F.gelu(wide, approximate=GELU_FORMS[self.config.activation])
+            else F.gelu(pre, approximate=GELU_FORMS[self.config.activation])
         )
-        return self._linear(bent, f"{name}.c_proj")
+        return self._linear(post, f"{name}.c_proj")
 
     def _linear(self, x: torch.Tensor, name: str) -> torch.Tensor:
         return F.linear(x, self.params[f"{name}.weight"].T, self.params.get(f"{name}.bias"))
@@ -63,7 +69,7 @@ class TorchGPT:
         return F.layer_norm(x, weight.shape, weight, bias, self.config.layer_norm_epsilon)
 
     def optimizer(self, s: TrainSettings) -> torch.optim.AdamW:
-        """AdamW that decays matrices only."""
+        """Return AdamW that decays only matrices."""
         matrices = [p for p in self.params.values() if p.ndim >= 2]
         vectors = [p for p in self.params.values() if p.ndim < 2]
         groups = [
@@ -80,7 +86,7 @@ class TorchGPT:
         lr: float,
         clip: float,
     ) -> float:
-        """One training step; returns the loss."""
+        """Run one training step; return the loss."""
         for group in optimizer.param_groups:
             group["lr"] = lr
         loss = self.loss(torch.from_numpy(ids), torch.from_numpy(targets))

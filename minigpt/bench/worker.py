@@ -1,5 +1,6 @@
-"""A process that does one peer's work when it is told to: a JSON line in, a JSON line out.
+"""A process that does one peer's work on request.
 
+It reads a JSON line and writes a JSON line.
 python -m minigpt.bench.worker PEER
 
 Between its turns it waits for a line and sleeps, so that its threads leave the processors to the
@@ -10,8 +11,8 @@ import json
 import sys
 import time
 
-TURN = 0.05  # seconds a turn lasts at least, in calls
-SETTLE = 0.1  # seconds until the threads of the peer before have gone to sleep
+TURN = 0.05  # seconds that a turn lasts at least, in calls
+SETTLE = 0.1  # seconds until the threads of the previous peer are asleep
 
 
 def main(peer: str) -> None:
@@ -37,7 +38,7 @@ def main(peer: str) -> None:
 
 
 def turn(work) -> float:
-    """The median time of some calls, after one that is not counted."""
+    """Return the median time of some calls, after a warm-up call."""
     time.sleep(SETTLE)
     work()
     times, spent = [], 0.0

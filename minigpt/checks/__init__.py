@@ -136,8 +136,9 @@ def everything(
 
 
 def select(words: Iterable[str]) -> list[Check]:
-    """Return the checks of a function ("gelu", "gelu_forward") or of one name ("gelu.gradient").
+    """Return the checks of some functions, or of some names.
 
+    A function is "gelu" or "gelu_forward", a name "gelu.gradient".
     Without words: all checks. Raises ValueError if a word fits no check.
     """
     words = list(words)

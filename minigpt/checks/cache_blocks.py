@@ -1,7 +1,7 @@
 """Checks at sizes beyond any tile, panel or block of the kernels.
 
 A fast implementation is most likely to fail at the edges of its blocks. Every function runs in
-float32, forward and backward, and may have at most twice NumPy's own error. For the reference these
+float32, forward and backward, and may have at most twice NumPy's error. For the reference these
 sizes are like any other.
 """
 
@@ -14,18 +14,20 @@ from minigpt.checks.generic import line32
 
 
 def _linear(rng: np.random.Generator) -> list[Case]:
-    def case(label: str, rows: int, n_in: int, n_out: int, turned: bool = False) -> Case:
+    def case(label: str, rows: int, n_in: int, n_out: int, transposed: bool = False) -> Case:
         weight = (
-            rng.standard_normal((n_out, n_in)).T if turned else rng.standard_normal((n_in, n_out))
+            rng.standard_normal((n_out, n_in)).T
+            if transposed
+            else rng.standard_normal((n_in, n_out))
         )
         x, bias = rng.standard_normal((rows, n_in)), rng.standard_normal(n_out)
         return case_of("linear", label, {"x": x, "weight": weight, "bias": bias})
 
     return [
         case("deep", 3, 523, 35),
-        case("wide", 9, 5, 301),
+        case("many columns", 9, 5, 301),
         case("tall", 525, 19, 9),
-        case("turned", 17, 33, 43, True),
+        case("transposed", 17, 33, 43, True),
     ]
 
 
@@ -113,7 +115,7 @@ BLOCK_CASES = {
 
 
 def block_checks() -> list[Check]:
-    """Return a check for each function that a fast implementation cuts into blocks."""
+    """Return a check for each function that the kernels compute in blocks."""
     about = "sizes beyond tiles and blocks, in float32, forward and backward"
     return [
         Check(

@@ -66,7 +66,7 @@ class Case(NamedTuple):
 
 
 def case_of(function: str, label: str, arguments: dict, seed: int | None = None) -> Case:
-    """Return a call of a function of the contract, with all its gradients."""
+    """Return a call of a function, with all its gradients."""
     wrt = tuple(
         name for name in pair_of(f"{function}_forward").gradients if arguments[name] is not None
     )

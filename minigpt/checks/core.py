@@ -156,7 +156,7 @@ def equal(
 
 
 def with_tolerance(line: Line, least: float) -> Line:
-    """Return the line with a tolerance of at least `least`, absolute below 1.
+    """Return the line with a tolerance of at least `least`.
 
     A line that does not compare arrays stays.
     """
@@ -167,8 +167,9 @@ def with_tolerance(line: Line, least: float) -> Line:
 
 
 def _form(got: object, want: np.ndarray) -> str:
-    """Return what is wrong with the kind, shape or dtype of a result, or "".
+    """Return what is wrong with the kind, shape or dtype.
 
+    "" if they are right.
     NaN counts too, because every right value here is a number.
     """
     if got is None:
@@ -189,7 +190,7 @@ def _short(value: object) -> str:
 
 
 def true(tensor: str, fact: bool, got: object, want: str) -> Line:
-    """Return a line about a fact that is not a comparison of arrays."""
+    """Return a line about a fact, without comparing arrays."""
     return Line(
         tensor,
         str(got),
@@ -201,7 +202,7 @@ def true(tensor: str, fact: bool, got: object, want: str) -> Line:
 
 
 def none(tensor: str, got: object) -> Line:
-    """Return a line about a gradient that must be None: that of a missing bias."""
+    """Return a line about the gradient of a missing bias: None."""
     return true(tensor, got is None, _short(got), "None")
 
 

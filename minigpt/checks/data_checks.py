@@ -7,7 +7,7 @@ from minigpt.checks.core import Check, Line, equal, true
 
 def _text(subject):
     text = "".join(chr(ord("a") + i % 26) + chr(ord("A") + i // 26 % 26) for i in range(1000))
-    data = subject.TextData("letters", text)
+    data = subject.TextData("alphabet", text)
     rng = np.random.default_rng(4)
     ids, targets = data.batch("train", rng, 4000, 9)
     val_ids, val_targets = data.batch("val", rng, 4000, 9)
@@ -133,7 +133,7 @@ def _overlap(subject) -> int:
 def _solved(name: str, text: str) -> bool:
     prompt, answer = text.split("=")
     if name == "add":
-        a, b = (int(part[::-1]) for part in prompt.split("+"))
+        a, b = (int(digits[::-1]) for digits in prompt.split("+"))
         return int(answer[::-1]) == a + b and len(answer) == len(prompt) // 2 + 1
     return answer == (prompt[::-1] if name == "reverse" else "".join(sorted(prompt)))
 

@@ -2,7 +2,7 @@
 
 A check is written for float64. Here its inputs are converted to float32, and the results back to
 float64. Each tolerance is at least TOLERANCE, because float32 is not more exact. The checks float32
-and float32_backward are the strict comparison: they allow twice NumPy's own error. Central
+and float32_backward are the strict comparison: they allow twice NumPy's error. Central
 differences are taken of the reference's forward, in float64, at the same inputs.
 """
 

@@ -76,13 +76,13 @@ def _inputs(function: str, cases):
     return inputs
 
 
-def _results(subject: object, function: str, cases: Cases, douts: list, part: str) -> dict:
+def _results(subject: object, function: str, cases: Cases, douts: list, which: str) -> dict:
     """Return outputs or gradients by case and name, without random masks."""
     outputs = {}
     for case, dout in zip(cases, douts, strict=True):
         if case.seed is None:
             out, cache = case.forward(subject, function)
-            if part == "forward":
+            if which == "forward":
                 outputs[f"{case.label}: out"] = out
             else:
                 gradients = case.backward(subject, function, _upstream(dout), cache)
@@ -92,14 +92,14 @@ def _results(subject: object, function: str, cases: Cases, douts: list, part: st
     return outputs
 
 
-def _values(part: str) -> tuple:
+def _values(which: str) -> tuple:
     """call and judge: equal to the loops of by_hand.py."""
 
     def call(subject: object, function: str, cases: Cases, douts: list) -> dict:
-        return _results(subject, function, cases, douts, part)
+        return _results(subject, function, cases, douts, which)
 
     def judge(outputs: dict, function: str, cases: Cases, douts: list) -> list[Line]:
-        wanted = _results(by_hand, function, cases, douts, part)
+        wanted = _results(by_hand, function, cases, douts, which)
         return [
             _compare(f"{function} {tensor}", outputs[tensor], want, 1e-9)
             for tensor, want in wanted.items()
@@ -162,7 +162,7 @@ def _judge_gradient(outputs: dict, function: str, cases: Cases, douts: list) -> 
     return lines
 
 
-def _float32(part: str) -> tuple:
+def _float32(which: str) -> tuple:
     """call and judge: at most twice NumPy's error in float32.
 
     max|got - float64| <= 2 max|NumPy's float32 - float64| + a few units in the last place.
@@ -174,7 +174,7 @@ def _float32(part: str) -> tuple:
         ]
 
     def call(subject: object, function: str, cases: Cases, douts: list) -> dict:
-        return _results(subject, function, *small(cases, douts), part)
+        return _results(subject, function, *small(cases, douts), which)
 
     def judge(outputs: dict, function: str, cases: Cases, douts: list) -> list[Line]:
         cases32, douts32 = small(cases, douts)
@@ -182,15 +182,15 @@ def _float32(part: str) -> tuple:
             [case.as_dtype(np.float64) for case in cases32],
             [np.float64(dout) for dout in douts32],
         )
-        exact = _results(layers, function, cases64, douts64, part)
-        numpy32 = _results(layers, function, cases32, douts32, part)
+        exact = _results(layers, function, cases64, douts64, which)
+        numpy32 = _results(layers, function, cases32, douts32, which)
         return [line32(f"{function} {t}, float32", outputs[t], exact[t], numpy32[t]) for t in exact]
 
     return call, judge
 
 
 def line32(name: str, got: object, exact: np.ndarray | None, numpy32: np.ndarray | None) -> Line:
-    """Judge a float32 result: at most twice the error of NumPy in float32.
+    """Judge a float32 result: at most twice NumPy's error in float32.
 
     A few units in the last place are allowed on top.
     """
@@ -279,7 +279,7 @@ def _judge_pure(outputs: dict, function: str, cases: Cases, douts: list) -> list
 
 
 def _upstream(dout: object) -> object:
-    """Return a gradient to pass in: a float for a scalar, else a copy.
+    """Return an upstream gradient: a float for a scalar, else a copy.
 
     A copy, so that a function that modifies it is noticed.
     """

@@ -65,8 +65,9 @@ def _gelu(subject, x):
 
 
 def _attention(subject, q, v):
-    """Return the output, and P as the output for the identity matrix as v.
+    """Return the output, and P.
 
+    P is the output for the identity matrix as v.
     For P, hs is 3, and q is scaled to give the same scores.
     """
     padded = np.concatenate([q, np.zeros((1, 1, 3, 1))], axis=-1)

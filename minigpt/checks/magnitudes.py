@@ -92,15 +92,15 @@ def _huge(function: str, rng: np.random.Generator) -> Iterator[Case]:
                 case, "x", np.tile(HUGE, 3)
             )  # as long as the vector unit's registers, and a rest
         return
-    name, letter = (
+    name, axis = (
         ROWS[function],
         {"softmax": "n", "cross_entropy": "V", "layer_norm": "C"}[function],
     )
     for size in (1e18, 1e20) if function == "layer_norm" else (1e20, 3e38):
-        case = make(function, rng, f"numbers of {size:g}", **{letter: 20})
+        case = make(function, rng, f"numbers of {size:g}", **{axis: 20})
         yield _changed(case, name, size * np.sign(case.arguments[name]))
     if function != "layer_norm":
-        case = make(function, rng, "all but one -3e38", **{letter: 20})
+        case = make(function, rng, "all but one -3e38", **{axis: 20})
         low = np.full_like(case.arguments[name], -3e38)
         low[..., 3] = -3.1e38
         yield _changed(case, name, low)
@@ -235,7 +235,7 @@ def _nan_judge(outputs: dict, function: str, case: Case, dout: np.ndarray) -> li
 
 
 def _what_matters(function: str, case: Case, dout: np.ndarray) -> dict[str, np.ndarray]:
-    """Return which numbers of each result change with the replaced one, by hand."""
+    """Return which numbers of each result change with the replaced one."""
     matters = {}
     plain, plain_cache = case.forward(by_hand, function)
     for name in case.wrt:

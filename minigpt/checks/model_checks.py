@@ -204,7 +204,10 @@ def _dropout_lines(got, **inputs) -> list[Line]:
 
 
 def _wrong_calls(subject, config, params, ids, targets) -> dict[str, tuple]:
-    """Return label -> the error, what its message must name, and the call that must raise it."""
+    """Return wrong calls by label.
+
+    Each has the error, what its message must name, and the call that must raise it.
+    """
     long = np.zeros((2, config.block_size + 1), dtype=np.int64)
     sinusoidal = replace(config, positions="sinusoidal")
 
@@ -230,7 +233,7 @@ def _wrong_calls(subject, config, params, ids, targets) -> dict[str, tuple]:
 
 
 def _refused(subject, config, params, ids, targets):
-    """Return what the model raises for bad input, and what it must raise."""
+    """Return what the model raises, and must raise, for bad input."""
     calls = _wrong_calls(subject, config, params, ids, targets)
     outputs = {}
     for label, (error, word, call) in calls.items():
@@ -251,9 +254,7 @@ def _refused_lines(got, **inputs) -> list[Line]:
     return [true(f"GPT, {label}", *facts) for label, facts in got.items()]
 
 
-CAUSALITY = (
-    "a token changes its own logits and later ones, no earlier ones, and no other sequence's"
-)
+CAUSALITY = "a token changes its logits and later ones, but not earlier ones or another sequence"
 
 
 def _causality_check(kind: str) -> Check:

@@ -8,7 +8,7 @@ import numpy as np
 from minigpt.checks.core import Check, Line, equal, true
 from minigpt.optim import AdamWState
 
-SHAPES = {"wide": (4, 7), "tall": (9, 3), "square": (5, 5)}
+SHAPES = {"broad": (4, 7), "tall": (9, 3), "square": (5, 5)}
 
 
 def _by_svd(u: np.ndarray) -> np.ndarray:

@@ -169,7 +169,7 @@ OPTIMIZER = [
             equal("their norm", got["norm"], 5.0, 1e-12),
             equal("a gradient of norm 0.5", got["kept"], [0.3], 0.0),
             equal("the gradient that was handed in", got["big"], [3.0], 0.0),
-            equal("clipping turned off", got["off"], [3.0], 0.0),
+            equal("clipping switched off", got["off"], [3.0], 0.0),
             equal("a float32 gradient of 1e30 clipped to 2", got["huge"], [2.0, 0.0], 1e-6),
             true("its dtype", got["huge"].dtype == np.float32, got["huge"].dtype, "float32"),
         ],

@@ -102,7 +102,7 @@ def _gelu_facts(subject, x):
         )
         slopes = [subject.gelu_backward(np.ones_like(x), kept) for kept in (up_kept, down_kept)]
         large = first(subject.gelu_forward(np.array([-1e4, -50.0, 50.0, 1e4], np.float32), form))
-        outputs[form] = {"odd part": up - down, "slopes": slopes[0] + slopes[1], "large": large}
+        outputs[form] = {"odd": up - down, "slopes": slopes[0] + slopes[1], "large": large}
     return outputs
 
 
@@ -110,7 +110,7 @@ def _gelu_lines(got, x) -> list[Line]:
     lines = []
     for form, facts in got.items():
         lines += [
-            equal(f"gelu {form}: gelu(x) - gelu(-x)", facts["odd part"], x, 1e-12),
+            equal(f"gelu {form}: gelu(x) - gelu(-x)", facts["odd"], x, 1e-12),
             equal(f"gelu {form}: gelu'(x) + gelu'(-x)", facts["slopes"], np.ones_like(x), 1e-12),
             equal(f"gelu {form} of +-50, +-1e4", facts["large"], [0.0, 0.0, 50.0, 1e4], 1e-6),
         ]

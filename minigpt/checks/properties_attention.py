@@ -22,7 +22,10 @@ def _qkv(rng, Tq=T, Tk=T, hs=HS):
 
 
 def _reach(subject, q, k, v, **options) -> np.ndarray:
-    """Return whether out_i changes with key and value j, as (Tq, Tk) bool."""
+    """Return whether out_i changes with key and value j.
+
+    The result is (Tq, Tk) bool.
+    """
     out = first(subject.attention_forward(q, k, v, **options))
     reach = np.zeros((q.shape[2], k.shape[2]), dtype=bool)
     for j in range(k.shape[2]):
@@ -225,26 +228,26 @@ def _heads_apart(subject, qkv):
     out = first(subject.multi_head_attention_forward(qkv, NH))
     heads = []
     for h in range(NH):
-        q, k, v = (qkv[:, None, :, part * C + h * 2 : part * C + h * 2 + 2] for part in range(3))
+        q, k, v = (qkv[:, None, :, i * C + h * 2 : i * C + h * 2 + 2] for i in range(3))
         heads.append(
             first(subject.attention_forward(*(np.ascontiguousarray(x) for x in (q, k, v))))[:, 0]
         )
     return {"out": out, "by head": np.concatenate(heads, axis=-1)}
 
 
-def _mlp_parts(subject, x, fc_weight, fc_bias, proj_weight, proj_bias):
-    wide = first(subject.linear_forward(x, fc_weight, fc_bias))
+def _mlp_layers(subject, x, fc_weight, fc_bias, proj_weight, proj_bias):
+    pre = first(subject.linear_forward(x, fc_weight, fc_bias))
     outputs = {}
-    for name, bent in (
-        ("gelu", subject.gelu_forward(wide)),
-        ("gelu_erf", subject.gelu_forward(wide, "none")),
-        ("relu", subject.relu_forward(wide)),
+    for name, post in (
+        ("gelu", subject.gelu_forward(pre)),
+        ("gelu_erf", subject.gelu_forward(pre, "none")),
+        ("relu", subject.relu_forward(pre)),
     ):
         outputs[name] = first(
             subject.mlp_forward(x, fc_weight, fc_bias, proj_weight, proj_bias, name)
         )
-        outputs[f"{name} in parts"] = first(
-            subject.linear_forward(first(bent), proj_weight, proj_bias)
+        outputs[f"{name} in layers"] = first(
+            subject.linear_forward(first(post), proj_weight, proj_bias)
         )
     return outputs
 
@@ -277,9 +280,9 @@ COMPOSED = [
         "mlp: equals linear, activation, linear",
         ("mlp_forward", "linear_forward", "gelu_forward", "relu_forward"),
         inputs=_mlp_inputs,
-        call=_mlp_parts,
+        call=_mlp_layers,
         judge=lambda got, **inputs: [
-            equal(f"mlp {name}", got[name], got[f"{name} in parts"], 1e-12)
+            equal(f"mlp {name}", got[name], got[f"{name} in layers"], 1e-12)
             for name in ("gelu", "gelu_erf", "relu")
         ],
     ),

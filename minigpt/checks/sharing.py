@@ -1,4 +1,4 @@
-"""Checks of memory: a result overlaps no argument and no other result.
+"""Checks of memory: a result must not overlap arguments or other results.
 
 The caller owns its results, and no later call changes them. A function must read the numbers, not
 recognize the array: a memo by identity or by shape returns old results for new numbers. The
@@ -19,7 +19,7 @@ SPOILED = 1e6
 
 
 def sharing_checks() -> list[Check]:
-    """Return one check for each pair, and one for the table of positions."""
+    """Return a check for each pair and for the table of positions."""
     pairs = [
         Check(
             f"{name}.sharing",

@@ -207,15 +207,15 @@ def options(function: str, rng: np.random.Generator) -> Iterator[Case]:
 
 def with_gaps(array: np.ndarray) -> np.ndarray:
     """Return an equal array with gaps between its numbers in memory."""
-    wide = np.zeros((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
-    wide[..., ::2] = array
-    return wide[..., ::2]
+    spread = np.zeros((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
+    spread[..., ::2] = array
+    return spread[..., ::2]
 
 
 def backwards(array: np.ndarray) -> np.ndarray:
     """Return an equal array with every stride negative."""
-    turned = tuple(slice(None, None, -1) for _ in array.shape)
-    return np.ascontiguousarray(array[turned])[turned]
+    reverse = tuple(slice(None, None, -1) for _ in array.shape)
+    return np.ascontiguousarray(array[reverse])[reverse]
 
 
 def read_only(array: np.ndarray) -> np.ndarray:

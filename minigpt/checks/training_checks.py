@@ -25,7 +25,7 @@ def _losses(subject):
 
 
 def _accumulated(subject):
-    """Compute the gradient of two small batches, and of both as one batch."""
+    """Compute the gradient of two small batches, and of one batch."""
     data = subject.load_task("reverse")
     seen = {}
     for n, size in ((1, 8), (2, 4)):
@@ -44,7 +44,7 @@ def _accumulated(subject):
 
 
 class _Fixed:
-    """A data set whose batches are slices of one batch of 8, in order."""
+    """A data set whose batches are slices of one batch."""
 
     def __init__(self, data):
         self.tokenizer, self.expect_block = data.tokenizer, data.expect_block

@@ -23,7 +23,10 @@ RATES = [5e-3, 1e-2, 8e-3, 4e-3, 2e-3]  # of its first five steps, by pocket cal
 
 
 def _written_out(subject):
-    """Run five steps of the trainer in float64, and the same five written out."""
+    """Run five steps of the trainer, and the same steps written out.
+
+    Both in float64.
+    """
     settings = subject.TrainSettings(**WRITTEN_OUT)
     shape = {
         "block_size": 16,
@@ -68,7 +71,7 @@ def _written_out(subject):
 
 
 def _mean_gradient(subject, config, theta, data, step: int) -> tuple[float, dict]:
-    """Return the mean loss and gradients of the two batches of a step.
+    """Return mean loss and gradients of the two batches of a step.
 
     Each batch draws its dropout from its own generator.
     """

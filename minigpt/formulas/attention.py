@@ -16,13 +16,13 @@ ONLINE = np.array([1.0, 3.0, 2.0, 5.0])
 
 
 def weights(ops, q, k, window=None):
-    """Return P of any implementation: its output for the identity matrix as v.
+    """Return P: the output for the identity matrix as v.
 
     q is scaled, because hs becomes Tk.
     """
     hs, Tk = q.shape[-1], k.shape[2]
-    wide = [(0, 0), (0, 0), (0, 0), (0, Tk - hs)]
-    q, k = np.pad(q, wide) * math.sqrt(Tk / hs), np.pad(k, wide)
+    padding = [(0, 0), (0, 0), (0, 0), (0, Tk - hs)]
+    q, k = np.pad(q, padding) * math.sqrt(Tk / hs), np.pad(k, padding)
     return out(
         ops.attention_forward,
         q,
@@ -96,7 +96,7 @@ def moved(PE, k):
 
 
 def variance_of_products(hs):
-    """Return the variance of q.k as a fraction of hs, to one digit.
+    """Return the variance of q.k / sqrt(hs), to one digit.
 
     It is taken over 200,000 pairs of normal vectors.
     """

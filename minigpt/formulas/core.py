@@ -1,4 +1,4 @@
-"""What a formula is: printed in a paper, claimed by functions, and tested.
+"""What a formula is: printed in a paper, claimed by functions, tested.
 
 A formula is evaluated on one small example in several ways: by the loops of by_hand.py, by the
 NumPy of layers/, by the kernel, by the formula written out again, by central differences if it is a
@@ -30,7 +30,7 @@ OTHER_WAYS = {
 
 
 class Row(NamedTuple):
-    """One way to evaluate a formula, and its error against the first way."""
+    """One way to evaluate a formula, and its error."""
 
     way: str
     where: str  # the function that was called
@@ -98,7 +98,7 @@ class Formula(NamedTuple):
         return ways
 
     def error(self) -> float:
-        """Return the largest error of all ways, as a fraction of its tolerance.
+        """Return the largest error, as a fraction of its tolerance.
 
         It is at most 1 if the formula holds.
         """
@@ -284,7 +284,10 @@ def implementation(package: str) -> ModuleType | SimpleNamespace | None:
 
 
 def numbers(seed: int, *shape: int) -> np.ndarray:
-    """Return normal numbers of two digits, so that an example can be typed in."""
+    """Return normal numbers of two digits.
+
+    They are short, so that an example can be typed in.
+    """
     return np.round(np.random.default_rng(seed).normal(size=shape), 2)
 
 

@@ -92,7 +92,7 @@ FORMULAS = [
     ),
     of_contract(
         "cross_entropy.uniform",
-        "knowing nothing costs ln V",
+        "a uniform guess costs ln V",
         r"L(z = 0) = \ln V",
         "L(z = 0) = ln V",
         "Shannon 1948: the entropy of V equally likely symbols",

@@ -30,7 +30,7 @@ def sine_only(T, C):
 
 
 def spread_of_products(PE, k=5):
-    """Return how much the product of two rows, k apart, varies with position."""
+    """Return how much products of rows k apart vary with position."""
     products = (PE[:-k] * PE[k:]).sum(-1)
     return float(products.max() - products.min())
 
@@ -105,7 +105,7 @@ def slope_of_layer_norm(outside):
 
 
 def reshaped_keys():
-    """Return dK[0, 0, 0, 1] with a reshape instead of the transpose of dS."""
+    """Return dK[0, 0, 0, 1], with dS reshaped instead of transposed."""
     P = weights(layers, Q, K)
     dP = DOUT @ V.swapaxes(-1, -2)
     dS = P * (dP - (dP * P).sum(-1, keepdims=True))
@@ -127,14 +127,17 @@ def fancy_embedding():
 
 
 def nucleus(cross):
-    """Return how many of 0.4, 0.3, 0.2, 0.1 top-p keeps at p = 0.6."""
+    """Return how many tokens top-p keeps at p = 0.6.
+
+    Their probabilities are 0.4, 0.3, 0.2, 0.1.
+    """
     cumulative = np.cumsum([0.4, 0.3, 0.2, 0.1])
     before = cumulative - [0.4, 0.3, 0.2, 0.1]
     return float(((before < 0.6) if cross else (cumulative <= 0.6)).sum())
 
 
 def decayed_by_adam(apart):
-    """Return how far the decay of one step moves a weight of 1.
+    """Return how far one step's decay moves a weight of 1.
 
     The gradient is 0.01, lr 0.1, wd 0.1. A step without decay is subtracted.
     """

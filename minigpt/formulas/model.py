@@ -98,7 +98,7 @@ def spread(config, name):
 
 
 GPT2 = published("gpt2")
-WIDE = GPTConfig(vocab_size=1000, block_size=64, n_layer=2, n_head=4, n_embd=128)
+BROAD = GPTConfig(vocab_size=1000, block_size=64, n_layer=2, n_head=4, n_embd=128)
 FOUR_SIZES = ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")
 
 FORMULAS = [
@@ -223,8 +223,8 @@ FORMULAS = [
             "minigpt": (
                 "minigpt.parameters.initial_parameters",
                 lambda: [
-                    spread(WIDE, "h.1.attn.c_attn.weight"),
-                    spread(WIDE, "h.1.mlp.c_proj.weight"),
+                    spread(BROAD, "h.1.attn.c_attn.weight"),
+                    spread(BROAD, "h.1.mlp.c_proj.weight"),
                 ],
             ),
         },

@@ -18,7 +18,7 @@ MATRIX = numbers(50, 3, 4)
 
 
 def written_adamw(weight_decay=0.01, lr=1e-3, beta1=0.9, beta2=0.999, eps=1e-8):
-    """Return three steps of AdamW's algorithm, line by line, from theta = 1."""
+    """Return three steps of AdamW, line by line, from theta = 1."""
     theta, m, v = [1.0, 1.0], [0.0, 0.0], [0.0, 0.0]
     for t, gradient in enumerate(GRADIENTS, start=1):
         for i, g in enumerate(gradient):

@@ -1,1 +1,1 @@
-"""The bank of wrong variants, and which of them a failing function has."""
+"""The bank of wrong variants, and which one a function has."""

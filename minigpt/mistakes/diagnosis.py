@@ -4,8 +4,8 @@ A check's inputs are the same each time, so two programs with the same mistake g
 outputs. All numbers are compared, not only the worst of each tensor: two mistakes can agree in one
 number. A mistake is named if it explains every failing check of a function. More than one thing is
 wrong if one check has the outputs of one mistake and another check those of another, or if a check
-fails that the mistake would pass. Otherwise nothing is said: no diagnosis is better than a wrong
-one.
+fails that the mistake would pass. Otherwise nothing is said: a wrong diagnosis is worse than
+none.
 Left out: mistakes of the whole model; central differences, which take long and find nothing that
 other checks do not find.
 """
@@ -96,7 +96,7 @@ def _explains(variant: variants.Variant, report: checks.Report, seed: int) -> bo
 
 
 def _perform(variant: variants.Variant, report: checks.Report, seed: int) -> checks.Report:
-    """Return the report of a variant, from the same check on the same inputs."""
+    """Return the report of a variant, from the same check and inputs."""
     return checks.perform(report.check, variants.subject(variant), seed)
 
 

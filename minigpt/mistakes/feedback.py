@@ -1,4 +1,4 @@
-"""What a learner is told: the first failure, and the mistake behind it.
+"""What a learner is told: the first failure and its mistake.
 
 `minigpt check` and notebook.check print the same.
 """
@@ -47,7 +47,7 @@ def problem(report: Report) -> str:
 
 
 def sentence(line: Line) -> str:
-    """Return what is wrong in a failing line, with the name of its array."""
+    """Return what is wrong in a failing line, with the array's name."""
     named = line.problem.startswith(line.tensor) or line.tensor == "call"
     return line.problem if named else f"{line.tensor} {line.problem}"
 

@@ -1,4 +1,4 @@
-"""The bank of wrong variants: common mistakes, each a diff of our source.
+"""The bank of wrong variants: mistakes as diffs of our source.
 
 They are in the files wrong/*.diff, one file per module: wrong/layers.softmax.diff has the mistakes
 in minigpt/layers/softmax.py. An entry has a heading with a name, the check that kills it and its

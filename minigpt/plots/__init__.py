@@ -1,9 +1,9 @@
-"""Pictures: each function takes plain arrays, returns a matplotlib figure and shows nothing.
+"""Pictures: each function takes arrays and returns a matplotlib figure.
 
-In a notebook: show(figure).
+It shows nothing. In a notebook: show(figure).
 
-Scales are fixed (attention 0 .. 1), axes labelled, colours told apart by everyone; small matrices
-have their numbers written in. matplotlib is imported when a figure is made, and not before.
+Scales are fixed (attention 0 .. 1) and axes are labelled. The colours can be told apart by
+everyone. Small matrices show their numbers. matplotlib is imported only when a figure is made.
 """
 
 from minigpt.plots.attention import attention_heads, attention_steps, induction, score_growth

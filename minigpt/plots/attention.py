@@ -1,5 +1,6 @@
-"""Attention as maps: queries on rows, keys on columns, weights always on the scale 0 .. 1, what the
-mask hides hatched.
+"""Attention as maps: queries are rows, keys are columns.
+
+Weights are on the scale 0 .. 1. What the mask hides is hatched.
 
     attention_steps   q k^T / sqrt(hs), the mask, the softmax, P v: one head, step by step
     attention_heads   the weights of every head
@@ -7,8 +8,8 @@ mask hides hatched.
     score_growth      why the scores are divided by sqrt(hs)
 
 Source: Vaswani et al. 2017, section 3.2.1; induction heads: Elhage et al. 2021, "A Mathematical
-Framework for Transformer Circuits".
-Left out: weights over keys of other lengths than the queries (a cache's): see kv_cache.py.
+Framework for Transformer Circuits". Left out: weights with more keys than queries (a cache's): see
+kv_cache.py.
 """
 
 import math
@@ -29,7 +30,7 @@ def attention_steps(
     tokens: Sequence[object] | None = None,
     causal: bool = True,
 ):
-    """One head's four steps side by side.
+    """Plot one head's four steps side by side.
 
     q, k, v: (T, hs) each; tokens: T labels. Raises TypeError, ValueError.
     """
@@ -51,23 +52,17 @@ def attention_steps(
     p, _ = softmax_forward(np.where(hidden, -np.inf, scores))  # (T, T)
     out = p @ v  # (T, hs)
     limit = float(np.abs(scores).max())
-    figure, [all_axes] = canvas.sheet(
-        10,
-        3.1 if T <= 6 and hs <= 6 else 3.7,
-        1,
-        4,
-        width_ratios=[1, 1, 1, max(0.45, min(hs / T, 1))],
-    )
-    written = T <= 6 and hs <= 6  # what a quarter of the width has room for
+    written = T <= 6 and hs <= 6  # what fits into a quarter of the width
+    ratios = [1, 1, 1, max(0.45, min(hs / T, 1))]
+    figure, [all_axes] = canvas.sheet(10, 3.1 if written else 3.7, 1, 4, width_ratios=ratios)
     images = [
         draw_matrix(all_axes[0], scores, limit=limit, written=written),
         draw_matrix(all_axes[1], scores, limit=limit, hidden=hidden, written=written),
         draw_matrix(all_axes[2], p, signed=False, limit=1.0, hidden=hidden, written=written),
         draw_matrix(all_axes[3], out, written=written),
     ]
-    for axes, image, columns in zip(
-        all_axes, images, [tokens, tokens, tokens, list(map(str, range(hs)))], strict=True
-    ):
+    columns_of = [tokens, tokens, tokens, list(map(str, range(hs)))]
+    for axes, image, columns in zip(all_axes, images, columns_of, strict=True):
         canvas.ticks(axes.yaxis, tokens, 2.0)
         canvas.ticks(axes.xaxis, columns, 2.0 * min(1.0, len(columns) / T))
         if not written:
@@ -80,11 +75,11 @@ def attention_steps(
 
 
 def attention_heads(p: np.ndarray, tokens: Sequence[object] | None = None, causal: bool = True):
-    """The weights of all heads of a layer.
+    """Plot the weights of all heads of a layer.
 
-    p: (nh, T, T), each row of them sums to 1; tokens: T labels.
+    p: (nh, T, T), each row sums to 1; tokens: T labels.
 
-    Raises TypeError, ValueError: also where p has weight on what a causal mask hides.
+    Raises TypeError, ValueError; also if p has weight on what a causal mask hides.
     """
     p = canvas.probabilities("attention_heads", "p", p, "nh T T")
     nh, T = p.shape[:2]
@@ -111,12 +106,11 @@ def attention_heads(p: np.ndarray, tokens: Sequence[object] | None = None, causa
 
 
 def induction(p: np.ndarray, tokens: Sequence[object]):
-    """One head's weights on a text that repeats itself, with the keys marked that an induction head
-    looks at.
+    """Plot one head's weights on a text that repeats itself.
 
-    These are the tokens that came after the query's token when it was last seen: what is to be
-    copied. p: (T, T), causal;
-    tokens: T labels. Raises TypeError, ValueError: also where no token comes twice.
+    The keys that an induction head attends to are marked: the tokens that followed the last
+    occurrence of the query's token. They are what the head copies. p: (T, T), causal; tokens: T
+    labels. Raises TypeError, ValueError; also if no token occurs twice.
     """
     from matplotlib.patches import Rectangle
 
@@ -127,7 +121,7 @@ def induction(p: np.ndarray, tokens: Sequence[object]):
     marked = _after_the_last(list(tokens))
     if not marked:
         raise ValueError(
-            "induction: no token comes twice, but the tokens must repeat for a head to copy"
+            "induction: no token occurs twice, but the tokens must repeat for a head to copy"
         )
     figure, [[axes]] = canvas.sheet(7, 6)
     image = draw_matrix(axes, p, "", False, 1.0, hidden, written=T <= canvas.MOST)
@@ -145,23 +139,22 @@ def induction(p: np.ndarray, tokens: Sequence[object]):
 
 
 def score_growth(head_sizes: Sequence[int] = (16, 64, 256), rng: np.random.Generator | None = None):
-    """q . k of random q and k of variance 1, with and without 1 / sqrt(hs); and what a softmax over
-    64 such scores makes of it.
+    """Plot random q . k with and without 1 / sqrt(hs).
 
-    head_sizes: up to 8 whole numbers. rng: where not given, a fixed one. Raises TypeError,
-    ValueError.
+    q and k have variance 1, and the softmax is over 64 scores.
+    head_sizes: up to 8 whole numbers. rng: by default, a fixed one. Raises TypeError, ValueError.
     """
     sizes = canvas.whole_numbers("score_growth", "head_sizes", head_sizes)
     if len(sizes) > len(canvas.LINES):
         raise ValueError(
             f"score_growth: head_sizes has {len(sizes)} numbers, but must have at most "
-            f"{len(canvas.LINES)}: the colours there are"
+            f"{len(canvas.LINES)}, one per colour"
         )
     rng = np.random.default_rng(0) if rng is None else rng
     figure, [[plain, divided, largest]] = canvas.sheet(10, 3.4, 1, 3)
     before, after = [], []
     for hs, colour in zip(sizes, canvas.LINES, strict=False):
-        # each query has keys of its own
+        # different keys for each query
         q, k = rng.standard_normal((256, hs)), rng.standard_normal((256, 64, hs))
         scores = np.einsum("qc,qkc->qk", q, k)  # (256, 64)
         for axes, of, kept in ((plain, scores, before), (divided, scores / math.sqrt(hs), after)):
@@ -198,7 +191,7 @@ def score_growth(head_sizes: Sequence[int] = (16, 64, 256), rng: np.random.Gener
 
 
 def _hidden(function: str, p: np.ndarray, causal: bool) -> np.ndarray:
-    """(T, T) bool of p (..., T, T): what the mask hides.
+    """Return what the mask hides of p, as (T, T) bool.
 
     ValueError if p is not square, or has weight there.
     """
@@ -217,7 +210,10 @@ def _hidden(function: str, p: np.ndarray, causal: bool) -> np.ndarray:
 
 
 def _after_the_last(tokens: list) -> list[tuple[int, int]]:
-    """(i, j) for each token i that came before: j is the place after its last occurrence."""
+    """Return (i, j) for each token i that occurred before.
+
+    j is the position after its last occurrence.
+    """
     last: dict[object, int] = {}
     found = []
     for i, token in enumerate(tokens):

@@ -1,5 +1,4 @@
-"""Byte-pair encoding: the merges of one word as a tree, and the bytes under the characters of a
-text.
+"""Byte-pair encoding: merges of a word, bytes of a text.
 
 Source: Sennrich et al. 2016, section 3.2. The steps are those of minigpt.text.tokenizer's
 BPETokenizer.steps(piece).
@@ -13,31 +12,31 @@ Step = tuple[int, tuple[bytes, bytes], list[bytes]]
 
 
 def merge_tree(steps: Sequence[Step]):
-    """The bytes of a word below, each merge above what it joins, one line a step; a merge carries
-    its rank.
+    """Plot the merges of a word as a tree above its bytes.
 
-    steps: (rank, (left, right), parts after it) each, in the order of the merges. Raises TypeError,
+    Each merge is above the two tokens that it joins, one line per step, with its rank. steps:
+    (rank, (left, right), tokens after it) each, in the order of the merges. Raises TypeError,
     ValueError.
     """
-    steps = [(int(rank), tuple(pair), list(parts)) for rank, pair, parts in steps]
+    steps = [(int(rank), tuple(pair), list(tokens)) for rank, pair, tokens in steps]
     if not steps:
         raise ValueError(
             "merge_tree: steps is empty, but must have at least one merge; a word of one byte has "
             "no tree"
         )
     word = b"".join(steps[0][2])
-    places = [(float(n), 0) for n in range(len(word))]  # x and height of each part
-    parts = [word[n : n + 1] for n in range(len(word))]
+    places = [(float(n), 0) for n in range(len(word))]  # x and height of each token
+    tokens = [word[n : n + 1] for n in range(len(word))]
     figure, [[axes]] = canvas.sheet(
         min(max(0.62 * len(word) + 1.5, 5.0), 10.0), 1.6 + 0.5 * len(steps)
     )
     for height, (rank, pair, after) in enumerate(steps, start=1):
-        at = _joined(height, parts, pair, after)
+        at = _joined(height, tokens, pair, after)
         top = ((places[at][0] + places[at + 1][0]) / 2, height)
         _branch(axes, places[at], places[at + 1], top)
         _node(axes, top, f"{canvas.visible(pair[0] + pair[1])}  rank {rank}")
         places[at : at + 2] = [top]
-        parts = after
+        tokens = after
     for n in range(len(word)):
         _node(axes, (n, 0), canvas.visible(word[n : n + 1]) if word[n] < 128 else f"{word[n]:02x}")
     axes.set(xlim=(-0.8, len(word) - 0.2), ylim=(-0.6, len(steps) + 0.6))
@@ -45,7 +44,7 @@ def merge_tree(steps: Sequence[Step]):
     axes.set_yticks(range(len(steps) + 1))
     canvas.label(
         axes,
-        "becomes " + " | ".join(canvas.visible(part) for part in parts),
+        "becomes " + " | ".join(canvas.visible(token) for token in tokens),
         "byte (hexadecimal)",
         "step",
     )
@@ -53,9 +52,9 @@ def merge_tree(steps: Sequence[Step]):
 
 
 def bytes_of(text: str):
-    """Each character of a text over its bytes in UTF-8, with its code point.
+    """Plot each character of a text above its bytes in UTF-8.
 
-    text: 1 .. 40. Raises TypeError, ValueError.
+    Each has its code point. text: 1 .. 40 characters. Raises TypeError, ValueError.
     """
     if not isinstance(text, str):
         raise TypeError(f"bytes_of: text is a {type(text).__name__}, but must be a str")
@@ -81,25 +80,28 @@ def bytes_of(text: str):
     return figure
 
 
-def _joined(height: int, parts: list[bytes], pair: tuple[bytes, bytes], after: list[bytes]) -> int:
-    """The place at which joining the pair makes the parts after. ValueError if there is none."""
-    for at in range(len(parts) - 1):
-        if (parts[at], parts[at + 1]) == pair and [
-            *parts[:at],
+def _joined(height: int, tokens: list[bytes], pair: tuple[bytes, bytes], after: list[bytes]) -> int:
+    """Return the place where joining the pair gives the tokens after it.
+
+    ValueError if there is none.
+    """
+    for at in range(len(tokens) - 1):
+        if (tokens[at], tokens[at + 1]) == pair and [
+            *tokens[:at],
             pair[0] + pair[1],
-            *parts[at + 2 :],
+            *tokens[at + 2 :],
         ] == after:
             return at
     raise ValueError(
         f"merge_tree: step {height} joins {pair[0]!r} and {pair[1]!r}, but that does not turn "
-        f"{parts} into {after}"
+        f"{tokens} into {after}"
     )
 
 
 def _branch(
     axes, left: tuple[float, float], right: tuple[float, float], top: tuple[float, float]
 ) -> None:
-    """From both parts straight up to the height of the merge, and across."""
+    """Draw lines from both tokens straight up to the merge, and across."""
     (a, bottom_a), (b, bottom_b), (_, height) = left, right, top
     axes.plot(
         [a, a, b, b], [bottom_a, height, height, bottom_b], color=canvas.GREY, linewidth=1, zorder=1

@@ -1,5 +1,4 @@
-"""The sheet of a picture: its axes, the sizes of the letters, tokens as labels; and the checks of
-what is to be drawn.
+"""The sheet of a picture: axes, font sizes, labels, input checks.
 
 Left out: styles. A picture looks the same for everyone.
 """
@@ -13,13 +12,13 @@ from minigpt.plots.common import BLUE, GREEN, GREY, ORANGE, PINK, SKY, YELLOW, n
 
 BLACK = "#000000"
 LINES = (BLUE, ORANGE, GREEN, PINK, YELLOW, SKY, BLACK, GREY)
-MARKERS = "os^Dv<>p"  # a second sign beside the colour
+MARKERS = "os^Dv<>p"  # a second mark beside the colour
 SMALL, NORMAL, LARGE = 7, 8, 9  # points: ticks and cells, axes, titles
-MOST = 12  # rows and columns of a matrix whose numbers still fit into its cells
+MOST = 12  # a matrix with more rows or columns shows no numbers in its cells
 
 
 def sheet(width: float, height: float, rows: int = 1, columns: int = 1, **keywords):
-    """A figure, and its axes as an array (rows, columns)."""
+    """Return a figure, and its axes as an array (rows, columns)."""
     figure = new_figure(width, height)
     all_axes = figure.subplots(rows, columns, squeeze=False, **keywords)
     for axes in all_axes.flat:
@@ -28,7 +27,7 @@ def sheet(width: float, height: float, rows: int = 1, columns: int = 1, **keywor
 
 
 def label(axes, title: str = "", x: str = "", y: str = "") -> None:
-    """A title and the names of both axes."""
+    """Set a title and the names of both axes."""
     axes.set_title(title, fontsize=LARGE)
     axes.set_xlabel(x, fontsize=NORMAL)
     axes.set_ylabel(y, fontsize=NORMAL)
@@ -39,19 +38,19 @@ def legend(axes, **keywords) -> None:
 
 
 def show(figure):
-    """The picture for the end of a notebook's cell: an IPython Image.
+    """Return the picture as an IPython Image, to end a notebook's cell.
 
-    Jupyter shows a bare Figure without pyplot as text.
+    Without pyplot, Jupyter shows a bare Figure as text.
     """
     from IPython.display import Image
 
     return Image(png_bytes(figure))
 
 
-def numbers(function: str, name: str, value: object, letters: str) -> np.ndarray:
-    """Finite numbers as float64, with one axis for each letter, none of them empty.
+def numbers(function: str, name: str, value: object, axis_names: str) -> np.ndarray:
+    """Return finite numbers as float64, one axis per name in `axis_names`.
 
-    Else TypeError, ValueError.
+    No axis is empty. Raises TypeError, ValueError.
     """
     array = np.asarray(value)
     if array.dtype.kind not in "buif":
@@ -59,18 +58,18 @@ def numbers(function: str, name: str, value: object, letters: str) -> np.ndarray
             f"{function}: {name} is {type(value).__name__} of {array.dtype}, but must be an array "
             "of numbers"
         )
-    if array.ndim != len(letters.split()) or array.size == 0:
+    if array.ndim != len(axis_names.split()) or array.size == 0:
         raise ValueError(
-            f"{function}: {name} has shape {array.shape}, but must be ({letters}), and not empty"
+            f"{function}: {name} has shape {array.shape}, but must be ({axis_names}), and not empty"
         )
     if not np.isfinite(array).all():
         raise ValueError(f"{function}: {name} contains NaN or infinity, but must be finite")
     return array.astype(np.float64)
 
 
-def probabilities(function: str, name: str, value: object, letters: str) -> np.ndarray:
-    """Numbers in 0 .. 1, but for rounding. Else ValueError."""
-    p = numbers(function, name, value, letters)
+def probabilities(function: str, name: str, value: object, axis_names: str) -> np.ndarray:
+    """Return numbers in 0 .. 1, up to rounding. Raises ValueError."""
+    p = numbers(function, name, value, axis_names)
     if p.min() < -1e-6 or p.max() > 1 + 1e-6:
         raise ValueError(
             f"{function}: {name} has numbers in {p.min():.4g} .. {p.max():.4g}, but must be in 0 "
@@ -82,7 +81,7 @@ def probabilities(function: str, name: str, value: object, letters: str) -> np.n
 def names(
     function: str, name: str, given: Sequence[object] | None, count: int, of: str
 ) -> list[str]:
-    """A label for each of count things, their numbers where none are given.
+    """Return a label for each of `count` things; by default, their numbers.
 
     ValueError if there are not as many.
     """
@@ -96,8 +95,10 @@ def names(
 
 
 def visible(token: object) -> str:
-    """A token as a label: spaces and line ends that can be seen, no mathematics, and codes for what
-    the font has not.
+    """Return a token as a label.
+
+    Spaces and line ends are visible, there is no mathematics, and characters that the font lacks
+    are codes.
     """
     from matplotlib.font_manager import findfont, get_font
 
@@ -114,7 +115,10 @@ def visible(token: object) -> str:
 
 
 def whole_numbers(function: str, name: str, value: Sequence[int]) -> list[int]:
-    """Whole numbers of 1 or more, at least one of them. Else TypeError, ValueError."""
+    """Return whole numbers of 1 or more, at least one of them.
+
+    Raises TypeError, ValueError.
+    """
     given = list(value)
     if not given:
         raise ValueError(f"{function}: {name} is empty, but must have at least one whole number")
@@ -122,17 +126,18 @@ def whole_numbers(function: str, name: str, value: Sequence[int]) -> list[int]:
 
 
 def visible_words(text: str) -> str:
-    """A name in words: visible(), but spaces stay spaces."""
+    """Return a name in words: visible(), but spaces stay spaces."""
     return " ".join(visible(word) for word in text.split(" "))
 
 
 def ticks(axis, labels: list[str], inches: float) -> None:
-    """A tick for each label, or for every second, third ..., as the inches of the axis have room;
-    long ones of columns upright.
+    """Draw a tick for each label, or for every n-th label.
+
+    It depends on the inches of the axis. Long labels of columns are vertical.
     """
     across = axis.axis_name == "x"
     long = max(map(len, labels)) * 0.075 * len(labels) > inches
-    # a line of small letters is 0.13 inches
+    # a line of small text is 0.13 inches high
     step = -(-len(labels) * 13 // int(100 * inches)) if long or not across else 1
     axis.set_ticks(range(0, len(labels), step), labels[::step])
     axis.set_tick_params(
@@ -141,7 +146,7 @@ def ticks(axis, labels: list[str], inches: float) -> None:
 
 
 def colour_bar(figure, image, axes: list, name: str = "", location: str = "right") -> None:
-    """The scale beside axes, named."""
+    """Draw the scale beside axes, with a name."""
     bar = figure.colorbar(image, ax=axes, shrink=0.8, location=location)
     bar.ax.tick_params(labelsize=SMALL)
     bar.set_label(name, fontsize=NORMAL)

@@ -1,8 +1,7 @@
-"""What all pictures share: colours, matrices as heatmaps with their numbers, and PNG bytes that are
-the same at every run.
+"""What all pictures share: colours, heatmaps, and reproducible PNG bytes.
 
-Colours of lines: Okabe and Ito 2008, told apart by everyone. 0..1 is white to blue; signed numbers
-are orange, white at 0, blue.
+Colours of lines: Okabe and Ito 2008, which everyone can tell apart. 0..1 is white to blue; signed
+numbers are orange, white at 0, blue.
 """
 
 import io
@@ -19,43 +18,50 @@ ORANGE, BLUE, GREY, GREEN, PINK, SKY, YELLOW = (
     "#56b4e9",
     "#e69f00",
 )
-PALE, HIDDEN = "#f2f2f2", "////"  # ground and hatch of what is not there
+PALE, HIDDEN = "#f2f2f2", "////"  # ground and hatch of hidden cells
 BROKEN = "#bbbbbb"  # ground of NaN and infinity
-MOST_NUMBERS = 150  # a matrix of at most so many cells has its numbers written in
+MOST_NUMBERS = 150  # a matrix of at most so many cells shows its numbers
 
 
 def new_figure(width: float, height: float):
-    """An empty figure, in inches. Without pyplot: no window, no state."""
+    """Return an empty figure, in inches. Without pyplot: no window, no state."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def printable(text: str) -> str:
-    """The text with escapes for what UTF-8 cannot hold, as in some file names."""
+    """Return the text with escapes for what UTF-8 cannot encode.
+
+    Some file names contain such characters.
+    """
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def png_bytes(figure, dpi: int = 100) -> bytes:
-    """The figure as PNG, without a tag that changes with the version of matplotlib."""
+    """Return the figure as PNG.
+
+    The tag with matplotlib's version is left out.
+    """
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
-    # laid out once: the engine starts from where it stopped, and would move things each time
+    # Lay out only once: the engine starts from where it stopped, and would move things each time.
     figure.set_layout_engine("none")
     return buffer.getvalue()
 
 
 def save_figure(figure, path: Path) -> None:
     """Write a PNG whole or not at all."""
-    part = path.with_suffix(".part")
-    part.write_bytes(png_bytes(figure, dpi=120))
-    part.replace(path)
+    partial = path.with_suffix(".part")
+    partial.write_bytes(png_bytes(figure, dpi=120))
+    partial.replace(path)
 
 
 def map_of(signed: bool):
-    """Orange, white, blue for signed numbers; white to blue for 0 .. 1.
+    """Return a colour map for signed numbers, or for 0 .. 1.
 
-    Grey for what is no number.
+    Signed: orange, white, blue. 0 .. 1: white to blue.
+    Grey for NaN and infinity.
     """
     from matplotlib.colors import LinearSegmentedColormap
 
@@ -76,15 +82,15 @@ def draw_matrix(
     columns=None,
     written: bool | None = None,
 ):
-    """A matrix (n, m) on axes, its numbers written in where it is small.
+    """Draw a matrix on axes, with its numbers if it is small.
 
+    array: (n, m).
     Returns the image, for a colour bar.
 
     limit: the end of the scale; 1 for weights, else the largest absolute number. hidden: bool (n,
-    m), hatched and without a number. NaN and infinity elsewhere are grey, and written in.
-    rows, columns: what stands beside them. written: whether the numbers are; where not said, if
-    they are few.
-    Raises ValueError if array is no matrix.
+    m), hatched and without a number. NaN and infinity elsewhere are grey, and written in. rows,
+    columns: their labels. written: whether to write the numbers; by default, if they are few.
+    Raises ValueError if array is not a matrix.
     """
     array = np.asarray(array, dtype=np.float64)
     if array.ndim != 2:
@@ -101,27 +107,27 @@ def draw_matrix(
     )
     hatch(axes, hidden)
     if array.size <= MOST_NUMBERS if written is None else written:
-        for (i, j), number in np.ndenumerate(shown):
-            if np.isfinite(number):
-                axes.text(
-                    j,
-                    i,
-                    f"{number:z.2f}",
-                    ha="center",
-                    va="center",
-                    fontsize=7,
-                    color=_ink(number / limit),
-                )
-            elif not hidden[i, j]:
-                axes.text(j, i, f"{array[i, j]}", ha="center", va="center", fontsize=7)
+        _write_numbers(axes, array, hidden, limit)
     axes.set_title(title, fontsize=9)
     _label(axes, rows, columns, array.shape)
     return image
 
 
+def _write_numbers(axes, array: np.ndarray, hidden: np.ndarray, limit: float) -> None:
+    style = {"ha": "center", "va": "center", "fontsize": 7}
+    for (i, j), number in np.ndenumerate(array):
+        if hidden[i, j]:
+            continue
+        if np.isfinite(number):
+            axes.text(j, i, f"{number:z.2f}", color=_ink(number / limit), **style)
+        else:
+            axes.text(j, i, f"{number}", **style)
+
+
 def hatch(axes, cells: np.ndarray) -> None:
-    """Hatch the cells (n, m) that are True; neighbours in a row as one box, because a large matrix
-    has many.
+    """Hatch the cells (n, m) that are True.
+
+    Neighbours in a row share a box, because a large matrix has many.
     """
     from matplotlib.collections import PolyCollection
 
@@ -168,7 +174,7 @@ def heatmap(
     xlabel: str = "",
     ylabel: str = "",
 ):
-    """One matrix with its scale.
+    """Draw one matrix with its scale.
 
     xlabel, ylabel: what its columns and rows are. Other arguments as in draw_matrix.
     """
@@ -191,12 +197,10 @@ def heatmaps(
     per_row: int | None = None,
     rows=None,
 ):
-    """Some matrices (title, array), each on its own scale unless limit gives one for all; at most
-    per_row beside each other.
+    """Draw matrices (title, array), at most per_row beside each other.
 
-    per_row: where not said, 4, or 2 if the numbers of a wide matrix need the room. rows: what
-    stands beside each row of each.
-    Raises ValueError.
+    Each has its own scale unless limit gives one for all. per_row: by default 4, or 2 if many
+    columns need room for their numbers. rows: the row labels of each. Raises ValueError.
     """
     if not matrices:
         raise ValueError("heatmaps: matrices is empty, but must have at least one (title, array)")
@@ -205,8 +209,10 @@ def heatmaps(
             raise ValueError(
                 f"heatmaps: {title!r} has shape {np.shape(array)}, but must have two axes"
             )
-    wide = any(np.shape(array)[1] > 8 and np.size(array) <= MOST_NUMBERS for _, array in matrices)
-    per_row = per_row or (2 if wide else 4)
+    is_broad = any(
+        np.shape(array)[1] > 8 and np.size(array) <= MOST_NUMBERS for _, array in matrices
+    )
+    per_row = per_row or (2 if is_broad else 4)
     columns, lines = min(per_row, len(matrices)), -(-len(matrices) // per_row)
     height = sum(
         max(
@@ -216,7 +222,7 @@ def heatmaps(
         + 0.9
         for i in range(lines)
     )
-    figure = new_figure(min(11.0, (5.0 if wide else 3.2) * columns), max(1.6, height))
+    figure = new_figure(min(11.0, (5.0 if is_broad else 3.2) * columns), max(1.6, height))
     all_axes = figure.subplots(lines, columns, squeeze=False).ravel()
     for axes, (title, array) in zip(all_axes, matrices, strict=False):
         draw_matrix(axes, array, title, signed, limit, rows=rows)

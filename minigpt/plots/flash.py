@@ -1,11 +1,10 @@
-"""Online softmax and the tiles of flash attention: what is kept while keys go by, and which tiles
-are read at all.
+"""Online softmax, and the tiles of flash attention that are read.
 
-    m' = max(m, x)      l' = l e^(m - m') + e^(x - m')            the rescale factor is e^(m - m')
+    m' = max(m, x)
+    l' = l e^(m - m') + e^(x - m')            the rescale factor is e^(m - m')
 
 Source: Milakov and Gimelshein 2018, algorithm 3; Dao et al. 2022, "FlashAttention", algorithm 1. In
-loops: kernels/ladder/.
-Left out: the backward pass.
+loops: kernels/ladder/. Left out: the backward pass.
 """
 
 from collections.abc import Sequence
@@ -21,10 +20,10 @@ SKIPPED, WAITING, CURRENT, DONE = range(4)
 
 
 def online_softmax(steps: Sequence[tuple[float, float, float, float]]):
-    """Number by number.
+    """Plot the maximum, the rescale factor and the sum after each number.
 
-    steps: rows of (x, m, l, rescale): the number read, the largest and the sum after it, and the
-    factor by which it rescaled the sum before it (0 at the first: there was none). Raises
+    steps: rows of (x, m, l, rescale): the number read, the maximum and the sum after it, and the
+    factor that rescaled the earlier sum (0 at the first number, because there was none). Raises
     TypeError, ValueError.
     """
     rows = canvas.numbers("online_softmax", "steps", steps, "steps 4")
@@ -35,7 +34,7 @@ def online_softmax(steps: Sequence[tuple[float, float, float, float]]):
         )
     x, m, total, rescale = rows.T
     at = np.arange(1, len(rows) + 1)
-    carried = np.concatenate([[0.0], total[:-1]]) * rescale  # what is left of the sum before
+    carried = np.concatenate([[0.0], total[:-1]]) * rescale  # what is left of the earlier sum
     figure, [[largest], [factor], [sums]] = canvas.sheet(9, 6, 3, 1, sharex=True)
     largest.step(
         [*at, len(rows) + 0.5],
@@ -52,21 +51,14 @@ def online_softmax(steps: Sequence[tuple[float, float, float, float]]):
     )
     if len(rows) <= 16:
         factor.bar_label(bars, [f"{value:.3g}" for value in rescale], fontsize=canvas.SMALL)
-        for place, number, height in zip(at, x, total, strict=True):
-            style = {
-                "textcoords": "offset points",
-                "xytext": (0, 5),
-                "ha": "center",
-                "fontsize": canvas.SMALL,
-            }
-            largest.annotate(f"{number:.2f}", (place, number), **style)
-            sums.annotate(f"{height:.3f}", (place, height), **style | {"xytext": (0, 2)})
+        _annotate(largest, at, x, ".2f", 5)
+        _annotate(sums, at, total, ".3f", 2)
         sums.set_xticks(at)
     factor.set_ylim(0, 1.25)
     canvas.label(largest, "one number at a time", "", "x, m")
     canvas.label(
         factor,
-        "rescale factor, e to the power (m before - m): below 1 where a new largest came",
+        "rescale factor, e to the power (m before - m): below 1 at a new maximum",
         "",
         "factor",
     )
@@ -76,6 +68,12 @@ def online_softmax(steps: Sequence[tuple[float, float, float, float]]):
         canvas.legend(axes, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     sums.set_ylim(bottom=0)
     return figure
+
+
+def _annotate(axes, at: np.ndarray, heights: np.ndarray, form: str, above: float) -> None:
+    style = {"textcoords": "offset points", "ha": "center", "fontsize": canvas.SMALL}
+    for place, height in zip(at, heights, strict=True):
+        axes.annotate(format(height, form), (place, height), xytext=(0, above), **style)
 
 
 def flash_tiles(
@@ -88,21 +86,16 @@ def flash_tiles(
     causal: bool = True,
     hs: int = 64,
 ):
-    """The scores of Tq queries and Tk keys as tiles, in the order of the loops: a block of queries
-    goes over its keys.
+    """Plot the scores of Tq queries and Tk keys as tiles.
 
-    current: (row, column) of the tile at work; None if all are done. Raises TypeError, ValueError,
-    IndexError. The title counts what is read from arrays for one head of hs channels. Naive: q, k,
-    v, and all scores twice, for the softmax and for P v. Tiled: each query once, and for each tile
-    that is not skipped its keys and values; the scores are never stored.
+    A block of queries goes over its keys.
+    current: (row, column) of the current tile; None if all are done. Raises TypeError, ValueError,
+    IndexError. The title counts the numbers read for one head of hs channels. Naive: q, k, v, and
+    all scores twice, once by the softmax and once by P v. Tiled: each query once, and for each tile that is
+    not skipped its keys and values; the scores are never stored.
     """
-    for name, value in (
-        ("Tq", Tq),
-        ("Tk", Tk),
-        ("block_q", block_q),
-        ("block_k", block_k),
-        ("hs", hs),
-    ):
+    sizes = {"Tq": Tq, "Tk": Tk, "block_q": block_q, "block_k": block_k, "hs": hs}
+    for name, value in sizes.items():
         expect.whole_number("flash_tiles", name, value)
     visible = attention_mask(Tq, Tk, causal, window)  # (Tq, Tk)
     seen = seen_tiles(visible, block_q, block_k)
@@ -111,7 +104,7 @@ def flash_tiles(
     # the last tile may be narrower
     widths = np.minimum(block_k, Tk - block_k * np.arange(seen.shape[1]))
     naive, tiled = (Tq + 2 * Tk) * hs + 2 * Tq * Tk, Tq * hs + 2 * hs * int((seen * widths).sum())
-    inches = min(7.5 / Tk, 5.0 / Tq)  # of a score
+    inches = min(7.5 / Tk, 5.0 / Tq)  # inches per score
     figure, [[axes]] = canvas.sheet(max(5.5, 1.2 + inches * Tk), 2.0 + max(1.0, inches * Tq))
     _draw_tiles(axes, states, visible, block_q, block_k)
     title = (
@@ -126,8 +119,9 @@ def flash_tiles(
 
 
 def seen_tiles(visible: np.ndarray, block_q: int, block_k: int) -> np.ndarray:
-    """(query blocks, key blocks) bool: the tiles in which any query sees any key of the mask
-    visible (Tq, Tk).
+    """Return which tiles are seen, as (query blocks, key blocks) bool.
+
+    A tile is seen if any of its queries sees any of its keys in the mask visible (Tq, Tk).
     """
     rows, columns = (
         -(-n // block) for n, block in zip(visible.shape, (block_q, block_k), strict=True)

@@ -1,9 +1,9 @@
-"""GELU: its curve and its derivative under it, beside ReLU; and how far the two approximations are
-from the exact one.
+"""GELU: its curve, its derivative, and two approximations.
 
-    exact    x Phi(x)              smallest -0.16997 at x = -0.7518; derivative largest and smallest at x = +-sqrt(2)
+    exact    x Phi(x)              smallest -0.16997 at x = -0.7518;
+                                   derivative largest and smallest at x = +-sqrt(2)
     tanh     GPT-2's form          at most 4.73e-4 away
-    sigmoid  x sigmoid(1.702 x)    at most 2.03e-2 away, and in no GPT
+    sigmoid  x sigmoid(1.702 x)    at most 2.03e-2 away; no GPT uses it
 
 Source: Hendrycks and Gimpel 2016, section 2. The derivative's derivative is phi(x) (2 - x^2), so
 its extremes are at +-sqrt(2).
@@ -16,11 +16,11 @@ import numpy as np
 from minigpt.layers import gelu_backward, gelu_forward, relu_backward, relu_forward
 from minigpt.plots import canvas
 
-LOWEST = -0.7517915246935645  # where Phi(x) + x phi(x) = 0
+LOWEST = -0.7517915246935645  # the x with Phi(x) + x phi(x) = 0
 
 
 def gelu_curves():
-    """Four pictures over x in -4 .. 4."""
+    """Plot four pictures over x in -4 .. 4."""
     x = np.linspace(-4.0, 4.0, 1601)
     figure, [[curve, tanh], [slope, sigmoid]] = canvas.sheet(10, 6, 2, 2, sharex=True)
     exact, exact_cache = gelu_forward(x, "none")

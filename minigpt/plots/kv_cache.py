@@ -1,8 +1,7 @@
-"""The cache of keys and values: which are computed at each step of generation, and which are kept
-from before.
+"""The cache of keys and values: which are computed, which are reused.
 
-Without a cache each step computes the keys of all tokens again: T (T + 1) / 2 in T steps. With it,
-each step computes one: T.
+Without a cache each step of generation computes the keys of all tokens again: T (T + 1) / 2 keys in
+T steps. With a cache, each step computes one: T keys.
 """
 
 import numpy as np
@@ -15,9 +14,9 @@ NEW, KEPT = "new", "kept"
 
 
 def kv_cache(T: int):
-    """T steps, each of which adds a token; keys on columns.
+    """Plot T steps, without and with a cache.
 
-    Without a cache beside with one. Raises TypeError, ValueError.
+    Each step adds a token; keys are columns. Raises TypeError, ValueError.
     """
     T = expect.whole_number("kv_cache", "T", T)
     step, key = np.indices((T, T))
@@ -35,7 +34,10 @@ def kv_cache(T: int):
 
 
 def _grid(axes, new: np.ndarray, there: np.ndarray) -> None:
-    """new, there: (T, T) bool: the keys that a step computes, and those that it needs."""
+    """Draw the keys that a step computes, and those that it needs.
+
+    new, there: (T, T) bool.
+    """
     from matplotlib.colors import ListedColormap
 
     colours = ListedColormap([canvas.SKY, canvas.ORANGE])

@@ -1,9 +1,8 @@
-"""Layer norm: each token's numbers as dots on a line of their own, before and after, with their
-mean and standard deviation.
+"""Layer norm: each token's numbers as dots, before and after.
 
-A row at a time: the mean is taken over one token's channels, never over the tokens of a channel.
-Source: Ba, Kiros and Hinton 2016, section 3. By hand: [1, 0, 0, 0] has mean 0.25, standard
-deviation 0.433, and becomes [1.732, -0.577, -0.577, -0.577].
+The mean and the standard deviation are marked. Each row is separate: the mean is over the channels
+of one token, never over the tokens. Source: Ba, Kiros and Hinton 2016, section 3. By hand: [1, 0,
+0, 0] has mean 0.25, standard deviation 0.433, and becomes [1.732, -0.577, -0.577, -0.577].
 """
 
 from collections.abc import Sequence
@@ -14,13 +13,17 @@ from minigpt.plots import canvas
 
 
 def layer_norm_dots(x: np.ndarray, y: np.ndarray, tokens: Sequence[object] | None = None):
-    """x: (C,) one token's numbers, or (T, C) several tokens', before; y: the same after; tokens: T
+    """Plot the numbers of tokens before and after layer norm.
+
+    x: (C,) the numbers of one token, or (T, C) of several, before; y: the same after; tokens: T
     labels.
 
     Raises TypeError, ValueError.
     """
-    letters = "T C" if np.ndim(x) == 2 else "C"
-    x, y = (canvas.numbers("layer_norm_dots", name, a, letters) for name, a in (("x", x), ("y", y)))
+    axes_of_x = "T C" if np.ndim(x) == 2 else "C"
+    x, y = (
+        canvas.numbers("layer_norm_dots", name, a, axes_of_x) for name, a in (("x", x), ("y", y))
+    )
     if x.shape != y.shape:
         raise ValueError(
             f"layer_norm_dots: x has shape {x.shape}, y {y.shape}, but must have one shape"
@@ -46,8 +49,9 @@ def layer_norm_dots(x: np.ndarray, y: np.ndarray, tokens: Sequence[object] | Non
 
 
 def _row(axes, at: int, row: np.ndarray, near: float) -> None:
-    """One token: the dots, the numbers of the channels over them, and under them the mean and the
-    standard deviation.
+    """Draw one token: dots, channel numbers, mean and standard deviation.
+
+    The channels are above the dots, mean and deviation below.
     """
     mean, deviation = row.mean(), row.std()
     # + 0.0: no minus before a zero
@@ -77,7 +81,10 @@ def _row(axes, at: int, row: np.ndarray, near: float) -> None:
 
 
 def _together(row: np.ndarray, near: float) -> list[tuple[float, str]]:
-    """The channels by their numbers; those that are too close for two labels have one."""
+    """Return the channels by their numbers.
+
+    Numbers that are too close for two labels share one.
+    """
     groups: list[list[int]] = []
     for channel in np.argsort(row, kind="stable").tolist():
         if groups and row[channel] - row[groups[-1][0]] <= near:

@@ -1,7 +1,7 @@
-"""The logit lens: what the model would say if it stopped after each layer, at each position.
+"""The logit lens: the prediction after each layer, at each position.
 
-Source: nostalgebraist 2020, "interpreting GPT: the logit lens": the final layer norm and the head
-on the stream of every layer.
+It shows what the model would predict if it stopped there. Source: nostalgebraist 2020,
+"interpreting GPT: the logit lens": the final layer norm and the head on the stream of every layer.
 Left out: computing it; the arrays come from a trace.
 """
 
@@ -20,12 +20,12 @@ def logit_lens(
     ranks: np.ndarray,
     layers: Sequence[str] | None = None,
 ):
-    """A cell for each layer and position: the most likely next token, shaded by its probability,
-    and the rank of the true one.
+    """Plot the most likely next token per layer and position.
 
-    tokens: T labels, what was read; top_tokens: L x T labels; probabilities: (L, T), the top
-    token's; ranks: (L, T) ints, of the true next token: 1 is the most likely, 0 means none (the
-    last position). layers: L labels. Raises TypeError, ValueError.
+    It is shaded by its probability, and shows the rank of the true token.
+    tokens: T labels, the input; top_tokens: L x T labels; probabilities: (L, T), the top token's;
+    ranks: (L, T) ints, of the true next token: 1 is the most likely, 0 means none (the last
+    position). layers: L labels. Raises TypeError, ValueError.
     """
     p = canvas.probabilities("logit_lens", "probabilities", probabilities, "L T")
     L, T = p.shape
@@ -40,7 +40,7 @@ def logit_lens(
     figure, [[axes]] = canvas.sheet(10, 1.3 + 0.42 * L)
     image = draw_matrix(axes, p, "", False, 1.0, None, layers, tokens, written=False)
     axes.set_aspect("auto")
-    room = int(72 * 8.2 / T / 4.6)  # letters that fit into a cell
+    room = int(72 * 8.2 / T / 4.6)  # characters that fit into a cell
     for (i, j), shade in np.ndenumerate(p):
         word = _short(canvas.visible(top_tokens[i][j]), room)
         rank = f"\n#{ranks[i, j]:.0f}" if ranks[i, j] and room >= 3 else ""

@@ -1,8 +1,7 @@
-"""Sizes, layer by layer: of the residual stream, of what each block adds to it, and of the
-gradients on their way back.
+"""Sizes by layer: residual stream, block outputs, and gradients.
 
-Left out: what the numbers should be. A good picture is level; one that falls or climbs by powers of
-ten is not.
+Left out: what the numbers should be. In a good picture they are level; numbers that fall or rise by
+powers of ten are a bad sign.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,11 +14,12 @@ from minigpt.plots import canvas
 def gradient_flow(
     norms: Mapping[str, Sequence[float]], title: str = "the gradient's size, layer by layer"
 ):
-    """A line for each way to build a model, on a log scale.
+    """Plot gradient norms by layer, a line for each model.
 
+    A line is a way to build a model; the scale is logarithmic.
     norms: label -> a norm for each layer, up to 8 labels.
 
-    Zeros, NaN and infinities have no place on a log scale; the legend counts them. Raises
+    A log scale has no place for zeros, NaN and infinities; the legend counts them. Raises
     TypeError, ValueError.
     """
     lines = {
@@ -52,7 +52,10 @@ def gradient_flow(
 def gradients(
     names: Sequence[str], norms: Sequence[float], title: str = "norm of each parameter's gradient"
 ):
-    """A log bar for each parameter, its number beside it. Raises TypeError, ValueError."""
+    """Plot a log bar for each parameter, with its number beside it.
+
+    Raises TypeError, ValueError.
+    """
     norms = _sizes("gradients", "norms", norms)
     names = canvas.names("gradients", "names", names, len(norms), "one for each norm")
     drawn = np.isfinite(norms) & (norms > 0)
@@ -73,18 +76,18 @@ def gradients(
 
 
 def residual_stream(stream: Sequence[float], added: Mapping[str, Sequence[float]]):
-    """The residual stream's size before the first block and after each, and the size of what each
-    block adds.
+    """Plot the size of the residual stream and of block outputs.
 
-    stream: (n_layer + 1,); added: label -> (n_layer,), such as {"attention": ..., "MLP": ...}.
-    Raises TypeError, ValueError.
+    The stream is measured before the first block and after each block. stream: (n_layer + 1,);
+    added: label -> (n_layer,), such as {"attention": ..., "MLP": ...}. Raises TypeError,
+    ValueError.
     """
     stream = canvas.numbers("residual_stream", "stream", stream, "n_layer+1")
-    parts = {
+    lines = {
         name: canvas.numbers("residual_stream", name, values, "n_layer")
         for name, values in added.items()
     }
-    for name, values in parts.items():
+    for name, values in lines.items():
         if len(values) != len(stream) - 1:
             raise ValueError(
                 f"residual_stream: {name} has {len(values)} numbers, but must have "
@@ -92,9 +95,9 @@ def residual_stream(stream: Sequence[float], added: Mapping[str, Sequence[float]
             )
     figure, [[axes]] = canvas.sheet(8, 3.8)
     axes.plot(stream, "o-", color=canvas.BLUE, label="the stream")
-    width = 0.8 / max(len(parts), 1)
+    width = 0.8 / max(len(lines), 1)
     for n, ((name, values), colour) in enumerate(
-        zip(parts.items(), canvas.LINES[1:], strict=False)
+        zip(lines.items(), canvas.LINES[1:], strict=False)
     ):
         at = np.arange(1, len(stream)) - 0.4 + width * (n + 0.5) - 0.5
         axes.bar(
@@ -120,9 +123,9 @@ def residual_stream(stream: Sequence[float], added: Mapping[str, Sequence[float]
 
 
 def _sizes(function: str, name: str, values: object) -> np.ndarray:
-    """Norms (n,): not negative, but NaN and infinity are let through.
+    """Return norms (n,): not negative, but NaN and infinity are accepted.
 
-    Else TypeError, ValueError.
+    Raises TypeError, ValueError.
     """
     array = np.asarray(values)
     if array.dtype.kind not in "uif":
@@ -142,8 +145,8 @@ def _expect_mapping(function: str, norms: Mapping) -> Mapping:
         )
     if not 1 <= len(norms) <= len(canvas.LINES):
         raise ValueError(
-            f"{function}: norms has {len(norms)} labels, but must have 1 .. {len(canvas.LINES)}: "
-            "the colours there are"
+            f"{function}: norms has {len(norms)} labels, but must have 1 .. "
+            f"{len(canvas.LINES)}, one per colour"
         )
     return norms
 

@@ -1,7 +1,7 @@
-"""The learning rate's schedule, and the ways of optimizers over a surface.
+"""The learning-rate schedule, and the paths of optimizers on a surface.
 
-Left out: the optimizers themselves, which are minigpt/optim.py; a notebook runs them and hands over
-their paths.
+Left out: the optimizers, which are in minigpt/optim.py. A notebook runs them and passes their
+paths.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,10 +13,10 @@ from minigpt.plots.common import BLUE, ORANGE
 
 
 def schedule(learning_rates: np.ndarray, title: str = "learning rate"):
-    """The learning rate of every step, with the end of the warm-up (its first maximum) and the last
-    step marked.
+    """Plot the learning rate of every step.
 
-    learning_rates: (steps,) numbers. Raises TypeError, ValueError.
+    The end of the warm-up (its first maximum) and the last step are marked. learning_rates:
+    (steps,) numbers. Raises TypeError, ValueError.
     """
     rates = canvas.numbers("schedule", "learning_rates", learning_rates, "steps")
     top, end = int(rates.argmax()), len(rates) - 1
@@ -39,7 +39,7 @@ def optimizer_paths(
     f: Callable[[np.ndarray, np.ndarray], np.ndarray],
     title: str = "",
 ):
-    """Where optimizers go on a surface, and how low they get.
+    """Plot where optimizers go on a surface, and how low they get.
 
     paths: label -> (steps, 2) points, up to 8 labels.
 
@@ -86,7 +86,7 @@ def optimizer_paths(
 
 
 def _contours(axes, points: np.ndarray, f: Callable) -> None:
-    """Lines of equal height around the points, closer where it is low."""
+    """Draw lines of equal height, closer together near the minimum."""
     low, high = points.min(axis=0), points.max(axis=0)
     edge = 0.15 * np.maximum(high - low, 0.1 * (high - low).max() + 1e-9)
     x, y = np.meshgrid(

@@ -1,8 +1,11 @@
-"""Sinusoidal positions: the table, four of its clocks, and what sine and cosine together give that
-sine alone does not.
+"""Sinusoidal positions: the table, four of its clocks, and its products.
 
-    PE PE^T          depends on the distance of two positions alone; on its diagonal |PE|^2 = C/2, for sin^2 + cos^2 = 1
-    PE[pos + k]      = PE[pos] M, a rotation of each pair of channels, the same M at every position
+Sine and cosine together give what sine alone does not:
+
+    PE PE^T          depends only on the distance of two positions; on its diagonal
+                     |PE|^2 = C/2, because sin^2 + cos^2 = 1
+    PE[pos + k]      = PE[pos] M, a rotation of each pair of channels, the same M at every
+                     position
 
 Source: Vaswani et al. 2017, section 3.5. The numbers are those of
 minigpt.layers.sinusoidal_positions.
@@ -16,9 +19,9 @@ from minigpt.plots.common import draw_matrix
 
 
 def positions(T: int = 64, C: int = 32, shift: int = 1):
-    """Six pictures of the table (T, C).
+    """Plot six pictures of the table (T, C).
 
-    shift: the k of the shift matrix. Raises TypeError, ValueError (C is odd).
+    shift: the k of the shift matrix. Raises TypeError, ValueError (if C is odd).
     """
     pe = sinusoidal_positions(T, C)  # (T, C)
     sines = pe[:, 0::2]  # (T, C/2)
@@ -33,8 +36,8 @@ def positions(T: int = 64, C: int = 32, shift: int = 1):
     )
     canvas.label(move, f"M: PE[pos + {shift}] = PE[pos] M", "channel after", "channel before")
     for axes, of, name in (
-        (both, pe, f"PE PE$^T$, diagonal C/2 = {C / 2:g}:\nthe distance alone decides"),
-        (alone, sines, "the sines alone:\nthe distance does not decide"),
+        (both, pe, f"PE PE$^T$, diagonal C/2 = {C / 2:g}:\ndepends only on the distance"),
+        (alone, sines, "the sines alone:\ndepends on the positions too"),
     ):
         canvas.colour_bar(figure, draw_matrix(axes, of @ of.T, limit=C / 2, written=False), [axes])
         canvas.label(axes, name, "position", "position")
@@ -43,8 +46,9 @@ def positions(T: int = 64, C: int = 32, shift: int = 1):
 
 
 def shift_matrix(C: int, shift: int) -> np.ndarray:
-    """(C, C), M of PE[pos + shift] = PE[pos] M: for each pair of channels, the rotation by shift
-    times its frequency.
+    """Return (C, C), the M of PE[pos + shift] = PE[pos] M.
+
+    It rotates each pair of channels by shift times its frequency.
     """
     angle = shift * 10000.0 ** (-np.arange(0, C, 2) / C)  # (C/2,)
     M = np.zeros((C, C))

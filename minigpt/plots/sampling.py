@@ -1,9 +1,7 @@
-"""How a token is chosen: the same logits at several temperatures, the cuts of top-k and top-p, and
-what is drawn in the end.
+"""How a token is chosen: temperatures, top-k, top-p, and draws.
 
-The numbers are minigpt.generation.sampling.probabilities'.
-Source: Fan, Lewis and Dauphin 2018, section 5.4; Holtzman et al. 2020, section 3.1.
-Left out: beam search.
+The numbers are minigpt.generation.sampling.probabilities'. Source: Fan, Lewis and Dauphin 2018,
+section 5.4; Holtzman et al. 2020, section 3.1. Left out: beam search.
 """
 
 from collections.abc import Sequence
@@ -20,7 +18,7 @@ def softmax_temperatures(
     tokens: Sequence[object] | None = None,
     temperatures: Sequence[float] = (0.5, 1.0, 2.0),
 ):
-    """A row of bars for each temperature.
+    """Plot a row of bars for each temperature.
 
     logits: (V,); tokens: V labels; temperatures above 0. Raises TypeError, ValueError.
     """
@@ -48,11 +46,11 @@ def truncation(
     top_k: int | None = None,
     top_p: float | None = None,
 ):
-    """The tokens, most likely first, their cumulative probability, and where top-k alone and top-p
-    alone would cut.
+    """Plot tokens by probability, with the cuts of top-k and top-p.
 
-    logits: (V,); tokens: V labels. The token with which the sum reaches top_p is the last one kept.
-    Raises TypeError, ValueError.
+    The most likely come first, with their cumulative probability. The cuts are those of top-k alone
+    and of top-p alone. logits: (V,); tokens: V labels. The token with which the sum reaches top_p
+    is the last one kept. Raises TypeError, ValueError.
     """
     logits = canvas.numbers("truncation", "logits", logits, "V")
     V = len(logits)
@@ -61,7 +59,7 @@ def truncation(
     order = np.argsort(-p, kind="stable")
     figure, [[axes]] = canvas.sheet(8, 4)
     first, *_ = _bars(axes, p[order], [tokens[i] for i in order], room=1) or [None]
-    if first is not None:  # the curve begins where its number would stand
+    if first is not None:  # the curve begins where its number would be
         first.set(va="top", position=(0, -5))
     axes.plot(
         np.cumsum(p[order]), "o-", color=canvas.BLACK, markersize=3, linewidth=1, label="cumulative"
@@ -81,13 +79,12 @@ def truncation(
 
 
 def draws(p: np.ndarray, counts: np.ndarray, tokens: Sequence[object] | None = None):
-    """What was drawn, over the probabilities.
+    """Plot what was drawn, over the probabilities.
 
-    p: (V,); counts: (V,), how often each came; tokens: V labels.
+    p: (V,); counts: (V,), how often each token was drawn; tokens: V labels.
 
     The whiskers are two standard errors of a share, sqrt(p (1 - p) / n): 19 of 20 dots should be
-    inside.
-    Raises TypeError, ValueError.
+    inside. Raises TypeError, ValueError.
     """
     p = canvas.probabilities("draws", "p", p, "V")
     counts = canvas.numbers("draws", "counts", counts, "V")
@@ -133,8 +130,9 @@ def _cut(axes, top_p: float, kept: int, reached: float, token: str) -> None:
 
 
 def _bars(axes, p: np.ndarray, tokens: list[str], room: int, written: bool = True) -> list:
-    """Bars with their numbers, where a row of `room` pictures leaves space for them.
+    """Draw bars, with their numbers if there is space.
 
+    A row has `room` pictures.
     Returns the numbers' texts.
     """
     bars = axes.bar(np.arange(len(p)), p, color=canvas.SKY)

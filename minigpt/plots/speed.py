@@ -1,4 +1,4 @@
-"""Measurements as bars: the ladder that leads to the kernels, rung by rung.
+"""Measurements as bars: the ladder that leads to the kernels, by rung.
 
 Left out: measuring. The numbers come from kernels.ladder.table.
 """
@@ -13,11 +13,11 @@ from minigpt.plots.common import BLUE, ORANGE
 
 
 def ladder_bars(rows: Sequence[tuple[str, float, float]], title: str = ""):
-    """Two log bars for each rung: its seconds, and how many numbers its loops read.
+    """Plot two log bars per rung: seconds, and numbers read.
 
     rows: (name, seconds, elements read), in order.
 
-    Beside the seconds: how many times as fast as the rung before. Raises TypeError, ValueError.
+    Beside the seconds: how many times as fast as the previous rung. Raises TypeError, ValueError.
     """
     if not len(rows):
         raise ValueError(
@@ -48,7 +48,7 @@ def ladder_bars(rows: Sequence[tuple[str, float, float]], title: str = ""):
     left.set_ylim(len(rows) - 0.4, -0.6)
     canvas.label(
         left,
-        f"{title}: time (x the rung before)" if title else "time (x the rung before)",
+        f"{title}: time (x the previous rung)" if title else "time (x the rung before)",
         "seconds",
         "rung",
     )

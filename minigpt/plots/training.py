@@ -1,6 +1,4 @@
-"""Pictures of training runs and of benchmarks: loss over steps, norms along the residual stream,
-ratios.
-"""
+"""Pictures of runs and benchmarks: losses, norms of the stream, ratios."""
 
 import math
 
@@ -8,12 +6,12 @@ from minigpt.plots.common import BLUE, GREY, ORANGE, new_figure, printable
 
 
 def loss_curve(lines: list[dict], vocab_size: int, title: str = ""):
-    """Loss over steps: every step's (pale), train and val at the evaluations, and ln V, the loss of
-    a model that knows nothing.
+    """Plot loss over steps, with the loss of a uniform guess.
 
-    lines: a log, as minigpt.training.loop.read_log gives it. The step axis is logarithmic: most is learned
-    at the start. Where nothing was evaluated, the steps' curve stands alone and is not pale. An
-    infinite loss or NaN is left out.
+    Every step's loss is pale; train and val are those of the evaluations. lines: a log, from
+    minigpt.training.loop.read_log. The step axis is logarithmic, because most is learned at the
+    start. Without evaluations, only the steps' curve is drawn, and it is not pale. Infinite and NaN
+    losses are left out.
     """
     steps = [
         (line["step"] + 1, line["loss"])
@@ -42,7 +40,7 @@ def loss_curve(lines: list[dict], vocab_size: int, title: str = ""):
         axes.plot(at, val, "s-", color=ORANGE, markersize=4, label=f"validation: {val[-1]:.3f}")
     axes.axhline(math.log(vocab_size), color=GREY, linestyle="--", linewidth=1)
     axes.annotate(
-        f"ln {vocab_size} = {math.log(vocab_size):.2f}: knows nothing",
+        f"ln {vocab_size} = {math.log(vocab_size):.2f}: uniform guess",
         (1, math.log(vocab_size)),
         xycoords=("axes fraction", "data"),
         xytext=(-4, 4),
@@ -51,7 +49,7 @@ def loss_curve(lines: list[dict], vocab_size: int, title: str = ""):
         color=GREY,
     )
     axes.set(xscale="log", xlabel="step (first = 1)", ylabel="loss (nats per token)")
-    axes.set_title(printable(title), parse_math=False)  # the $ of a path is no formula
+    axes.set_title(printable(title), parse_math=False)  # the $ of a path does not begin a formula
     axes.set_ylim(0, 1.15 * max([math.log(vocab_size)] + [loss for _, loss in steps]))
     if steps or evaluations:
         axes.legend(loc="lower left")
@@ -60,9 +58,9 @@ def loss_curve(lines: list[dict], vocab_size: int, title: str = ""):
 
 
 def ratio_bars(rows: list[tuple[str, str, float]], titles: dict[str, str]):
-    """A horizontal bar for each measurement: how many times as long as the kernels a peer takes;
-    the line is 1, as fast.
+    """Plot a horizontal bar for each measurement.
 
+    It shows how many times as long as the kernels a peer takes; the line is 1, the same speed.
     rows: (group, label, ratio), the groups together; titles: a heading for each group.
     """
     groups = [group for group in titles if any(row[0] == group for row in rows)]
@@ -82,14 +80,15 @@ def ratio_bars(rows: list[tuple[str, str, float]], titles: dict[str, str]):
         axes.invert_yaxis()
         axes.tick_params(axis="y", labelsize=7)
         axes.set_title(titles[group], fontsize=9, loc="left")
-    all_axes[-1].set_xlabel("how many times as long as the kernels the peer takes (1: as long)")
+    all_axes[-1].set_xlabel("time of the peer / time of the kernels (1: the same)")
     all_axes[0].set_xlim(0, 1.12 * max(ratio for _, _, ratio in rows))
     return figure
 
 
 def stream_norms(forward: list[tuple[str, float]], backward: list[tuple[str, float]]):
-    """The size (root of the mean square) of the residual stream after each sum, and of the gradient
-    there; in forward order.
+    """Plot the sizes of the residual stream and of its gradient.
+
+    A size is the root of the mean square; the sums are in forward order.
     """
     figure = new_figure(8, 3.4)
     axes = figure.subplots(1, 2)
@@ -108,6 +107,8 @@ def stream_norms(forward: list[tuple[str, float]], backward: list[tuple[str, flo
         one.set_xticks(range(len(names)), names, rotation=60, ha="right", fontsize=8)
         one.grid(alpha=0.2)
         for i, size in enumerate(sizes):
-            if not math.isfinite(size):  # it has no place of its own, and is written in its column
+            if not math.isfinite(
+                size
+            ):  # it has no place on the scale, and is written in its column
                 one.text(i, 0.0, str(size), color=colour, ha="center", va="bottom", fontsize=8)
     return figure

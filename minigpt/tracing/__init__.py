@@ -1,1 +1,1 @@
-"""Record a run of a model call by call, as text, pictures and a page."""
+"""Record a model's calls, as text, pictures and a page."""

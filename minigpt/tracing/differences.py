@@ -23,7 +23,7 @@ H = 6e-6
 def local_difference(step, gradient: str, at: tuple[int, ...]) -> float:
     """Return a number of a backward call's gradient by central differences.
 
-    They are taken of its own forward. See trace.Step.difference.
+    They are taken of its forward. See trace.Step.difference.
     """
     if step.direction != "backward" or gradient not in step.outputs:
         raise ValueError(

@@ -34,7 +34,7 @@ SUMMANDS = {
 
 
 class Step(NamedTuple):
-    """One call: its inputs, its outputs, and what the backward pass will read."""
+    """One call: inputs, outputs, and what the backward pass will read."""
 
     index: int
     direction: str  # "forward" or "backward"
@@ -218,7 +218,7 @@ class Recorder:
         self.steps[step.index] = step._replace(outputs=outputs)
         return result
 
-    # # ---- where in the model a call is made
+    # ---- where in the model a call is made
 
     def _place(self, function: str, inputs: dict) -> str:
         """Return where in the model a call is made.
@@ -230,23 +230,23 @@ class Recorder:
             return f"{self.open[-1].name}.{self._weight_of_the_caller(inputs) or what}"
         owner = self._owner(inputs)
         if owner:
-            part = owner.rpartition(".")[0]
+            module = owner.rpartition(".")[0]
             return (
                 "head"
-                if (what, part) == ("linear", "wte")
-                else part.rpartition(".")[0]
+                if (what, module) == ("linear", "wte")
+                else module.rpartition(".")[0]
                 if what == "mlp"
-                else part
+                else module
             )
         if what == "add":
             return _sum_after(self.last)
-        part = self.last.removesuffix(".c_attn").removesuffix(".c_proj")
+        module = self.last.removesuffix(".c_attn").removesuffix(".c_proj")
         named = {
             "cross_entropy": "loss",
             "sinusoidal_positions": "wpe",
-            "multi_head_attention": f"{part}.heads",
+            "multi_head_attention": f"{module}.heads",
         }
-        return named.get(what, f"{part}.{what}")
+        return named.get(what, f"{module}.{what}")
 
     def _weight_of_the_caller(self, inputs: dict) -> str:
         """Return which of the MLP's weights a linear layer inside it gets.
@@ -295,8 +295,9 @@ def _sum_after(last: str) -> str:
 
 
 def _is_off(function: str, arguments: dict, kept: Kept | None) -> bool:
-    """Return whether a call is dropout with p = 0, which returns its argument.
+    """Return whether a call is dropout with p = 0.
 
+    It returns its argument.
     Its backward then gets a cache that was not recorded.
     """
     return (function == "dropout_forward" and not arguments["p"]) or (

@@ -1,5 +1,6 @@
-"""The running example of the notebooks: a GPT so small that all is visible.
+"""The running example of the notebooks: a very small GPT.
 
+It is so small that every number can be seen.
 The text is "trans", T = 5, of the word "transformer". Each character is a token; the vocabulary is
 the nine different characters of the word, V = 9. C = 4 channels in nh = 2 heads of hs = 2; one
 block. Every parameter has two digits, drawn from one seed. Gains and biases are random too, so that

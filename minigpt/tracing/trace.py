@@ -54,7 +54,7 @@ class Trace:
         return iter(self.steps)
 
     def __getitem__(self, which: int | slice | str) -> "Step | Trace":
-        """Return a step by its index, the steps of a module, or a slice.
+        """Return a step, the steps of a module, or a slice.
 
         The module "h.0.attn" has steps in both passes. Raises KeyError, IndexError.
         """
@@ -65,8 +65,8 @@ class Trace:
                 if step.name == which or step.name.startswith(f"{which}.")
             ]
             if not steps:
-                parts = dict.fromkeys(step.name for step in self.steps)
-                raise KeyError(f"no step {which!r}; there are {', '.join(parts)}")
+                names = dict.fromkeys(step.name for step in self.steps)
+                raise KeyError(f"no step {which!r}; there are {', '.join(names)}")
             return self._part(steps)
         return self._part(self.steps[which]) if isinstance(which, slice) else self.steps[which]
 
@@ -110,7 +110,7 @@ class Trace:
 
     @property
     def loss(self) -> float:
-        """Return the loss in nats, over the tokens that have a next one."""
+        """Return the loss in nats, over the tokens with a target."""
         return float(self.find("loss", "cross_entropy_forward").out)
 
     @property
@@ -120,7 +120,7 @@ class Trace:
 
     @property
     def broken(self) -> Step | None:
-        """Return the first step with NaN or infinity in its output, or None.
+        """Return the first step with NaN or infinity, or None.
 
         It shows why a loss is NaN. If the call has calls inside it, it is the innermost one, which
         was finished first.
@@ -146,7 +146,7 @@ class Trace:
         return trace_markdown(self)
 
     def plot(self):
-        """Plot the size of the residual stream and of its gradient by depth.
+        """Plot the sizes of the residual stream and its gradient.
 
         Returns a matplotlib figure.
         """
@@ -172,7 +172,7 @@ def trace(
     ops: str | ModuleType | None = None,
     rng: np.random.Generator | None = None,
 ) -> Trace:
-    """Run a model forward and backward on a text, and record every step.
+    """Run a model forward and backward, and record every step.
 
     model: a GPT, the directory of one, or "prose", the one that is included. text: a string, or ids
     (T,). tokenizer: makes ids of a string; by default, the one beside the model's weights. targets:
@@ -216,7 +216,7 @@ def _tokenizer_of(model: GPT) -> object:
 
 
 def _encoded(name: str, text: str | np.ndarray, tokenizer: object) -> np.ndarray:
-    """Return the (T,) ids of a string, or the ids that were given."""
+    """Return the (T,) ids of a string, or given ids."""
     if isinstance(text, str):
         if tokenizer is None:
             raise ValueError(

@@ -44,7 +44,7 @@ def torch_attention(q, k, v, causal=True, window=None):
 
 def torch_multi_head_attention(qkv, n_head, causal=True, window=None):
     B, T, C3 = qkv.shape
-    q, k, v = (part.view(B, T, n_head, -1).transpose(1, 2) for part in qkv.split(C3 // 3, dim=2))
+    q, k, v = (each.view(B, T, n_head, -1).transpose(1, 2) for each in qkv.split(C3 // 3, dim=2))
     return torch_attention(q, k, v, causal, window).transpose(1, 2).reshape(B, T, C3 // 3)
 
 
@@ -97,7 +97,7 @@ TORCH: dict[str, Callable] = {
 
 
 def tensor(value: object) -> object:
-    """Return an array as a tensor; one of floats is a leaf of the graph.
+    """Return an array as a tensor; floats are leaves of the graph.
 
     Anything else stays as it is.
     """
@@ -169,7 +169,7 @@ def torch_block(
             return torch_multi_head_attention(qkv, config.n_head, True, config.window(i))
         B, T, C3 = qkv.shape
         q, k, v = (
-            part.view(B, T, config.n_head, -1).transpose(1, 2) for part in qkv.split(C3 // 3, dim=2)
+            each.view(B, T, config.n_head, -1).transpose(1, 2) for each in qkv.split(C3 // 3, dim=2)
         )
         scores = q @ k.transpose(2, 3) / (q.shape[-1] ** 0.5)
         weights = scores.masked_fill(torch.ones(T, T).triu(1) > 0, -torch.inf).softmax(-1)

@@ -40,7 +40,7 @@ SCRIPTS = (
 
 
 def write_page(trace, path: str | Path | None = None) -> str:
-    """Return the page of a Trace, and write it if a path is given.
+    """Return the page of a Trace; with a path, also write it.
 
     The file is written whole or not at all. Raises FileNotFoundError if the path's directory does
     not exist, ValueError if the trace is only a part.

@@ -13,14 +13,14 @@ PARAMETERS = ("weight", "bias", "fc_weight", "fc_bias", "proj_weight", "proj_bia
 
 
 def is_map(step: Step, name: str) -> bool:
-    """Return whether an array has a row per query and a column per key."""
+    """Return whether rows are queries and columns are keys."""
     return name.rpartition(".")[2] in MAPS or any(
         f".{inner}" in step.name for inner in ("softmax", "attention.dropout")
     )
 
 
 class Arrays:
-    """The arrays of a page, each once, with the indices that their axes keep."""
+    """The arrays of a page, each once, with their kept indices."""
 
     def __init__(self, trace, crop: tuple[int, int]):
         self.arrays: list[dict] = []
@@ -48,7 +48,10 @@ class Arrays:
         return sorted([i for i in order if i < self.V][: self.most])
 
     def add(self, step: Step, name: str, array: np.ndarray) -> int:
-        """Return the number of an array in the table; add it if it is missing."""
+        """Return the number of an array in the table.
+
+        It is added if it is missing.
+        """
         kinds = self.kinds(step, name, array)
         digest = hashlib.blake2b(array.tobytes(), digest_size=16).digest()
         key = array.shape, array.dtype.str, digest, kinds

@@ -102,10 +102,10 @@ class _Parser:
 
     def row(self) -> str:
         """Return everything up to a closing brace or the end."""
-        parts = []
+        items = []
         while self.here not in ("", "}"):
-            parts.append(self.scripted())
-        return "".join(parts)
+            items.append(self.scripted())
+        return "".join(items)
 
     def scripted(self) -> str:
         """Return one item with its scripts: x_i^2, x'."""
@@ -214,5 +214,5 @@ def _scripts(base: str, sub: str, sup: str, limits: bool) -> str:
     if not sub and not sup:
         return base
     kind = ("under" if limits else "sub") * bool(sub) + ("over" if limits else "sup") * bool(sup)
-    parts = "".join(f"<mrow>{part}</mrow>" for part in (base, sub, sup) if part)
-    return f"<m{kind}>{parts}</m{kind}>"
+    items = "".join(f"<mrow>{item}</mrow>" for item in (base, sub, sup) if item)
+    return f"<m{kind}>{items}</m{kind}>"
