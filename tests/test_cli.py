@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TEXT
 from safetensors.numpy import load_file, save_file
 
+from conftest import TEXT
 from minigpt.cli import COMMANDS, main
 from minigpt.cli.generate import held_back
 from minigpt.training.checkpoint import newest

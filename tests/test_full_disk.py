@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TEXT, TINY_MODEL, TINY_TRAIN
 
+from conftest import TEXT, TINY_MODEL, TINY_TRAIN
 from minigpt.text.data import TextData
 from minigpt.training.checkpoint import checkpoints, load_checkpoint
 from minigpt.training.log import LOG, read_log

@@ -20,8 +20,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from conftest import TEXT, TINY_MODEL, TINY_TRAIN
 
+from conftest import TEXT, TINY_MODEL, TINY_TRAIN
 from minigpt.parameters import parameter_shapes
 from minigpt.text.data import TextData
 from minigpt.text.tokenizer import BPETokenizer, CharTokenizer, load_tokenizer, train_bpe

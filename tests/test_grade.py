@@ -78,15 +78,20 @@ def test_a_file_that_cannot_be_judged_gets_none(tmp_path, act):
     assert one.points == 0 and one.problem
 
 
+SLEEPER = "[sys.executable, '-c', 'import time; time.sleep(600)']"
 IN_ONE = {
     "exits": "import os; os._exit(0)",
     "loops": "while True: pass",
-    "prints a gigabyte": "\n    for _ in range(10**6): print('x' * 1000)",
+    "prints a gigabyte": "for _ in range(10**6): print('x' * 1000)",
     "patches NumPy": "np.allclose = np.array_equal = lambda *a, **k: True; np.abs = lambda x: 0 * x",
-    "patches the checks": "import minigpt.checks.core as c; c.equal = lambda *a, **k: c.Line('', '', '', 0.0, 1.0)",
-    "opens files": "\n    held = [open('/dev/null') for _ in range(10**6)]",
-    "takes all memory": "\n    held = np.ones(10**10)",
-    "leaves a process": "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True)",
+    "patches the checks": (
+        "import minigpt.checks.core as c; c.equal = lambda *a, **k: c.Line('', '', '', 0.0, 1.0)"
+    ),
+    "opens files": "held = [open('/dev/null') for _ in range(10**6)]",
+    "takes all memory": "held = np.ones(10**10)",
+    "leaves a process": (
+        f"import subprocess, sys; subprocess.Popen({SLEEPER}, start_new_session=True)"
+    ),
 }
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TEXT, TINY_MODEL
 
+from conftest import TEXT, TINY_MODEL
 from minigpt.text.data import TextData
 from minigpt.training.checkpoint import checkpoints, load_checkpoint
 from minigpt.training.log import LOG, read_log

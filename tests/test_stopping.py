@@ -11,8 +11,8 @@ import time
 
 import numpy as np
 import pytest
-from conftest import TEXT, TINY_MODEL, TINY_TRAIN
 
+from conftest import TEXT, TINY_MODEL, TINY_TRAIN
 from minigpt import layers
 from minigpt.text.data import TextData
 from minigpt.training.checkpoint import load_checkpoint

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TEXT, TINY_MODEL
 
+from conftest import TEXT, TINY_MODEL
 from minigpt.config import GPTConfig
 from minigpt.training.checkpoint import checkpoints, load_checkpoint, newest, step_of
 from minigpt.training.evaluation import evaluation, whole_loss

@@ -181,8 +181,10 @@ def certify(learner: Learner) -> bool:
     if got.missing:
         print(console.wrapped(f"not written yet: {', '.join(got.missing)}"))
         return False
-    steps = f"after {certificate.STEPS} steps: loss {got.mine[-1]:.6f}, reference {got.reference[-1]:.6f}"
-    print(f"{steps}\nlargest difference {got.error:.1e} (at most {certificate.CLOSE:.0e})")
+    losses = f"loss {got.mine[-1]:.6f}, reference {got.reference[-1]:.6f}"
+    print(
+        f"after {certificate.STEPS} steps: {losses}\nlargest difference {got.error:.1e} (at most {certificate.CLOSE:.0e})"
+    )
     if got.passed:
         print("\nEvery number of this model was made by functions of yours:")
         print("\n".join(f"  {name:32s} {place}" for name, place in learner.places.items()))

@@ -33,7 +33,7 @@ class Certificate(NamedTuple):
 
 
 def train_on(functions: dict[str, Callable], advance: Callable[[str], None]) -> Certificate:
-    """Train twice from the same weights on the same batches: on these functions, on the reference."""
+    """Train twice from the same weights and batches: on these functions, and on the reference."""
     missing = tuple(name for name in FUNCTIONS if name not in functions)
     mine = losses(overlay(functions), advance)
     return Certificate(mine, losses(layers, lambda text: None), missing)

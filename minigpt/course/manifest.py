@@ -490,7 +490,7 @@ TRAINING = (
         difficulty=3,
         notebook="11_adamw_and_schedule",
         hints=(
-            "Means of g and of g^2, both corrected for their start at 0; then the step; decay apart.",
+            "Means of g and of g^2, corrected for their start at 0; then the step; decay apart.",
             "state is (m, v), two dicts as params. Everything is changed in place.",
             "mhat = m / (1 - beta1**t); theta -= lr * wd * theta (matrices alone), then the step",
         ),
