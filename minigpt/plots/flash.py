@@ -91,8 +91,8 @@ def flash_tiles(
     A block of queries goes over its keys.
     current: (row, column) of the current tile; None if all are done. Raises TypeError, ValueError,
     IndexError. The title counts the numbers read for one head of hs channels. Naive: q, k, v, and
-    all scores twice, once by the softmax and once by P v. Tiled: each query once, and for each tile that is
-    not skipped its keys and values; the scores are never stored.
+    all scores twice, once by the softmax and once by P v. Tiled: each query once, and the keys and
+    values of each tile that is not skipped; the scores are never stored.
     """
     sizes = {"Tq": Tq, "Tk": Tk, "block_q": block_q, "block_k": block_k, "hs": hs}
     for name, value in sizes.items():
