@@ -3,6 +3,7 @@ ours, or beside them.
 """
 
 import importlib
+import sys
 from pathlib import Path
 
 from minigpt import checks
@@ -19,3 +20,8 @@ def read_all() -> None:
     for variant in variants.bank():
         if not variant.is_kernel:
             variants.source(variant.module)
+    for name in ("rich.console", "rich.panel", "rich.progress", "rich.text"):  # what prints it
+        importlib.import_module(name)
+    current = [path for path in sys.path if Path(path or ".").resolve() == Path.cwd()]
+    # a file beside the learner's that is named as a module of Python's is not imported for it
+    sys.path[:] = [path for path in sys.path if path not in current] + current
