@@ -1,6 +1,4 @@
-"""Arguments that several commands share, and their types: what is wrong is said before anything
-runs.
-"""
+"""Arguments that several commands share, and their types."""
 
 import argparse
 import math
@@ -89,7 +87,7 @@ def windows(text: str) -> tuple[int | None, ...]:
 def add_ops(
     parser: argparse.ArgumentParser, default: str | None = "numpy", said: str | None = None
 ) -> None:
-    """--ops. default: its value where the flag is not given; said: that in words."""
+    """Add --ops. default: its value without the flag; said: that in words."""
     parser.add_argument(
         "--ops",
         default=default,

@@ -1,6 +1,6 @@
-"""The terminal: colour where it is one, a box around what matters, the formatter of every --help.
+"""Output for the terminal: colours, boxes, wrapped text, --help.
 
-NO_COLOR and pipes are respected: rich looks at both.
+With NO_COLOR or a pipe there are no colours; rich checks both.
 """
 
 import argparse

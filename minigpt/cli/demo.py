@@ -1,7 +1,7 @@
-"""Train a small GPT in less than a minute on text that every Python brings along, and let it write.
+"""Train a small GPT in less than a minute, and let it write.
 
-The run is in runs/demo: its loss curve, its log and its checkpoint. A demo that was there before is
-replaced; a run that you made is not.
+The text comes with every Python. The run is in runs/demo: its loss curve, its
+log and its checkpoint. An earlier demo is replaced; a run of yours is not.
 """
 
 import argparse

@@ -1,11 +1,14 @@
-"""The loss of a trained model on a whole split of a data set, in nats; first on the first line.
+"""The loss of a trained model on a whole split of a data set, in nats.
 
-  minigpt eval runs/shakespeare                            on the validation split of what it was trained on
+  minigpt eval runs/shakespeare
+      on the validation split of the run's data
   minigpt eval runs/shakespeare --data other.txt --split train
-  minigpt eval prose --data other.txt                      the small model that ships with minigpt
+  minigpt eval prose --data other.txt
+      the small model that comes with minigpt
 
-Every token of the split is a target once. For a text, also the loss per byte, which can be compared
-between tokenizers; for a task, how many of 1000 unseen examples come out exactly right.
+Every token of the split is a target once. For a text, the loss per byte is
+printed too: it can be compared between tokenizers. For a task, it prints how
+many of 1000 unseen examples are exactly right.
 """
 
 import argparse

@@ -1,9 +1,8 @@
-"""A command that runs a learner's file, in a process below this one: the file can end that process,
-not say that all went well.
+"""Run a command that uses a learner's file in a child process.
 
-An exit status shows little: os._exit(0) in the middle of a step has it too. So the command below
-writes its own status into a file as the last thing it does; where that file is empty, it was ended
-before.
+The learner's file can end that process, but cannot report success. The exit status is not enough:
+os._exit(0) in the middle of a step gives 0 too. So the child writes its status into a file as the
+last thing it does. If that file is empty, the child was ended before.
 """
 
 import os

@@ -1,11 +1,15 @@
-"""Step through a model: every call of its forward and backward pass on a text, with formula, shapes
-and numbers.
+"""Step through a model: every call of its forward and backward pass on a text.
 
-  minigpt trace "The best way"                          the model that ships, every step in a line
-  minigpt trace "trans" --model tiny                    a model so small that every number can be seen
-  minigpt trace "The best way" --only h.0.attn          the steps of one part, each in full, with the backward's central differences
-  minigpt trace "The best way" --html walk.html         the whole walk as one page, to step through in a browser
-  minigpt trace "The best way" --model runs/demo        your own model
+  minigpt trace "The best way"
+      the small model that comes with minigpt, one line per step
+  minigpt trace "trans" --model tiny
+      a model so small that every number can be seen
+  minigpt trace "The best way" --only h.0.attn
+      the steps of one module in full, with central differences
+  minigpt trace "The best way" --html walk.html
+      all steps as one page, to step through in a browser
+  minigpt trace "The best way" --model runs/demo
+      a model of yours
 
 With --interactive, Enter shows one step after the other.
 """

@@ -1,7 +1,7 @@
 """Compile the kernels now, so that no later command has to wait for it.
 
-The compiled code is kept on disk (Numba's cache), and is compiled again where the kernels, Numba or
-the processor are others.
+The compiled code is kept on disk (Numba's cache). It is compiled again if the
+kernels, Numba or the processor change.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def warm_up(everything: bool = False, show: bool = True) -> dict[str, float]:
 
 
 def cache_directory() -> str:
-    """Where the compiled kernels lie."""
+    """The directory of the compiled kernels."""
     from kernels.jit import cache_directory
 
     return cache_directory() or "memory alone: every start compiles again"

@@ -1,14 +1,12 @@
-"""A learner's functions, run in a process of their own: it may loop, print, exit, fork or crash,
-and the verdict is not touched.
+"""Call a learner's functions in a separate process.
 
-The checks and their judge stay here. What crosses over are calls: the arguments of one function go
-out as plain arrays, its result comes back as plain arrays (wire.py), so that no code of the
-learner's runs in this process, and none of ours that judges runs in theirs. A call that takes too
-long, or a process that ends, is an error of the function that was called; that function is not
-called again, and the others go on in a new process.
+The learner's code may loop, print, exit, fork or crash without changing the verdict. The checks run
+in this process. Arguments are sent, and results received, as plain arrays (wire.py). So the
+learner's code does not run here, and the code of the checks does not run there. If a call takes too
+long or the process ends, that is an error of the called function. It is not called again; the
+others continue in a new process.
 
-What this does not do: keep a program of a person's own from their files. It protects a verdict, not
-a computer.
+This protects a verdict, not a computer: the learner's code can access all files.
 """
 
 import builtins
@@ -41,10 +39,7 @@ MOST_WAITING = 4  # messages: each question has one answer
 
 
 class Learner:
-    """The functions in a file or folder, each a proxy that is called like the function itself.
-
-    Used with `with`.
-    """
+    """A context with a proxy for each function in a file or folder."""
 
     def __init__(self, path: str | Path, seconds: float = SECONDS, megabytes: int = MEGABYTES):
         self.path, self.seconds, self.megabytes = Path(path), seconds, megabytes
@@ -67,11 +62,11 @@ class Learner:
         self._end()
 
     def functions(self) -> dict[str, Callable]:
-        """By name, what can stand in for the reference's functions (ops.overlay)."""
+        """The proxies by name, for ops.overlay."""
         return {name: self._proxy(name) for name in self.places}
 
     def outputs(self, check: Any, seed: int) -> dict:
-        """What a check that looks at memory gets over there, where the arrays are.
+        """The results of a check that looks at memory, run in the other process.
 
         Raises as a call does.
         """
@@ -110,7 +105,7 @@ class Learner:
     def _ask(self, request: dict, name: str, seconds: float) -> dict:
         """The answer to a request.
 
-        Raises what the learner's code raised, or RuntimeError with what became of the process.
+        Raises what the learner's code raised, or RuntimeError with the end of the process.
         """
         self._expect_whole(name)
         if self.process is None:
@@ -138,10 +133,7 @@ class Learner:
         return answer
 
     def _expect_whole(self, name: str) -> None:
-        """It has not ended the process or looped before, and there is time left.
-
-        Else RuntimeError.
-        """
+        """Raises RuntimeError if a function failed before or if no time is left."""
         if name in self.broken:
             raise _placed(RuntimeError(self.broken[name]), "")
         if self.left <= 0:
@@ -152,9 +144,9 @@ class Learner:
             )
 
     def _send(self, request: dict, seconds: float) -> None:
-        """Send, without waiting for ever for a process that does not read.
+        """Send a request; wait at most `seconds` for a process that does not read.
 
-        A process that has ended shows when it is asked.
+        If the process has ended, reading its answer fails.
         """
         sender = threading.Thread(target=_send, args=(self.process.stdin, request), daemon=True)
         self.users["stdin"] = sender
@@ -162,10 +154,7 @@ class Learner:
         sender.join(seconds)
 
     def _read(self, message: tuple[bytes, bytes]) -> dict:
-        """An answer, every part of which has been looked at.
-
-        Raises ValueError for anything else.
-        """
+        """A message as a checked answer. Raises ValueError if it is not one."""
         answer = wire.unpack(
             *message, handle=lambda number: wire.Handle(number, self.released), trusted=False
         )
@@ -245,7 +234,7 @@ class Learner:
         return _known(functions)
 
     def _relay(self, process: subprocess.Popen) -> None:
-        """What the learner prints, each line marked as theirs, and not without end."""
+        """Print what the learner prints, marked with a bar, up to a limit."""
         while line := process.stderr.readline(2000):
             self.said += 1
             if process in self.silent:
@@ -259,7 +248,7 @@ class Learner:
                 )
 
     def _end(self) -> None:
-        """End the process, and whatever it has started."""
+        """End the process and all processes that it started."""
         process, self.process = self.process, None
         if process is None:
             return
@@ -305,13 +294,14 @@ def _known(functions: dict[str, str]) -> dict[str, str]:
 
 
 def _printable(text: str) -> str:
-    """Without what moves the cursor or clears the screen, and not long."""
+    """A text without control characters, at most 2000 characters long."""
     return "".join(c if c.isprintable() else " " for c in text[:2000])
 
 
 def _error(answer: dict) -> Exception:
-    """What the learner's code raised, as Python's own kind of error; what only ends a program is a
-    RuntimeError.
+    """The learner's error as a built-in type.
+
+    Types that end a program or mean something to callers become RuntimeError.
     """
     kind = getattr(builtins, str(answer["error"]), None)
     text, place = _printable(str(answer["text"])), _printable(str(answer["place"]))
@@ -330,6 +320,6 @@ def _error(answer: dict) -> Exception:
 
 
 def _placed(error: Exception, place: str) -> Exception:
-    """The error, with its place in the learner's file, which its traceback here does not have."""
+    """The error with its place in the learner's file as an attribute."""
     error.place = place
     return error
