@@ -1,4 +1,4 @@
-"""The loss of a trained model on a whole split of a data set, in nats.
+"""The loss of a trained model on a data set, in nats.
 
   minigpt eval runs/shakespeare
       on the validation split of the run's data
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
 def trained_on(directory: Path) -> str:
     """The data that a run was trained on.
 
-    Raises ValueError for a model without its training, such as the one that ships.
+    Raises ValueError if the directory has no training.json.
     """
     if not (directory / TRAINING).is_file():
         raise ValueError(
@@ -91,7 +91,7 @@ def trained_on(directory: Path) -> str:
 
 
 def exact(model: GPT, data: TaskData, split: str, n: int = 1000) -> float:
-    """The fraction of a task's examples whose whole answer the model writes rightly, greedily."""
+    """The fraction of a task's examples that greedy generation solves."""
     data.expect_block(model.config.block_size)
     prompt, answer = data.examples(split, np.random.default_rng(1), n)
     ids = generate(model, prompt, answer.shape[1])

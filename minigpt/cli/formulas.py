@@ -61,7 +61,10 @@ def show_refuted(chosen: list) -> int:
 
 
 def select(words: list[str], among: dict) -> list:
-    """The formulas whose id is a word or begins with it. Raises ValueError if a word fits none."""
+    """The formulas whose id begins with one of the words.
+
+    Raises ValueError if a word fits none.
+    """
     for word in words:
         if not any(id.startswith(word) for id in among):
             groups = sorted({id.partition(".")[0] for id in among})

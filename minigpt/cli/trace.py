@@ -1,4 +1,4 @@
-"""Step through a model: every call of its forward and backward pass on a text.
+"""Step through a model: every call of its forward and backward pass.
 
   minigpt trace "The best way"
       the small model that comes with minigpt, one line per step
@@ -37,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a run of `minigpt train`, a checkpoint's directory, or tiny (default: prose)",
     )
     parser.add_argument(
-        "--only", metavar="NAME", help="only the steps of one part, such as h.0.attn, each in full"
+        "--only",
+        metavar="NAME",
+        help="only the steps of one module (h.0.attn, for example), in full",
     )
     parser.add_argument("--forward", action="store_true", help="without the backward pass")
     parser.add_argument(
@@ -103,7 +105,7 @@ def _parts(step: Step) -> list[str]:
 
 
 def walk(recorded: Trace) -> None:
-    """One step, and then a key."""
+    """Print one step; wait for a key; go on."""
     for step in recorded:
         print(f"{step}\n")
         if (

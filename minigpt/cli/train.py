@@ -198,7 +198,7 @@ def begun(args: argparse.Namespace) -> Run:
 
 
 def expect_free(out: Path) -> None:
-    """Raises ValueError if a new run would overwrite a file in the directory."""
+    """Raises ValueError if a new run would overwrite a file."""
     for name in (LOG, PICTURE):
         if (out / name).exists():
             raise ValueError(
@@ -300,7 +300,7 @@ def report(training: Run, done: bool, seconds: float) -> None:
 
 
 def example_prompt(data: TextData | TaskData) -> str:
-    """A prompt for the model: a task's, or text that its tokenizer knows."""
+    """A prompt for the model: of the task, or known text."""
     if isinstance(data, TaskData):
         return data.tokenizer.decode(data.examples("val", np.random.default_rng(0), 1)[0][0])
     return default_prompt(data.tokenizer)

@@ -118,7 +118,7 @@ def _story(error: BaseException) -> dict:
 
 
 def _kind(error: BaseException) -> str:
-    """The nearest built-in type of an error; a learner's type is unknown outside."""
+    """The nearest built-in type of an error."""
     return next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins")
 
 

@@ -39,7 +39,7 @@ MOST_WAITING = 4  # messages: each question has one answer
 
 
 class Learner:
-    """A context with a proxy for each function in a file or folder."""
+    """A context with a proxy for each function of a learner."""
 
     def __init__(self, path: str | Path, seconds: float = SECONDS, megabytes: int = MEGABYTES):
         self.path, self.seconds, self.megabytes = Path(path), seconds, megabytes
@@ -66,7 +66,7 @@ class Learner:
         return {name: self._proxy(name) for name in self.places}
 
     def outputs(self, check: Any, seed: int) -> dict:
-        """The results of a check that looks at memory, run in the other process.
+        """The results of a check that looks at memory.
 
         Raises as a call does.
         """
@@ -133,7 +133,7 @@ class Learner:
         return answer
 
     def _expect_whole(self, name: str) -> None:
-        """Raises RuntimeError if a function failed before or if no time is left."""
+        """Raises RuntimeError if the function failed before, or time is up."""
         if name in self.broken:
             raise _placed(RuntimeError(self.broken[name]), "")
         if self.left <= 0:
@@ -144,7 +144,7 @@ class Learner:
             )
 
     def _send(self, request: dict, seconds: float) -> None:
-        """Send a request; wait at most `seconds` for a process that does not read.
+        """Send a request, waiting at most `seconds` for the process.
 
         If the process has ended, reading its answer fails.
         """
@@ -154,7 +154,7 @@ class Learner:
         sender.join(seconds)
 
     def _read(self, message: tuple[bytes, bytes]) -> dict:
-        """A message as a checked answer. Raises ValueError if it is not one."""
+        """A message as an answer. Raises ValueError if it is none."""
         answer = wire.unpack(
             *message, handle=lambda number: wire.Handle(number, self.released), trusted=False
         )
@@ -234,7 +234,7 @@ class Learner:
         return _known(functions)
 
     def _relay(self, process: subprocess.Popen) -> None:
-        """Print what the learner prints, marked with a bar, up to a limit."""
+        """Print the learner's output, marked with a bar, up to a limit."""
         while line := process.stderr.readline(2000):
             self.said += 1
             if process in self.silent:
@@ -273,7 +273,7 @@ def _send(stream: Any, request: dict) -> None:
 
 
 def _listen(stream: Any, answers: queue.Queue) -> None:
-    """Put each message of a process into a queue; None at its end."""
+    """Put each message of a process into a queue, None last."""
     with contextlib.suppress(OSError):
         while (message := _next(stream)) is not None:
             answers.put(message)

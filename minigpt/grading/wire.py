@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 LENGTHS = struct.Struct(">IQ")
-MOST_HEADER, MOST_BODY = 1 << 24, 1 << 28  # bytes: whoever sends more is not answering the question
+MOST_HEADER, MOST_BODY = 1 << 24, 1 << 28  # bytes: the largest message that is read
 PLAIN = (type(None), bool, int, float, str)
 KINDS = "biufc"  # of arrays: bools, ints, floats, complex numbers
 MOST_AXES = 64
@@ -196,7 +196,7 @@ def _laid(values: np.ndarray, strides: list[int]) -> np.ndarray:
 def generator(state: dict) -> np.random.Generator:
     """A generator in this state.
 
-    Raises ValueError for an unknown kind: np.random holds other names, such as test.
+    Raises ValueError for an unknown kind: np.random also has other names (test).
     """
     if state["bit_generator"] not in GENERATORS:
         raise ValueError(f"not a message: a generator of kind {state['bit_generator']}")
@@ -212,7 +212,7 @@ def send(stream: BinaryIO, value: Any) -> None:
 
 
 def receive(stream: BinaryIO) -> tuple[bytes, bytes] | None:
-    """Header and bytes of the next message; None if the stream has ended.
+    """Header and bytes of the next message, or None at the end.
 
     Raises ValueError if it is not a message.
     """

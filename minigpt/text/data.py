@@ -119,7 +119,7 @@ def load_data(
 
 
 def full_name(spec: str) -> str:
-    """A data set's name, or the absolute path of a file or folder.
+    """A data set's name, or the absolute path of a file.
 
     With the absolute path, a run can be resumed from any folder.
     """

@@ -42,7 +42,7 @@ DOWNLOADS = {"shakespeare": SHAKESPEARE}
 
 
 def read_source(spec: str) -> str:
-    """The text of a named source, of a file, or of all text files in a folder.
+    """The text of a named source, a file or a folder.
 
     Raises ValueError, FileNotFoundError.
     """

@@ -103,9 +103,9 @@ class TaskData:
     def batch(
         self, split: str, rng: np.random.Generator, batch_size: int, block_size: int
     ) -> Batch:
-        """Examples as ids and targets, each (B, T), T = an example's length - 1.
+        """Examples as ids and targets, each (B, T).
 
-        Targets in the prompt are -1 (not counted).
+        T is the length of an example - 1. Targets in the prompt are -1 (not counted).
         """
         expect.one_of("batch", "split", split, ("train", "val"))
         self.expect_block(block_size)

@@ -210,7 +210,7 @@ def step_of(directory: Path) -> int:
 
 
 def newest(out: str | Path) -> Path:
-    """The newest checkpoint of a run, or the directory itself if it is one.
+    """The newest checkpoint of a run; a checkpoint's directory itself.
 
     Raises FileNotFoundError.
     """

@@ -14,7 +14,7 @@ from minigpt.training.run import Run, diverged
 
 
 def evaluation(run: Run) -> dict:
-    """Train loss, validation loss and a sample, as a line of the log.
+    """Both losses and a sample, as a line of the log.
 
     Raises FloatingPointError if a loss is not finite.
     """
@@ -42,7 +42,7 @@ def estimate_loss(run: Run, split: str) -> float:
 
 
 def whole_loss(model: GPT, data: TextData | TaskData, split: str, batch_size: int = 64) -> float:
-    """The mean loss in nats over a whole split, each counted target once.
+    """The mean loss in nats over all targets of a split.
 
     The contexts have block_size tokens and do not overlap.
     """

@@ -48,7 +48,7 @@ def _sign(stream: FileIO, path: Path) -> None:
 
 
 def _take(stream: FileIO) -> bool:
-    """Try to lock the file, until the stream is closed; return whether it worked."""
+    """Lock the file until the stream is closed; return whether it worked."""
     try:
         import fcntl
     except ImportError:  # Windows

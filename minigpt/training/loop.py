@@ -77,7 +77,7 @@ def _evaluated(run: Run, stop: Stop, log: Log) -> bool:
 
 
 def _stepped(run: Run, stop: Stop, log: Log, advance: Advance) -> None:
-    """Make and log one step, unless a stop comes before the weights change."""
+    """Make and log one step, unless a stop comes first."""
     before = time.monotonic()
     try:
         with stop.interruptible():

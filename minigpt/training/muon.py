@@ -1,4 +1,4 @@
-"""Muon: for the blocks' matrices, a step with singular values of about 1.
+"""Muon: orthogonal steps for the blocks' matrices.
 
 All other parameters take AdamW's step.
 

@@ -1,4 +1,4 @@
-"""The display of long work: a progress bar, and one line per evaluation.
+"""The display of long work: a progress bar and evaluation lines.
 
 The bar appears on stderr, only in a terminal, and needs rich. The lines go to stdout.
 """

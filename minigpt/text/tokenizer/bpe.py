@@ -337,7 +337,7 @@ def printable(token: bytes) -> str:
 
 
 def _expect_merges(merges: list[Pair], known: set[bytes]) -> None:
-    """Raises ValueError if a merge joins unknown tokens or makes a known one.
+    """Raises ValueError if a merge joins unknown tokens, or is repeated.
 
     Otherwise "lowest rank first" is ambiguous.
     """
@@ -357,7 +357,7 @@ def _expect_merges(merges: list[Pair], known: set[bytes]) -> None:
 
 
 def _expect_special(names: tuple[str, ...], ordinary: dict[str, bytes]) -> None:
-    """Raises ValueError if a special token is empty, repeated or an ordinary one."""
+    """Raises ValueError if a special token is empty, repeated or ordinary."""
     if "" in names or len(set(names)) < len(names) or not ordinary.keys().isdisjoint(names):
         raise ValueError(
             f"the special tokens are {names}, but must be different, not empty, and not spelled as "
@@ -399,9 +399,9 @@ def _read_vocab(path: Path) -> dict[str, int]:
 
 
 def _read_merges(path: Path) -> list[Pair]:
-    """The merges in a file: one per line, two tokens with a space between.
+    """The merges in a file, one per line.
 
-    The first line may name a version.
+    A line has two tokens with a space between. The first line may name a version.
     Raises ValueError with the line.
     """
     values = {character: byte for byte, character in bytes_to_unicode().items()}

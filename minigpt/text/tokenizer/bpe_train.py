@@ -52,7 +52,7 @@ def textbook_merges(text: str, n_merges: int) -> Iterator[Merge]:
 
 
 def pieces_of(text: str) -> dict[tuple[bytes, ...], int]:
-    """The distinct pieces of a text, as single bytes -> number of occurrences."""
+    """The distinct pieces of a text as bytes -> occurrences."""
     pieces = Counter(split(text))
     return {
         tuple(bytes([byte]) for byte in piece.encode("utf-8", "surrogatepass")): n
