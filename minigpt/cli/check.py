@@ -12,7 +12,8 @@ Your file defines functions of the contract by their names, for example
 gelu_forward and gelu_backward (see `minigpt contract`). If your numbers are
 those of a known mistake, it is named. Your file runs in a separate process.
 Each call has a time limit; all calls together may take 30 times that and a
-minute. What your file prints is marked with a bar. The status is 0 if every check passed.
+minute. What your file prints is marked with a bar. The status is 0 if every
+check passed.
 """
 
 import argparse

@@ -98,12 +98,12 @@ class BPETokenizer:
         _expect_merges(self.merges, set(tokens[:256]))
         ordinary = {printable(token): token for token in tokens}  # symbol in the files -> bytes
         _expect_special(self.special_tokens, ordinary)
-        _expect_no_joins(self.special_tokens, ordinary)
         token_of = ordinary | {name: name.encode() for name in self.special_tokens}
         self.vocab = (
             {symbol: i for i, symbol in enumerate(token_of)} if vocab is None else dict(vocab)
         )
         _expect_vocab(self.vocab, token_of)
+        _expect_no_joins(self.special_tokens, ordinary)
         symbols = sorted(self.vocab, key=self.vocab.get)
         self._tokens = [token_of[symbol] for symbol in symbols]  # id -> bytes
         self._ids = {token: self.vocab[printable(token)] for token in tokens}  # bytes -> id
