@@ -221,7 +221,7 @@ def expect_tensors(tensors: dict[str, np.ndarray], shapes: dict[str, tuple], pat
         )
     if name is not None and name not in shapes:
         raise ValueError(
-            f"{path}: has a tensor {name}, which {CONFIG} knows nothing of; they are "
+            f"{path}: has a tensor {name}, which {CONFIG} does not mention; they are "
             "of different models"
         )
     if name is not None:

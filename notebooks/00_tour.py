@@ -149,7 +149,7 @@ print(trace.backward)
 # %% [markdown]
 # How does one know that such a gradient is right? By measuring. Move one number a little up and
 # down, and look at the loss. Every gradient in these notebooks is tested this way. Do not read the
-# formula of this step yet (07 derives it), nor what was "kept" (by the forward, for the backward).
+# formula of this step yet (07 derives it), nor what was "kept" (the forward keeps it, the backward reads it).
 # Read the last table: the largest number of each gradient as computed, and as measured.
 
 # %%

@@ -140,7 +140,7 @@ print(f"measured: {(2 * (3 + h) ** 3 - 2 * (3 - h) ** 3) / (2 * h):.6f}")
 # In words: each gradient sums over the index that its own array does not have. $x$ has no $o$, $W$
 # and $b$ have no $n$.
 #
-# On paper, for the example above and $g = [1, -1, 2]$: $dx = [3 - 0 - 2,\; 1 - 2 + 8] = [1, 7]$,
+# On paper: for the example above and $g = [1, -1, 2]$: $dx = [3 - 0 - 2,\; 1 - 2 + 8] = [1, 7]$,
 # and $dW$ has the rows $1 \cdot g$ and $2 \cdot g$.
 
 # %%

@@ -238,7 +238,7 @@ formula("attention.window")
 # As matrices, $dQ = s\; dS\; K$ and $dK = s\; dS^\top Q$, both $(T, hs)$. The sum for a key runs
 # down a *column* of $dS$: hence the transpose.
 #
-# **On paper**, for the example above. Let $G$ be 0 but for $G_{20} = 1$: only the first channel of
+# **On paper**: the example above. Let $G$ be 0 but for $G_{20} = 1$: only the first channel of
 # the last output counts. Then row 2 of $dP$ is the first channel of the values, $1, 3, 5$, and its
 # mean by the weights is $3.510$, as before. Row 2 of $dS$ is $0.248\,(1 - 3.510) = -0.623$,
 # $0.248\,(3 - 3.510) = -0.127$, $0.503\,(5 - 3.510) = 0.750$. They sum to 0. With the keys $[1, 0],

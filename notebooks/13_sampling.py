@@ -92,7 +92,7 @@ print(f"the other {len(p) - 8} together {p[order[8:]].sum():.3f}")
 formula("sampling.temperature")
 
 # %% [markdown]
-# On paper, for the formula's $z = [2, 1, 0.1, -1]$: the first is $e = 2.72$ times as likely as the
+# On paper: for the formula's $z = [2, 1, 0.1, -1]$: the first is $e = 2.72$ times as likely as the
 # second at $\tau = 1$, $e^2 = 7.39$ times at $\frac12$, $\sqrt e = 1.65$ times at 2. Check with the
 # numbers in the table: $0.8619/0.1166$ and $0.4512/0.2737$.
 #

@@ -446,7 +446,7 @@ print(
 # %% [markdown]
 # After one line end it is certain of a second, and pays 15 to 21 nats for three paragraphs that
 # begin too soon. A part that makes it a little less certain then looks *harmful*. Three tokens
-# turned the sign of the result. Before you believe an ablation, look where the loss is.
+# flipped the sign of the result. Before you believe an ablation, look where the loss is.
 #
 # ## The gradient of a gate
 #

@@ -49,7 +49,7 @@ def test_a_task_needs_only_tasks_before_it():
 
 @ids
 def test_a_task_asks_for_nothing_that_comes_later(task):
-    """Its checks call functions of this task and of those that it needs, and no others."""
+    """Its checks call only functions of this task and of those that it needs."""
     known = {one.function for one in before(task)}
     if task.function in contract.FUNCTIONS:
         for check in checks_of(task):

@@ -83,7 +83,7 @@ IN_ONE = {
     "exits": "import os; os._exit(0)",
     "loops": "while True: pass",
     "prints a gigabyte": "for _ in range(10**6): print('x' * 1000)",
-    "patches NumPy": "np.allclose = np.array_equal = lambda *a, **k: True; np.abs = lambda x: 0 * x",
+    "patches NumPy": "np.array_equal = lambda *a, **k: True; np.abs = lambda x: 0 * x",
     "patches the checks": (
         "import minigpt.checks.core as c; c.equal = lambda *a, **k: c.Line('', '', '', 0.0, 1.0)"
     ),

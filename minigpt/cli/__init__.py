@@ -1,4 +1,4 @@
-"""The command `minigpt`: one file a command, each thin.
+"""The command `minigpt`: one file per command.
 
 Errors end in one line on stderr and a status that is not 0.
 """
@@ -66,7 +66,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command. Returns the exit status: 0 if it did what was asked."""
+    """Run one command; return the exit status, 0 for success."""
     # a console that cannot show a character gets its escape, not a crash
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -85,7 +85,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _front(argv: list[str]) -> str:
-    """What stands before any command: the greeting, the list of commands, the version."""
+    """The greeting, the list of commands, or the version."""
     from minigpt.files import VERSION
 
     if not argv:
@@ -99,7 +99,10 @@ def _front(argv: list[str]) -> str:
 
 
 def _parsed(argv: list[str]) -> argparse.Namespace:
-    """The arguments of a command. A wrong one ends the program with one line on stderr."""
+    """The arguments of a command.
+
+    A wrong one ends the program with one line on stderr.
+    """
     name = argv[0]
     if name not in COMMANDS:
         near = did_you_mean(name, COMMANDS)
@@ -130,7 +133,7 @@ def _parser(name: str, command: ModuleType) -> Parser:
 
 
 def _status(args: argparse.Namespace) -> int:
-    """Run the command. What goes wrong is one line on stderr."""
+    """Run the command. An error is one line on stderr."""
     try:
         return args.run(args) or 0
     except KeyboardInterrupt:
@@ -139,7 +142,7 @@ def _status(args: argparse.Namespace) -> int:
     except BrokenPipeError:  # the reader went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except SystemExit as error:  # of a learner's function: it is not for it to say that all is well
+    except SystemExit as error:  # a learner's function must not report success
         print(
             f"minigpt {args.command}: error: SystemExit({error.code!r}) was raised in the middle "
             "of the command",
@@ -154,14 +157,14 @@ def _status(args: argparse.Namespace) -> int:
 
 
 def one_line(message: Warning | str, category: type[Warning], *where: object) -> str:
-    """One of our own warnings, without the line of code; other warnings with it, as usual."""
+    """A warning of minigpt as one line; other warnings as usual."""
     if category is not UserWarning:
         return USUAL(message, category, *where)
     return f"minigpt: warning: {message}\n"
 
 
 def describe(error: Exception) -> str:
-    """An error in one line; with file and line where it came out of a learner's file."""
+    """An error in one line, with its place in a learner's file."""
     text = " ".join(str(error).split())
     if (
         not isinstance(
@@ -175,6 +178,6 @@ def describe(error: Exception) -> str:
         )
         or not text
     ):
-        text = f"{type(error).__name__}: {text}"  # such as KeyError, whose message is a key alone
+        text = f"{type(error).__name__}: {text}"  # the message of a KeyError is only the key
     place = where_in_file(error, is_learners)
     return f"{text} ({place})" if place else text

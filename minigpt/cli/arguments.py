@@ -1,6 +1,4 @@
-"""Arguments that several commands share, and their types: what is wrong is said before anything
-runs.
-"""
+"""Arguments that several commands share, and their types."""
 
 import argparse
 import math
@@ -30,7 +28,7 @@ def whole(least: int) -> Callable[[str], int]:
 
 
 def choice(names: Iterable[str]) -> Callable[[str], str]:
-    """The type of one of some words. A wrong one is answered with the nearest."""
+    """The type of one of some words; an error names the nearest."""
     names = tuple(names)
 
     def parse(text: str) -> str:
@@ -51,7 +49,10 @@ def one_of(names: Iterable[str]) -> dict:
 def number(
     least: float, most: float = math.inf, open_below: bool = False
 ) -> Callable[[str], float]:
-    """The type of a number in a range. open_below: `least` itself is outside."""
+    """The type of a number in a range.
+
+    open_below: `least` itself is not allowed.
+    """
 
     def parse(text: str) -> float:
         try:
@@ -82,14 +83,14 @@ def expect_writable(out: Path) -> None:
 
 
 def windows(text: str) -> tuple[int | None, ...]:
-    """The type of --windows: a number or "none" for each layer, separated by commas."""
+    """The type of --windows: numbers or "none", separated by commas."""
     return tuple(None if part.strip() == "none" else whole(1)(part) for part in text.split(","))
 
 
 def add_ops(
     parser: argparse.ArgumentParser, default: str | None = "numpy", said: str | None = None
 ) -> None:
-    """--ops. default: its value where the flag is not given; said: that in words."""
+    """Add --ops. default: its value without the flag; said: that in words."""
     parser.add_argument(
         "--ops",
         default=default,
@@ -103,7 +104,7 @@ def add_ops(
 def add_fields(
     parser: argparse.ArgumentParser, owner: type, title: str, leave_out: tuple[str, ...] = ()
 ) -> None:
-    """A flag for each field of a dataclass whose fields are settings (config.py).
+    """Add a flag for each field of a dataclass of settings (config.py).
 
     Its value is None if the flag is not given.
     """

@@ -1,6 +1,6 @@
 """Measure the kernels beside NumPy and, if it is installed, PyTorch.
 
-The peers take turns in one run, each in a process of its own.
+The peers take turns in one run, each in a separate process.
 
   minigpt bench                     everything, about ten minutes
   minigpt bench attention step      some of it
@@ -67,7 +67,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def results_file(out: Path, machine: str) -> Path:
-    """Where this machine's results go; ValueError if a file there is not from an earlier run."""
+    """The file of this machine's results.
+
+    Raises ValueError if a file there is not from an earlier run.
+    """
     path = out / "results" / f"{machine}.md"
     path.parent.mkdir(parents=True, exist_ok=True)
     expect_ours(path, report.written_for(machine).encode())

@@ -1,18 +1,19 @@
-"""Test the layers, the model and the training, or a file of your own: one line per function.
+"""Test minigpt, or a file of yours: one line per function.
 
   minigpt check                          everything
   minigpt check layer_norm               all checks of one function
-  minigpt check gelu.gradient --verbose  one check, with a line for each array
+  minigpt check gelu.gradient --verbose  one check, one line per array
   minigpt check --ops numba              the kernels: the same checks, in float32
   minigpt check --ops my_layers.py       your functions; the rest is the reference's
   minigpt check --list                   the names of the checks
-  minigpt check --variant softmax/no_max  what a known mistake looks like
+  minigpt check --variant softmax/no_max  a known mistake
 
-Your file defines functions of the contract by name, such as gelu_forward and
-gelu_backward (see `minigpt contract`). If your numbers are those of a known
-mistake, it is named. Your file runs in a process of its own. Each call has a
-time limit; all calls together may take 30 times that and a minute. What your
-file prints is marked with a bar. The status is 0 if every check passed.
+Your file defines functions of the contract by their names, for example
+gelu_forward and gelu_backward (see `minigpt contract`). If your numbers are
+those of a known mistake, it is named. Your file runs in a separate process.
+Each call has a time limit; all calls together may take 30 times that and a
+minute. What your file prints is marked with a bar. The status is 0 if every
+check passed.
 """
 
 import argparse
@@ -60,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 class Subject(NamedTuple):
-    """What is checked: its functions, how a check is performed on them, and which checks fit."""
+    """What is checked: functions, how to check them, which checks fit."""
 
     functions: object
     perform: Callable[[checks.Check, object, int], checks.Report] = checks.perform
@@ -68,7 +69,7 @@ class Subject(NamedTuple):
 
 
 def ours(ops: str) -> Subject:
-    """One of minigpt's own implementations."""
+    """One of minigpt's implementations."""
     if ops == "by_hand":
         return Subject(load_ops("by_hand"), asked=checks.asked_of_by_hand)
     if ops == "numpy":
@@ -100,7 +101,10 @@ def run(args: argparse.Namespace) -> int:
 
 @contextmanager
 def terminated_like_interrupted() -> Iterator[None]:
-    """SIGTERM, which `timeout` sends, acts as Ctrl-C does: the learner's process is ended first."""
+    """A context in which SIGTERM acts as Ctrl-C.
+
+    The learner's process is then ended first. (`timeout` sends SIGTERM.)
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -112,7 +116,7 @@ def terminated_like_interrupted() -> Iterator[None]:
 
 
 def check_own(args: argparse.Namespace, learner: Learner, chosen: list[checks.Check]) -> int:
-    """A learner's functions, in a process of their own, over the reference in this one."""
+    """Check a learner's functions, which run in a separate process."""
     chosen = announce(args, learner, chosen)
     expect_some(args, chosen, learner.places)
 
@@ -130,14 +134,14 @@ def check_own(args: argparse.Namespace, learner: Learner, chosen: list[checks.Ch
 
 
 def call_there(learner: Learner, check: checks.Check, seed: int) -> Callable[..., dict]:
-    """The call of a check that looks at memory: it runs where the learner's arrays are."""
+    """The call of a check that looks at memory, in the learner's process."""
     return lambda subject, **inputs: learner.outputs(check, seed)
 
 
 def announce(
     args: argparse.Namespace, learner: Learner, chosen: list[checks.Check]
 ) -> list[checks.Check]:
-    """Say what is tested, and return the checks that concern it."""
+    """Print what is tested; return the checks of it."""
     own = learner.places
     for name, place in own.items():
         print(f"testing YOUR {name} ({place})")
@@ -161,7 +165,7 @@ def expect_some(args: argparse.Namespace, chosen: list[checks.Check], own: Itera
 def perform_all(
     args: argparse.Namespace, subject: Subject, chosen: list[checks.Check]
 ) -> list[checks.Report]:
-    """Run the checks, function by function, and print a line for each function."""
+    """Run the checks and print one line per function."""
     groups: dict[str, list[checks.Check]] = {}
     for check in chosen:
         groups.setdefault(check.name.partition(".")[0], []).append(check)
@@ -178,7 +182,7 @@ def perform_all(
 
 
 def print_group(args: argparse.Namespace, name: str, reports: list[checks.Report]) -> None:
-    """One line for a function; with --verbose or --failures one for each array too."""
+    """Print one line for a function; with --verbose, one per array too."""
     failed = sum(not report.passed for report in reports)
     arrays = sum(len(report.lines) for report in reports)
     if failed:
@@ -193,7 +197,7 @@ def print_group(args: argparse.Namespace, name: str, reports: list[checks.Report
 
 
 def tell(args: argparse.Namespace, reports: list[checks.Report]) -> Feedback:
-    """The mistake, if it is known; the first failure; the command that shows more."""
+    """Print the known mistake, the first failure, the command for more."""
     about = feedback(reports, args.seed)
     if about.first is None:
         return about
@@ -211,7 +215,7 @@ def tell(args: argparse.Namespace, reports: list[checks.Report]) -> Feedback:
 def conclude(
     reports: list[checks.Report], about: Feedback, uncalled: list[str], seconds: float
 ) -> int:
-    """The sum. Raises ValueError if something failed, so that the status and stderr say so."""
+    """Print the totals. Raises ValueError if something failed."""
     print_gradients(reports)
     failed = [report.check.name for report in reports if not report.passed]
     arrays = sum(len(report.lines) for report in reports)
@@ -229,7 +233,7 @@ def conclude(
 
 
 def print_gradients(reports: list[checks.Report]) -> None:
-    """How many gradients were compared with central differences, and the largest error."""
+    """Print the largest error of the gradients by central differences."""
     lines = [
         line for report in reports for line in report.lines if ".gradient" in report.check.name
     ]

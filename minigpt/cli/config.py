@@ -1,5 +1,6 @@
-"""The published models, and what a model costs in a training step: parameters, bytes of
-activations, FLOPs.
+"""The published models, and what a training step of a model costs.
+
+The cost is parameters, bytes of activations and FLOPs.
 
 minigpt config                           all published sizes, with their parameters counted
 minigpt config gpt2 --batch-size 4       the ledger of GPT-2 for 4 sequences of its whole block

@@ -1,6 +1,6 @@
-"""The terminal: colour where it is one, a box around what matters, the formatter of every --help.
+"""Output for the terminal: colours, boxes, wrapped text, --help.
 
-NO_COLOR and pipes are respected: rich looks at both.
+With NO_COLOR or a pipe there are no colours; rich checks both.
 """
 
 import argparse
@@ -10,8 +10,8 @@ import textwrap
 
 from minigpt.training.progress import width
 
-WIDEST = 100  # columns of help and boxes, however wide the terminal is
-# a line of a docstring that begins a paragraph of its own: an argument, or what comes out
+WIDEST = 100  # columns of help and boxes, at most
+# a line of a docstring that begins a new paragraph: an argument, a result, an error
 BEGINS = re.compile(r"[a-z_]+(, [a-z_]+)*: |Returns |Raises ")
 COLOURS = {"ok": "green", "FAIL": "bold red", "note": "yellow"}
 
@@ -21,7 +21,7 @@ def is_terminal() -> bool:
 
 
 def verdict(word: str, text: str) -> None:
-    """Print a line that begins with ok, FAIL or note, in its colour."""
+    """Print a line that begins with a coloured ok, FAIL or note."""
     from rich.console import Console
     from rich.text import Text
 
@@ -40,7 +40,10 @@ def box(title: str, text: str) -> None:
 
 
 def wrapped(text: str, indent: str = "") -> str:
-    """A text as lines that fit the terminal. Lines that begin with spaces stay as they are."""
+    """A text as lines that fit the terminal.
+
+    Lines that begin with spaces do not change.
+    """
     lines: list[str] = []
     paragraph: list[str] = []
     for line in [*text.splitlines(), ""]:

@@ -36,7 +36,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def find(name: str) -> tuple[str, ...]:
-    """The functions of a pair, or the one without a backward. Raises ValueError."""
+    """The functions of a pair, or the function without a backward.
+
+    Raises ValueError.
+    """
     if name in WITHOUT_BACKWARD:
         return (name,)
     names = {pair.name: pair for pair in PAIRS}
@@ -74,7 +77,7 @@ def show(functions: tuple[str, ...]) -> None:
 
 
 def signature(name: str) -> str:
-    """The arguments by name with their defaults, and what is returned, without annotations."""
+    """The arguments with their defaults, and the results."""
     parameters = inspect.signature(getattr(layers, name)).parameters.values()
     plain = [parameter.replace(annotation=parameter.empty) for parameter in parameters]
     line = f"{name}({', '.join(map(str, plain))}) -> {_returned(name, pair_of(name))}"
@@ -93,7 +96,7 @@ def _without_examples(doc: str) -> str:
 
 
 def example(name: str) -> str:
-    """What goes in and what comes out, and the gradients if there is a backward."""
+    """The arguments, the output and the gradients of the example."""
     given, dout = EXAMPLES[name]
     out, gradients = worked(name)
     lines = [_written(argument, value) for argument, value in given.items()]

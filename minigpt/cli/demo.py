@@ -1,7 +1,7 @@
-"""Train a small GPT in less than a minute on text that every Python brings along, and let it write.
+"""Train a small GPT in a minute, and let it write.
 
-The run is in runs/demo: its loss curve, its log and its checkpoint. A demo that was there before is
-replaced; a run that you made is not.
+The text comes with every Python. The run is in runs/demo: its loss curve, its
+log and its checkpoint. An earlier demo is replaced; a run of yours is not.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def clear(out: Path) -> None:
-    """Delete the demo that was there before.
+    """Delete an earlier demo.
 
     Raises ValueError for anything else: only in DEMO, and only what a demo made.
     """

@@ -1,11 +1,14 @@
-"""The loss of a trained model on a whole split of a data set, in nats; first on the first line.
+"""The loss of a trained model on a data set, in nats.
 
-  minigpt eval runs/shakespeare                            on the validation split of what it was trained on
+  minigpt eval runs/shakespeare
+      on the validation split of the run's data
   minigpt eval runs/shakespeare --data other.txt --split train
-  minigpt eval prose --data other.txt                      the small model that ships with minigpt
+  minigpt eval prose --data other.txt
+      the small model that comes with minigpt
 
-Every token of the split is a target once. For a text, also the loss per byte, which can be compared
-between tokenizers; for a task, how many of 1000 unseen examples come out exactly right.
+Every token of the split is a target once. For a text, the loss per byte is
+printed too: it can be compared between tokenizers. For a task, it prints how
+many of 1000 unseen examples are exactly right.
 """
 
 import argparse
@@ -73,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
 def trained_on(directory: Path) -> str:
     """The data that a run was trained on.
 
-    Raises ValueError for a model without its training, such as the one that ships.
+    Raises ValueError if the directory has no training.json.
     """
     if not (directory / TRAINING).is_file():
         raise ValueError(
@@ -88,7 +91,7 @@ def trained_on(directory: Path) -> str:
 
 
 def exact(model: GPT, data: TaskData, split: str, n: int = 1000) -> float:
-    """The fraction of a task's examples whose whole answer the model writes rightly, greedily."""
+    """The fraction of a task's examples that greedy generation solves."""
     data.expect_block(model.config.block_size)
     prompt, answer = data.examples(split, np.random.default_rng(1), n)
     ids = generate(model, prompt, answer.shape[1])

@@ -1,12 +1,11 @@
-"""Every formula, its source, and the largest difference between its implementations; and those that
-circulate and are wrong.
+"""Every formula, its source, and the largest error of its implementations.
 
-  minigpt formulas                     all, a line each
-  minigpt formulas softmax             those whose id begins so, with their worked examples
-  minigpt formulas --refuted           the wrong ones, each with the number that refutes it
-  minigpt formulas --ops my_layers.py gelu    your functions beside the others
+  minigpt formulas                     all formulas, in short
+  minigpt formulas softmax             ids that begin with softmax, with examples
+  minigpt formulas --refuted           wrong formulas that circulate, refuted
+  minigpt formulas --ops my.py gelu    your functions beside the others
 
-The status is 0 where every formula holds and every refutation stands.
+The status is 0 if every formula holds and every refutation is right.
 """
 
 import argparse
@@ -62,7 +61,10 @@ def show_refuted(chosen: list) -> int:
 
 
 def select(words: list[str], among: dict) -> list:
-    """The formulas whose id is a word or begins with it. Raises ValueError if a word fits none."""
+    """The formulas whose id begins with one of the words.
+
+    Raises ValueError if a word fits none.
+    """
     for word in words:
         if not any(id.startswith(word) for id in among):
             groups = sorted({id.partition(".")[0] for id in among})
@@ -74,9 +76,7 @@ def select(words: list[str], among: dict) -> list:
 
 
 def line(formula: Formula, rows: list) -> str:
-    """A formula in three lines: id, largest difference in float64 and of the kernel, the ways; the
-    formula; its source.
-    """
+    """A formula in three lines: errors and implementations; text; source."""
     single = [row.error for row in rows if row.way == "kernel"]
     double = max(
         (row.error for row in rows if row.way not in ("kernel", "golden", "central differences")),

@@ -1,9 +1,13 @@
 """Let a trained model write. The text appears as it is made.
 
-  minigpt generate                                         the small model that ships with minigpt, by the name prose
-  minigpt generate runs/demo --prompt "The "               draws each token from the model's probabilities
-  minigpt generate runs/demo --greedy                      always the most likely token: soon repeats itself
-  minigpt generate runs/demo --temperature 0.5 --top-p 0.9   safer, and never from the unlikely tail
+  minigpt generate
+      the small model that comes with minigpt (its name is prose)
+  minigpt generate runs/demo --prompt "The "
+      draw each token from the model's probabilities
+  minigpt generate runs/demo --greedy
+      always take the most likely token; this soon repeats itself
+  minigpt generate runs/demo --temperature 0.5 --top-p 0.9
+      safer, without the unlikely tokens
 
 The same --seed writes the same text.
 """

@@ -183,7 +183,8 @@ def certify(learner: Learner) -> bool:
         return False
     losses = f"loss {got.mine[-1]:.6f}, reference {got.reference[-1]:.6f}"
     print(
-        f"after {certificate.STEPS} steps: {losses}\nlargest difference {got.error:.1e} (at most {certificate.CLOSE:.0e})"
+        f"after {certificate.STEPS} steps: {losses}\n"
+        f"largest difference {got.error:.1e} (at most {certificate.CLOSE:.0e})"
     )
     if got.passed:
         print("\nEvery number of this model was made by functions of yours:")

@@ -1,9 +1,8 @@
-"""A command that runs a learner's file, in a process below this one: the file can end that process,
-not say that all went well.
+"""Run a command that uses a learner's file in a child process.
 
-An exit status shows little: os._exit(0) in the middle of a step has it too. So the command below
-writes its own status into a file as the last thing it does; where that file is empty, it was ended
-before.
+The learner's file can end that process, but cannot report success. The exit status is not enough:
+os._exit(0) in the middle of a step gives 0 too. So the child writes its status into a file as the
+last thing it does. If that file is empty, the child was ended before.
 """
 
 import os
@@ -21,7 +20,7 @@ RUN_IN_THEIR_OWN_WAY = ("check", "formulas")  # check has a judge of its own (gr
 
 
 def is_needed(command: str, ops: str | None) -> bool:
-    """Whether a command is to run a learner's file, and not already below."""
+    """Whether a command runs a learner's file outside a child process."""
     return (
         ops is not None
         and ops not in NAMES
@@ -31,13 +30,13 @@ def is_needed(command: str, ops: str | None) -> bool:
 
 
 def say_ending(status: int) -> None:
-    """Called by the command below, with its status, when it is finished."""
+    """Report the status of a finished command to the parent."""
     if ENDING in os.environ:
         Path(os.environ[ENDING]).write_text(str(status), encoding="utf-8")
 
 
 def run(argv: list[str], command: str, ops: str) -> int:
-    """Run the same command in a process below.
+    """Run the same command in a child process.
 
     Returns its status; not 0 if it was ended before it was finished.
     """

@@ -1,11 +1,15 @@
-"""Step through a model: every call of its forward and backward pass on a text, with formula, shapes
-and numbers.
+"""Step through a model: every call of its forward and backward pass.
 
-  minigpt trace "The best way"                          the model that ships, every step in a line
-  minigpt trace "trans" --model tiny                    a model so small that every number can be seen
-  minigpt trace "The best way" --only h.0.attn          the steps of one part, each in full, with the backward's central differences
-  minigpt trace "The best way" --html walk.html         the whole walk as one page, to step through in a browser
-  minigpt trace "The best way" --model runs/demo        your own model
+  minigpt trace "The best way"
+      the small model that comes with minigpt, one line per step
+  minigpt trace "trans" --model tiny
+      a model so small that every number can be seen
+  minigpt trace "The best way" --only h.0.attn
+      the steps of one module in full, with central differences
+  minigpt trace "The best way" --html walk.html
+      all steps as one page, to step through in a browser
+  minigpt trace "The best way" --model runs/demo
+      a model of yours
 
 With --interactive, Enter shows one step after the other.
 """
@@ -33,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a run of `minigpt train`, a checkpoint's directory, or tiny (default: prose)",
     )
     parser.add_argument(
-        "--only", metavar="NAME", help="only the steps of one part, such as h.0.attn, each in full"
+        "--only",
+        metavar="NAME",
+        help="only the steps of one module (h.0.attn, for example), in full",
     )
     parser.add_argument("--forward", action="store_true", help="without the backward pass")
     parser.add_argument(
@@ -99,7 +105,7 @@ def _parts(step: Step) -> list[str]:
 
 
 def walk(recorded: Trace) -> None:
-    """One step, and then a key."""
+    """Print one step; wait for a key; go on."""
     for step in recorded:
         print(f"{step}\n")
         if (

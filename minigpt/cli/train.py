@@ -1,13 +1,19 @@
 """Train a GPT on a text or a generated task.
 
-  minigpt train --data python-docs                         the demo's model, on text that is already here
-  minigpt train --preset char-cpu --data my.txt            nanoGPT's published CPU run, on your text
-  minigpt train --tokenizer bpe --data my.txt              tokens longer than a character, found in your text (GPT-2's way)
-  minigpt train --data reverse --out runs/reverse          a task that can be solved exactly
-  minigpt train --out runs/reverse --resume                go on after Ctrl-C, a crash or a kill, with bit-identical results
+  minigpt train --data python-docs
+      the demo's model, on text that every Python has
+  minigpt train --preset char-cpu --data my.txt
+      nanoGPT's published CPU run, on your text
+  minigpt train --tokenizer bpe --data my.txt
+      tokens longer than a character, found in your text as in GPT-2
+  minigpt train --data reverse --out runs/reverse
+      a task that can be solved exactly
+  minigpt train --out runs/reverse --resume
+      continue after Ctrl-C, a crash or a kill, with bit-identical results
 
-A run is a directory: the newest checkpoint (step-000250/), log.jsonl, loss.png. A preset fixes the
-model and the training; flags change it. Ctrl-C saves first.
+A run is a directory with the newest checkpoint (step-000250/), log.jsonl and
+loss.png. A preset fixes the model and the training; flags change it. Ctrl-C
+saves first.
 """
 
 import argparse
@@ -146,7 +152,7 @@ def default_preset(args: argparse.Namespace) -> str:
 def default_out(args: argparse.Namespace) -> Path:
     """runs/ and what is trained: the preset, the data, or both.
 
-    Never runs/demo, which is the demo's own.
+    Never runs/demo, which belongs to the demo.
     """
     data = (args.data or PRESETS[default_preset(args)].data).replace(":", "-")
     preset = [] if args.preset in (None, "demo") else [args.preset]
@@ -155,7 +161,7 @@ def default_out(args: argparse.Namespace) -> Path:
 
 
 def begun(args: argparse.Namespace) -> Run:
-    """A new run; with --resume too, where a kill came before the first checkpoint."""
+    """A new run; also with --resume, if there is no checkpoint yet."""
     if args.resume and not (args.data or args.preset):
         raise FileNotFoundError(
             f"--resume: {args.out} holds no checkpoint to go on from; give --data to begin a run "
@@ -192,7 +198,7 @@ def begun(args: argparse.Namespace) -> Run:
 
 
 def expect_free(out: Path) -> None:
-    """The directory holds no file that a new run would write over. Else ValueError."""
+    """Raises ValueError if a new run would overwrite a file."""
     for name in (LOG, PICTURE):
         if (out / name).exists():
             raise ValueError(
@@ -258,15 +264,13 @@ def announce(training: Run) -> None:
 
 
 def ready(training: Run, show: bool = True) -> None:
-    """Have the kernels compiled before the first step, where the run uses them: the first time
-    takes a while, and says so.
-    """
+    """Compile the kernels before the first step, if the run uses them."""
     if training.ops_name == "numba":
         warm_up(show=show)
 
 
 def report(training: Run, done: bool, seconds: float) -> None:
-    """What came out, where it is, and what to do next."""
+    """Print the result, where it is, and what to do next."""
     out = training.out
     print(f"trained for {seconds:.0f} s, with the evaluations")
     if done:
@@ -296,14 +300,14 @@ def report(training: Run, done: bool, seconds: float) -> None:
 
 
 def example_prompt(data: TextData | TaskData) -> str:
-    """Something the model can go on from: a task's prompt, or text of characters that it knows."""
+    """A prompt for the model: of the task, or known text."""
     if isinstance(data, TaskData):
         return data.tokenizer.decode(data.examples("val", np.random.default_rng(0), 1)[0][0])
     return default_prompt(data.tokenizer)
 
 
 def draw(training: Run) -> None:
-    """loss.png, where matplotlib is there."""
+    """Write loss.png, if matplotlib is installed."""
     try:
         from minigpt.plots import loss_curve, save_figure
 

@@ -1,4 +1,4 @@
-"""`minigpt check --variant`: one known mistake, its diff, and what the check that kills it prints.
+"""`minigpt check --variant`: a known mistake, its diff, the check's output.
 
 A wrong kernel runs as plain Python, in a process below this one.
 """
@@ -14,7 +14,10 @@ from minigpt.mistakes.feedback import sentence
 
 
 def show(name: str) -> int:
-    """Print a variant of the bank, or with "all" the names of all. Raises ValueError."""
+    """Print a variant of the bank; "all": the names of all.
+
+    Raises ValueError for an unknown name.
+    """
     if name == "all":
         for one in variants.bank():
             print(f"{one.name:44s} {one.killed_by}")
@@ -28,7 +31,10 @@ def show(name: str) -> int:
 
 
 def find(name: str) -> variants.Variant:
-    """A variant by its name, with or without "layers.". Raises ValueError with the nearest."""
+    """A variant by its name, with or without "layers.".
+
+    Raises ValueError with the nearest name.
+    """
     by_name = {one.name: one for one in variants.bank()}
     by_name |= {key.removeprefix("layers."): one for key, one in by_name.items()} | by_name
     if name not in by_name:

@@ -1,7 +1,7 @@
-"""Compile the kernels now, so that no later command has to wait for it.
+"""Compile the kernels now, so that no later command waits.
 
-The compiled code is kept on disk (Numba's cache), and is compiled again where the kernels, Numba or
-the processor are others.
+The compiled code is kept on disk (Numba's cache). It is compiled again if the
+kernels, Numba or the processor change.
 """
 
 import argparse
@@ -28,9 +28,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def warm_up(everything: bool = False, show: bool = True) -> dict[str, float]:
-    """Compile, or read from the cache, what a training run needs, or everything.
+    """Compile the kernels, or read them from the cache.
 
-    Seconds by name. A bar shows after 2 seconds.
+    everything: all kernels, not only those of a training run.
+    Returns the seconds of each by name. A bar appears after 2 seconds.
     """
     load_kernels()
     from kernels.warmup import compile_all, other_calls, training_calls
@@ -46,7 +47,7 @@ def warm_up(everything: bool = False, show: bool = True) -> dict[str, float]:
 
 
 def cache_directory() -> str:
-    """Where the compiled kernels lie."""
+    """The directory of the compiled kernels."""
     from kernels.jit import cache_directory
 
     return cache_directory() or "memory alone: every start compiles again"

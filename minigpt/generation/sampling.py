@@ -1,13 +1,14 @@
-"""Generation: the model's next-token probabilities, reshaped and drawn from, one token after
-another.
+"""Generation: draw one token after another from the model's probabilities.
 
-    p = softmax(logits / temperature)                          below 1: safer; above 1: wilder
-    top_k: only the k most likely tokens                         Fan, Lewis and Dauphin 2018, section 5.4
-    top_p: only the smallest set whose probabilities reach p   Holtzman et al. 2020, section 3.1 ("nucleus")
+    p = softmax(logits / temperature)      temperature below 1: safer; above 1: wilder
+    top_k                                  keep only the k most likely tokens
+    top_p                                  keep only the smallest set of probability at least p
 
-in this order, the rest scaled up to sum to 1. Names of the arguments: Hugging Face's `generate`.
-Left out: beam search, and the cache of keys and values, for which next_logits() is the one place to
-change.
+They are applied in this order; what is kept is scaled to sum to 1. The arguments have the names of
+Hugging Face's `generate`.
+Source: Fan, Lewis and Dauphin 2018, section 5.4 (top_k); Holtzman et al. 2020, section 3.1 (top_p,
+"nucleus").
+Left out: beam search; a cache of keys and values (it would change only next_logits).
 """
 
 from __future__ import annotations
@@ -29,22 +30,16 @@ def generate(
     ids: np.ndarray,
     max_new_tokens: int,
     do_sample: bool = False,
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
     num_beams: int = 1,
     num_return_sequences: int = 1,
-    eos_token_id: int | None = None,
-    seed: int = 0,
+    **options,
 ) -> np.ndarray:
-    """The prompt and what follows it.
+    """The prompts with new tokens, (B * num_return_sequences, T + new) ints.
 
-    ids: (B, T) ints, T at least 1; of a prompt longer than block_size, the model sees the end.
-    do_sample: draw from the probabilities; without, always the most likely token (greedy), and the
-    next three do not matter.
-    num_return_sequences: how many continuations of each prompt, one after the other. eos_token_id:
-    a row that produced it goes on with nothing else, and when all have, generation ends.
-    Returns (B * num_return_sequences, T + new) ints. Raises TypeError, ValueError, IndexError.
+    ids: (B, T) ints, T at least 1. Of a prompt longer than block_size, the model sees the end.
+    do_sample, options: as in stream.
+    num_return_sequences: how many continuations of each prompt; they are consecutive rows.
+    Raises TypeError, ValueError, IndexError.
     """
     if num_beams != 1:
         raise NotImplementedError(
@@ -57,9 +52,7 @@ def generate(
             "all the same"
         )
     ids = np.repeat(_expect_prompt(ids), num_return_sequences, axis=0)  # (B * n, T)
-    for new in stream(
-        model, ids, max_new_tokens, do_sample, temperature, top_k, top_p, eos_token_id, seed
-    ):
+    for new in stream(model, ids, max_new_tokens, do_sample, **options):
         ids = np.concatenate([ids, new[:, None]], axis=1)  # (B * n, T + 1)
     return ids
 
@@ -75,9 +68,14 @@ def stream(
     eos_token_id: int | None = None,
     seed: int = 0,
 ) -> Iterator[np.ndarray]:
-    """The new tokens one at a time, (B,) ints each, as soon as they are known.
+    """Yield the new tokens one at a time, (B,) ints each.
 
-    Arguments as in generate.
+    ids: (B, T) ints.
+    do_sample: draw from the probabilities. Without it, take the most likely token (greedy); then
+    temperature, top_k and top_p are ignored.
+    eos_token_id: a row that has this token continues with nothing else. When all rows have it,
+    generation ends.
+    Raises TypeError, ValueError, IndexError.
     """
     ids = _expect_prompt(ids)
     expect.whole_number("generate", "max_new_tokens", max_new_tokens)
@@ -87,11 +85,10 @@ def stream(
     ended = np.zeros(len(ids), dtype=bool)  # (B,)
     for _ in range(max_new_tokens):
         logits = next_logits(model, ids)  # (B, V)
-        new = (
-            sample(probabilities(logits, temperature, top_k, top_p), rng)
-            if do_sample
-            else logits.argmax(axis=-1)
-        )  # (B,)
+        if do_sample:
+            new = sample(probabilities(logits, temperature, top_k, top_p), rng)  # (B,)
+        else:
+            new = logits.argmax(axis=-1)  # (B,)
         if eos_token_id is not None:
             new = np.where(ended, eos_token_id, new)
             ended |= new == eos_token_id
@@ -102,12 +99,10 @@ def stream(
 
 
 def next_logits(model: GPT, ids: np.ndarray) -> np.ndarray:
-    """(B, T) ints -> (B, V), the logits of the token after the last.
+    """The logits (B, V) of the token after ids (B, T).
 
-    Everything is computed again for each token.
-
-    Raises ValueError if they are not finite: a broken model would otherwise write nonsense that
-    looks like text.
+    The whole forward pass is computed again for each token.
+    Raises ValueError if they are not finite: the text of a broken model may look normal.
     """
     logits, _ = model.forward(ids[:, -model.config.block_size :])  # (B, T, V)
     last = logits[:, -1]  # (B, V)
@@ -125,15 +120,18 @@ def probabilities(
     top_k: int | None = None,
     top_p: float | None = None,
 ) -> np.ndarray:
-    """(B, V) logits -> (B, V) probabilities in float64, 0 where top_k or top_p cut."""
+    """The probabilities (B, V) of logits (B, V), in float64.
+
+    Tokens that top_k or top_p exclude have probability 0.
+    """
     if not np.isfinite(logits).all():
         raise ValueError("probabilities: logits contain NaN or infinity, but must be finite")
     _expect_options(temperature, top_k, top_p)
     logits = logits.astype(np.float64)  # (B, V)
-    # at most 0: divided by a tiny temperature, -inf and not inf
+    # at most 0: a tiny temperature then gives -inf, not inf
     logits = logits - logits.max(axis=-1, keepdims=True)
     p, _ = softmax_forward(logits / temperature)  # (B, V)
-    # (B, V), most likely first; of equals, the lower id
+    # (B, V), most likely first; equal ones by id
     order = np.argsort(-p, axis=-1, kind="stable")
     ranked = np.take_along_axis(p, order, axis=-1)  # (B, V)
     if top_k is not None:
@@ -142,7 +140,7 @@ def probabilities(
     if top_p is not None:
         # (B, V), the probability of all more likely tokens
         before = np.cumsum(ranked, axis=-1) - ranked
-        ranked[before >= top_p] = 0.0  # the token that crosses p is in: the set has to reach it
+        ranked[before >= top_p] = 0.0  # the token that crosses p is kept: the set must reach p
         ranked /= ranked.sum(axis=-1, keepdims=True)
     kept = np.empty_like(p)
     np.put_along_axis(kept, order, ranked, axis=-1)
@@ -150,11 +148,12 @@ def probabilities(
 
 
 def sample(p: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(B, V) probabilities -> (B,) ids: the first whose cumulative probability exceeds a random
-    number in [0, 1).
+    """Draw ids (B,) from probabilities p (B, V).
+
+    The id is the first whose cumulative probability exceeds a random number in [0, 1).
     """
     cumulative = np.cumsum(p, axis=-1)  # (B, V)
-    # times the total, which rounding may leave a little off 1
+    # times the total, which may differ from 1 by rounding
     u = rng.random((len(p), 1)) * cumulative[:, -1:]
     return (cumulative > u).argmax(axis=-1)
 

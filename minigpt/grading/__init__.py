@@ -1,1 +1,1 @@
-"""Grading: a learner's functions run in a process of their own, and are judged in this one."""
+"""Grading: a learner's functions run in a separate process."""

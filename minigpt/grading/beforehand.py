@@ -1,5 +1,6 @@
-"""What a verdict needs from the disk, read before a learner's file runs: that file may write over
-ours, or beside them.
+"""Read everything a verdict needs before a learner's file runs.
+
+The learner's file could overwrite files of minigpt.
 """
 
 import importlib
@@ -12,7 +13,7 @@ from minigpt.mistakes import variants
 
 
 def read_all() -> None:
-    """Import every module of ours that judges, and keep the golden numbers and the bank's files."""
+    """Import all modules of the checks; keep golden numbers and variants."""
     checks.everything()
     importlib.import_module("numpy.polynomial")  # NumPy imports it at its first use, in by_hand
     for file in Path(golden_numbers.__file__).parent.glob("golden/*.npz"):

@@ -1,13 +1,16 @@
-"""The process that runs a learner's functions, and nothing else: it answers calls, and knows no
-check and no verdict.
+"""The process that runs a learner's functions: it answers calls.
 
-remote.py starts it as `python -m minigpt.grading.child FILE FIRST MEGABYTES`, and talks with it over
-what were its standard input and output (wire.py); the learner's own prints go to standard error. A
-forward's cache stays here, and a number stands for it.
+remote.py starts it as `python -m minigpt.grading.child FILE FIRST MEGABYTES`. The messages
+(wire.py) use its former standard input and output; what the learner prints goes to standard error.
+The cache of a forward stays here; the other process gets a number for it. The requests and their
+answers:
 
-    {"load": None}                            -> the functions in the file, and where each is
-    {"call": name, "args": [...], "kwargs"}   -> its result; which arguments it changed; how far it drew from the generator
-    {"outputs": check, "seed": n}             -> what a check that looks at memory got (checks/sharing.py)
+    {"load": None}
+        the functions in the file, and the place of each
+    {"call": name, "args": [...], "kwargs"}
+        its result, the arguments that it changed, and the state of the generators
+    {"outputs": check, "seed": n}
+        the results of a check that looks at memory (checks/sharing.py)
 """
 
 import os
@@ -36,8 +39,9 @@ class Learner:
         self.next = first  # no two processes give a cache the same number
 
     def answer(self, request: dict) -> dict:
-        """What a request asks for; an error of the learner's code is an answer too, with its kind,
-        words and place.
+        """The answer to a request.
+
+        An error of the learner's code is answered with its type, message and place.
         """
         for number in request.get("released", ()):
             self.caches.pop(number, None)
@@ -126,9 +130,9 @@ def reply(learner: Learner, request: dict) -> bytes:
 
 
 def _story(error: BaseException) -> dict:
-    """An error's kind, words and place.
+    """An error's type, message and place.
 
-    The learner may have written the methods that say them, and these may fail too.
+    The learner may have written the methods that give them, and these may fail too.
     """
     try:
         return {
@@ -145,12 +149,12 @@ def _story(error: BaseException) -> dict:
 
 
 def _kind(error: BaseException) -> str:
-    """The nearest kind of Python's own: one of a learner's is unknown outside."""
+    """The nearest built-in type of an error."""
     return next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins")
 
 
 def _place(error: BaseException) -> str:
-    """file:line, in function: the last line of the learner's on the way to an error."""
+    """file:line, in function: the learner's last line before an error."""
     for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
         if frame.f_globals.get("__name__", "").startswith("learner_"):
             return f"{Path(frame.f_code.co_filename).name}:{line}, in {frame.f_code.co_name}"
@@ -158,7 +162,7 @@ def _place(error: BaseException) -> str:
 
 
 def limit(megabytes: int, strict: bool) -> None:
-    """Beyond this an allocation is a MemoryError, where the system can say so.
+    """Limit the memory: more raises MemoryError (not on Windows).
 
     strict: few open files, no large files, and few processes.
     """
@@ -174,16 +178,16 @@ def limit(megabytes: int, strict: bool) -> None:
 
 
 def end_without(parent: int) -> None:
-    """End this process and its group soon after the parent has ended, however that was."""
+    """End this process and its group soon after the parent has ended."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os.killpg(0, signal.SIGKILL)
 
 
 def own_streams() -> tuple[BinaryIO, BinaryIO]:
-    """The former standard input and output, which now carry messages.
+    """The former standard input and output, for messages.
 
-    In their places stand an empty input and standard error.
+    They are replaced by an empty input and by standard error.
     """
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

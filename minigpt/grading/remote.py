@@ -1,14 +1,12 @@
-"""A learner's functions, run in a process of their own: it may loop, print, exit, fork or crash,
-and the verdict is not touched.
+"""Call a learner's functions in a separate process.
 
-The checks and their judge stay here. What crosses over are calls: the arguments of one function go
-out as plain arrays, its result comes back as plain arrays (wire.py), so that no code of the
-learner's runs in this process, and none of ours that judges runs in theirs. A call that takes too
-long, or a process that ends, is an error of the function that was called; that function is not
-called again, and the others go on in a new process.
+The learner's code may loop, print, exit, fork or crash without changing the verdict. The checks run
+in this process. Arguments are sent, and results received, as plain arrays (wire.py). So the
+learner's code does not run here, and the code of the checks does not run there. If a call takes too
+long or the process ends, that is an error of the called function. It is not called again; the
+others continue in a new process.
 
-What this does not do: keep a program of a person's own from their files. It protects a verdict, not
-a computer.
+This protects a verdict, not a computer: the learner's code can access all files.
 """
 
 import builtins
@@ -41,10 +39,7 @@ MOST_WAITING = 4  # messages: each question has one answer
 
 
 class Learner:
-    """The functions in a file or folder, each a proxy that is called like the function itself.
-
-    Used with `with`.
-    """
+    """A context with a proxy for each function of a learner."""
 
     def __init__(
         self,
@@ -80,11 +75,11 @@ class Learner:
         self._end()
 
     def functions(self) -> dict[str, Callable]:
-        """By name, what can stand in for the reference's functions (ops.overlay)."""
+        """The proxies by name, for ops.overlay."""
         return {name: self._proxy(name) for name in self.places}
 
     def outputs(self, check: Any, seed: int) -> dict:
-        """What a check that looks at memory gets over there, where the arrays are.
+        """The results of a check that looks at memory.
 
         Raises as a call does.
         """
@@ -136,7 +131,7 @@ class Learner:
     def _ask(self, request: dict, name: str, seconds: float) -> dict:
         """The answer to a request.
 
-        Raises what the learner's code raised, or RuntimeError with what became of the process.
+        Raises what the learner's code raised, or RuntimeError with the end of the process.
         """
         self._expect_whole(name)
         if self.process is None:
@@ -164,10 +159,7 @@ class Learner:
         return answer
 
     def _expect_whole(self, name: str) -> None:
-        """It has not ended the process or looped before, and there is time left.
-
-        Else RuntimeError.
-        """
+        """Raises RuntimeError if the function failed before, or time is up."""
         if name in self.broken:
             raise _placed(RuntimeError(self.broken[name]), "")
         if self.left <= 0:
@@ -178,9 +170,9 @@ class Learner:
             )
 
     def _send(self, request: dict, seconds: float) -> None:
-        """Send, without waiting for ever for a process that does not read.
+        """Send a request, waiting at most `seconds` for the process.
 
-        A process that has ended shows when it is asked.
+        If the process has ended, reading its answer fails.
         """
         sender = threading.Thread(target=_send, args=(self.process.stdin, request), daemon=True)
         self.users["stdin"] = sender
@@ -188,10 +180,7 @@ class Learner:
         sender.join(seconds)
 
     def _read(self, message: tuple[bytes, bytes]) -> dict:
-        """An answer, every part of which has been looked at.
-
-        Raises ValueError for anything else.
-        """
+        """A message as an answer. Raises ValueError if it is none."""
         answer = wire.unpack(
             *message, handle=lambda number: wire.Handle(number, self.released), trusted=False
         )
@@ -272,7 +261,7 @@ class Learner:
         return _known(functions, self.more)
 
     def _relay(self, process: subprocess.Popen) -> None:
-        """What the learner prints, each line marked as theirs, and not without end."""
+        """Print the learner's output, marked with a bar, up to a limit."""
         while line := process.stderr.readline(2000):
             self.said += 1
             if process in self.silent:
@@ -286,7 +275,7 @@ class Learner:
                 )
 
     def _end(self) -> None:
-        """End the process, and whatever it has started."""
+        """End the process and all processes that it started."""
         process, self.process = self.process, None
         if process is None:
             return
@@ -311,7 +300,7 @@ def _send(stream: Any, request: dict) -> None:
 
 
 def _listen(stream: Any, answers: queue.Queue) -> None:
-    """Put each message of a process into a queue; None at its end."""
+    """Put each message of a process into a queue, None last."""
     with contextlib.suppress(OSError):
         while (message := _next(stream)) is not None:
             answers.put(message)
@@ -333,13 +322,14 @@ def _known(functions: dict[str, str], more: tuple[str, ...]) -> dict[str, str]:
 
 
 def _printable(text: str) -> str:
-    """Without what moves the cursor or clears the screen, and not long."""
+    """A text without control characters, at most 2000 characters long."""
     return "".join(c if c.isprintable() else " " for c in text[:2000])
 
 
 def _error(answer: dict) -> Exception:
-    """What the learner's code raised, as Python's own kind of error; what only ends a program is a
-    RuntimeError.
+    """The learner's error as a built-in type.
+
+    Types that end a program or mean something to callers become RuntimeError.
     """
     kind = getattr(builtins, str(answer["error"]), None)
     text, place = _printable(str(answer["text"])), _printable(str(answer["place"]))
@@ -358,6 +348,6 @@ def _error(answer: dict) -> Exception:
 
 
 def _placed(error: Exception, place: str) -> Exception:
-    """The error, with its place in the learner's file, which its traceback here does not have."""
+    """The error with its place in the learner's file as an attribute."""
     error.place = place
     return error

@@ -1,10 +1,14 @@
-"""Values as bytes, between the process that judges and the one that runs a learner's functions.
+"""Messages between the checks and the process with a learner's functions.
 
-A message is a JSON header and the raw bytes of its arrays. Nothing in it is code: what arrives are
-numbers, words, tuples and plain arrays, whatever the other side did (pickle, by contrast, runs what
-the sender wants). Left out: arrays of objects.
+A message is a JSON header and the raw bytes of its arrays:
 
-    4 bytes   length of the header        8 bytes   length of the arrays' bytes        header        bytes
+    4 bytes     length of the header
+    8 bytes     length of the arrays' bytes
+    header, bytes of the arrays
+
+It contains no code. Only numbers, texts, tuples and plain arrays can arrive. (pickle would run code
+of the sender.)
+Left out: arrays of objects.
 """
 
 import importlib
@@ -17,7 +21,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 LENGTHS = struct.Struct(">IQ")
-MOST_HEADER, MOST_BODY = 1 << 24, 1 << 28  # bytes: whoever sends more is not answering the question
+MOST_HEADER, MOST_BODY = 1 << 24, 1 << 28  # bytes: the largest message that is read
 PLAIN = (type(None), bool, int, float, str)
 KINDS = "biufc"  # of arrays: bools, ints, floats, complex numbers
 MOST_AXES = 64
@@ -38,13 +42,13 @@ class Handle:
 
 
 class Other:
-    """Stands for a value that is no number, array or tuple of such."""
+    """Stands for a value that cannot be sent."""
 
 
 def pack(value: Any) -> bytes:
-    """A message.
+    """A value as a message.
 
-    Arrays keep how they lie in memory: a function must not care, and one that does is found out.
+    Arrays keep their strides, so that a function that depends on them is detected.
     """
     body: list[bytes] = []
     header = json.dumps(_pack(value, body, [0])).encode()
@@ -97,10 +101,11 @@ def _pack_array(array: np.ndarray, body: list[bytes], at: list[int]) -> list:
 
 
 def unpack(header: bytes, body: bytes, handle: Callable[[int], Any], trusted: bool) -> Any:
-    """The value of a message. handle: what a cache's number stands for here.
+    """The value of a message.
 
-    Of a sender that is not trusted, no cache of ours is made, and arrays are laid out as NumPy
-    does. Raises ValueError for what is no message.
+    handle: number of a cache -> its value in this process.
+    trusted: without it, no cache of minigpt is made, and arrays are C-contiguous.
+    Raises ValueError if it is not a message.
     """
     try:
         return _unpack(json.loads(header), body, handle, trusted)
@@ -147,7 +152,10 @@ def _unpack(value: Any, body: bytes, handle: Callable[[int], Any], trusted: bool
 
 
 def _dict(pairs: list) -> dict:
-    """Keys are words: whoever chooses integers can make them all collide, which takes for ever."""
+    """A dict of pairs whose keys are texts.
+
+    Integer keys could be chosen so that all collide, which would take very long.
+    """
     if not all(isinstance(key, str) for key, _ in pairs):
         raise ValueError("not a message: a key that is not a word")
     return dict(pairs)
@@ -176,7 +184,7 @@ def _unpack_array(
 
 
 def _laid(values: np.ndarray, strides: list[int]) -> np.ndarray:
-    """An equal array with these strides; the gaps between its numbers hold NaN."""
+    """An equal array with these strides; the gaps hold NaN."""
     steps = [(n - 1) * stride for n, stride in zip(values.shape, strides, strict=True)]
     low, high = sum(min(0, step) for step in steps), sum(max(0, step) for step in steps)
     memory = np.full(high - low + values.itemsize, 0xFF, np.uint8)
@@ -188,7 +196,7 @@ def _laid(values: np.ndarray, strides: list[int]) -> np.ndarray:
 def generator(state: dict) -> np.random.Generator:
     """A generator in this state.
 
-    Raises ValueError for an unknown kind: np.random holds other names, such as test.
+    Raises ValueError for an unknown kind: np.random also has other names (test).
     """
     if state["bit_generator"] not in GENERATORS:
         raise ValueError(f"not a message: a generator of kind {state['bit_generator']}")
@@ -204,9 +212,9 @@ def send(stream: BinaryIO, value: Any) -> None:
 
 
 def receive(stream: BinaryIO) -> tuple[bytes, bytes] | None:
-    """Header and bytes of the next message; None if the stream has ended.
+    """Header and bytes of the next message, or None at the end.
 
-    Raises ValueError for what is no message.
+    Raises ValueError if it is not a message.
     """
     lengths = _exactly(stream, LENGTHS.size)
     if lengths is None:
@@ -220,11 +228,11 @@ def receive(stream: BinaryIO) -> tuple[bytes, bytes] | None:
 
 def _exactly(stream: BinaryIO, n: int) -> bytes | None:
     """n bytes, or None if the stream ends before."""
-    parts, missing = [], n
+    chunks, missing = [], n
     while missing:
-        part = stream.read(min(missing, 1 << 20))
-        if not part:
+        chunk = stream.read(min(missing, 1 << 20))
+        if not chunk:
             return None
-        parts.append(part)
-        missing -= len(part)
-    return b"".join(parts)
+        chunks.append(chunk)
+        missing -= len(chunk)
+    return b"".join(chunks)

@@ -1,10 +1,8 @@
-"""What to train on: texts (TextData) and where they come from.
+"""Texts as training data.
 
-Generated tasks are in synthetic.py and look the same from outside.
-
-A data set offers `tokenizer`, `batch(split, rng, batch_size, block_size)` -> ids and targets, each
-(B, T), and `whole(split, ...)`, batches that cover a split once. The first 90 % of a text's
-characters are for training, the rest for validation, as in nanoGPT.
+Generated tasks (synthetic.py) have the same interface: `tokenizer`; `batch(split, rng, batch_size,
+block_size)` -> ids and targets, each (B, T); `whole(split, ...)`, batches that cover a split once.
+The first 90 % of a text's characters are for training, the rest for validation, as in nanoGPT.
 Left out: shuffling of documents; texts larger than memory.
 """
 
@@ -23,13 +21,15 @@ Batch = tuple[np.ndarray, np.ndarray]  # ids (B, T), targets (B, T)
 
 
 class TextData:
-    """A text, cut in two and encoded."""
+    """A text, divided into training and validation and encoded."""
 
     def __init__(
         self, name: str, text: str, tokenizer: Tokenizer | Callable[[str], Tokenizer] | None = None
     ):
-        """tokenizer: one, or a function that makes one of the training part; where not given, the
-        text's characters make one.
+        """Divide and encode a text.
+
+        tokenizer: one, or a function that makes one from the training text. Default: a tokenizer of
+        the text's characters.
         """
         self.name = name
         self.fingerprint = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -40,9 +40,9 @@ class TextData:
         self.tokens = {"train": self.tokenizer.encode(train), "val": self.tokenizer.encode(val)}
 
     def expect_block(self, block_size: int) -> None:
-        """Both parts are long enough for a block and the token after it.
+        """Raises ValueError if a split is too short for a block.
 
-        Else ValueError, with the longest block there can be.
+        A block needs one more token, its last target. The message has the longest possible block.
         """
         for split, tokens in self.tokens.items():
             if len(tokens) < block_size + 1:
@@ -55,8 +55,9 @@ class TextData:
                 )
 
     def bytes_per_token(self, split: str) -> float:
-        """How many bytes of UTF-8 the mean target of `whole` has: what makes losses of different
-        tokenizers comparable.
+        """The mean length of the targets of `whole`, in bytes of UTF-8.
+
+        With it, losses of different tokenizers can be compared.
         """
         targets = self.tokens[split][1:]
         return len(self.tokenizer.decode_bytes(targets)) / len(targets)
@@ -64,8 +65,9 @@ class TextData:
     def batch(
         self, split: str, rng: np.random.Generator, batch_size: int, block_size: int
     ) -> Batch:
-        """Random pieces of the text, and the same pieces one token further: at every place the
-        target is the next token.
+        """Random pieces of the text as ids and targets, each (B, T).
+
+        The target at each position is the next token.
         """
         expect.one_of("batch", "split", split, SPLITS)
         self.expect_block(block_size)
@@ -75,10 +77,9 @@ class TextData:
         return tokens[at], tokens[at + 1]
 
     def whole(self, split: str, batch_size: int, block_size: int) -> Iterator[Batch]:
-        """Batches that hold every token of a split but the first once as a target; the last is
-        shorter.
+        """Batches in which each token but the first is a target once.
 
-        Contexts do not overlap.
+        Contexts do not overlap. The last batch is shorter.
         """
         expect.one_of("whole", "split", split, SPLITS)
         tokens = self.tokens[split]
@@ -102,9 +103,9 @@ def load_data(
 ) -> "TextData | synthetic.TaskData":
     """A data set by name or path.
 
-    spec: a name of `minigpt data list`, such as "python-docs" or "reverse:10", or a file or folder.
-
-    tokenizer: as in TextData; a task has its own. Raises ValueError, FileNotFoundError.
+    spec: a name of `minigpt data list` ("python-docs", "reverse:10"), a file or a folder.
+    tokenizer: as in TextData; ignored for a task.
+    Raises ValueError, FileNotFoundError.
     """
     if spec.partition(":")[0] in synthetic.TASKS:
         return synthetic.load_task(spec)
@@ -118,8 +119,9 @@ def load_data(
 
 
 def full_name(spec: str) -> str:
-    """A data set's name; of a file or folder, the whole path, so that a run can be resumed from
-    anywhere.
+    """A data set's name, or the absolute path of a file.
+
+    With the absolute path, a run can be resumed from any folder.
     """
     is_name = spec in sources.SOURCES or spec.partition(":")[0] in synthetic.TASKS
     return spec if is_name else str(Path(spec).resolve())

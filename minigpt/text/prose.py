@@ -1,12 +1,12 @@
-"""English that every installation has: CPython's reference text, and the docstrings of its library
-and of NumPy.
+"""English text that every installation has.
 
-A text is cut into paragraphs, and a paragraph is kept where it reads as English: it has at least
-MIN_WORDS words and ends like a sentence, and the share WORDS of it is plain words. Code, tables and
-lists of names fall out by that; examples (">>>") by sight. Each paragraph becomes one line, and
-comes once: NumPy says the same of many functions.
+It comes from CPython's reference text and from the docstrings of its library and of NumPy. The
+texts are divided into paragraphs. A paragraph is kept if it reads as English: it has at least
+MIN_WORDS words, ends like a sentence, and a fraction of at least WORDS of it is plain words. This
+excludes code, tables, lists of names and examples (">>>"). Each paragraph becomes one line.
+Repeated paragraphs are dropped: many functions of NumPy have the same ones.
 
-Left out: docstrings that only exist in compiled modules; tests, and whatever else is installed.
+Left out: docstrings that exist only in compiled modules; tests; other installed packages.
 """
 
 import ast
@@ -26,13 +26,14 @@ WORD = re.compile(r"[(\"'\u2018\u201c]*[A-Za-z]+(?:['\u2019-][A-Za-z]+)*[.,;:!?)
 
 
 def python_prose() -> str:
-    """All paragraphs, each on a line of its own, an empty line between two. 2 MB; a little else in
-    each version.
+    """All paragraphs, one per line, separated by empty lines.
+
+    About 2 MB; it differs a little between versions of Python and NumPy.
     """
     paragraphs = (
         paragraph for text in _texts() for paragraph in paragraphs_of(text) if is_prose(paragraph)
     )
-    # a dict keeps the first of equals, in order
+    # a dict removes repetitions and keeps the order
     return "\n\n".join(dict.fromkeys(paragraphs)) + "\n"
 
 
@@ -49,11 +50,12 @@ def _texts() -> Iterator[str]:
 
 
 def docstrings(source: bytes) -> Iterator[str]:
-    """The docstrings of a module's source, without its indentation; none where it is not of this
-    Python.
+    """The docstrings of a module's source, without indentation.
+
+    There are none if this version of Python cannot parse the source.
     """
     try:
-        with warnings.catch_warnings(action="ignore"):  # of old escapes in others' strings
+        with warnings.catch_warnings(action="ignore"):  # about invalid escapes in their strings
             tree = ast.parse(source)
     except (SyntaxError, ValueError):
         return
@@ -63,12 +65,13 @@ def docstrings(source: bytes) -> Iterator[str]:
 
 
 def paragraphs_of(text: str) -> Iterator[str]:
-    """Lines that stand together with the same indentation, joined to one; marks of lists and of
-    markup taken away.
+    """The paragraphs of a text, each as one line.
+
+    A paragraph is consecutive lines of equal indentation. Bullets and markup are removed.
     """
     lines, indent = [], 0
     for line in [*text.expandtabs().splitlines(), ""]:
-        # what follows a bullet is indented as far
+        # the lines that continue a bullet are indented as far as its text
         line = BULLET.sub(lambda mark: " " * len(mark[0]), line)
         depth = len(line) - len(line.lstrip())
         if lines and (not line.strip() or depth != indent):
@@ -84,14 +87,14 @@ def paragraphs_of(text: str) -> Iterator[str]:
 def is_prose(paragraph: str) -> bool:
     """Whether a paragraph reads as English.
 
-    >>> is_prose("Return the number of items of a container."), is_prose("x = a + b  # the sum of the two numbers.")
-    (True, False)
+    >>> is_prose("Return the number of items of a container.")
+    True
+    >>> is_prose("x = a + b  # the sum of the two numbers.")
+    False
     """
-    parts = paragraph.split()
-    if (
-        len(parts) < MIN_WORDS
-        or paragraph[-1] not in ".!?:"
-        or paragraph.startswith((">>>", "...", "@", "|"))
-    ):
+    words = paragraph.split()
+    if len(words) < MIN_WORDS or paragraph[-1] not in ".!?:":
         return False
-    return sum(WORD.fullmatch(part) is not None for part in parts) >= WORDS * len(parts)
+    if paragraph.startswith((">>>", "...", "@", "|")):
+        return False
+    return sum(WORD.fullmatch(word) is not None for word in words) >= WORDS * len(words)

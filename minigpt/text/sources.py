@@ -1,7 +1,8 @@
-"""Where texts come from: three that every installation brings along, one by download with a
-checksum, and your own files.
+"""Where texts come from.
 
-Left out: any format but plain text in UTF-8. Sizes and licences: data/README.md.
+Three texts are part of every installation, one is downloaded and checked by its checksum; others
+are files of yours. Sizes and licences: data/README.md.
+Left out: formats other than plain text in UTF-8.
 """
 
 import hashlib
@@ -18,14 +19,14 @@ from minigpt.text.prose import python_prose
 
 
 class Source(NamedTuple):
-    """A text that has a name."""
+    """A named text: its description, and a function that reads it."""
 
     about: str
     read: Callable[[], str]
 
 
 class Download(NamedTuple):
-    """A file elsewhere, and how to know that it is the right one."""
+    """A file on the web, with its size and checksum."""
 
     url: str
     size: int  # bytes
@@ -41,7 +42,7 @@ DOWNLOADS = {"shakespeare": SHAKESPEARE}
 
 
 def read_source(spec: str) -> str:
-    """The text of a named source, of a file, or of all text files in a folder.
+    """The text of a named source, a file or a folder.
 
     Raises ValueError, FileNotFoundError.
     """
@@ -54,9 +55,9 @@ def read_source(spec: str) -> str:
 
 
 def read_text(path: Path) -> str:
-    """A text file in UTF-8, its line ends made "\\n".
+    """The text of a UTF-8 file, with "\\n" as line ends.
 
-    Raises ValueError for an empty or binary file, with the cure.
+    Raises ValueError with the remedy for a file that is empty, binary or not UTF-8.
     """
     content = path.read_bytes()
     if not content.strip():
@@ -88,8 +89,9 @@ def _kind(content: bytes) -> str:
 
 
 def _read_folder(folder: Path) -> str:
-    """Every .txt, .md, .rst and .py file below a folder, in the order of their names, an empty line
-    between two.
+    """All .txt, .md, .rst and .py files below a folder, joined.
+
+    They are sorted by name, with an empty line between two files.
     """
     files = sorted(
         file
@@ -100,7 +102,7 @@ def _read_folder(folder: Path) -> str:
         raise ValueError(
             f"{folder}: holds no .txt, .md, .rst or .py file; give a folder with text in it"
         )
-    # an empty __init__.py is no mistake
+    # an empty __init__.py is not an error
     texts = [read_text(file) for file in files if file.read_bytes().strip()]
     if not texts:
         raise ValueError(f"{folder}: its text files are all empty; give a folder with text in it")
@@ -108,14 +110,14 @@ def _read_folder(folder: Path) -> str:
 
 
 def _python_docs() -> str:
-    """CPython's own reference text, as help() shows it."""
+    """CPython's reference text, as help() shows it."""
     from pydoc_data.topics import topics
 
     return "\n\n".join(topics[name] for name in sorted(topics))
 
 
 def _python_source() -> str:
-    """The standard library's top-level modules, those in ASCII."""
+    """The source of the standard library's top-level modules that are ASCII."""
     folder = Path(sysconfig.get_paths()["stdlib"])
     contents = [file.read_bytes() for file in sorted(folder.glob("*.py"))]
     if not contents:
@@ -141,11 +143,11 @@ def _downloaded(name: str) -> Callable[[], str]:
 
 
 def get(name: str, tries: int = 3, pause: float = 1.0) -> Path:
-    """The file of a download, fetched where it is not in the cache yet, its checksum checked either
-    way.
+    """The path of a downloaded file in the cache; fetched if necessary.
 
-    Raises ConnectionError after `tries`, with where to put the file by hand; ValueError for a file
-    that is not the right one.
+    The checksum is checked in both cases.
+    Raises ConnectionError after `tries`, with the place for a file fetched by hand; ValueError if
+    the checksum is wrong.
     """
     download = DOWNLOADS[name]
     path = cache_folder() / f"{name}.txt"
@@ -159,9 +161,9 @@ def get(name: str, tries: int = 3, pause: float = 1.0) -> Path:
             f"bytes with {download.sha256}; nothing was kept"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_bytes(content)
-    part.replace(path)  # whole or not at all
+    unfinished = path.with_suffix(".part")
+    unfinished.write_bytes(content)
+    unfinished.replace(path)  # a complete file or none
     return path
 
 

@@ -1,12 +1,12 @@
-"""Generated tasks that test attention: each is solved by looking at the right place, and cannot be
-solved without looking.
+"""Generated tasks that can be solved only with attention to earlier tokens.
 
     reverse   72615384=48351627       the digits backwards
     sort      72615384=12345678       the digits in order
-    add       0472+0913=5831          the sum of two numbers, all written with the last digit first, so that carries run forwards
+    add       0472+0913=5831          the sum of two numbers, last digit first
 
-Only what comes after "=" counts in the loss. A prompt belongs to training or to validation by a
-checksum of its digits, so that validation holds only prompts that training can never have seen.
+With the last digit first, a carry goes to the next token. Only the tokens after "=" count in the
+loss. A checksum of the digits decides whether a prompt belongs to training or to validation. So
+training never has a prompt of the validation set.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,14 +17,14 @@ import numpy as np
 from minigpt import expect
 from minigpt.text.tokenizer import CharTokenizer
 
-# in the order of their code points, as CharTokenizer numbers them: the id of digit d is d + 1
+# in the order of code points, as in CharTokenizer: the id of digit d is d + 1
 SYMBOLS = "+0123456789="
-PLUS, EQUALS = -1, 10  # so that id = value + 1 holds for the two signs too
-Batch = tuple[np.ndarray, np.ndarray]  # two arrays with a row for each example
+PLUS, EQUALS = -1, 10  # id = value + 1, as for the digits
+Batch = tuple[np.ndarray, np.ndarray]  # two arrays with one row per example
 
 
 class Task(NamedTuple):
-    """How a task's digits (N, length) become prompts and answers."""
+    """A task: how digits (N, length) become prompts and answers."""
 
     about: str
     default_length: int
@@ -41,8 +41,9 @@ def _sort(digits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _add(digits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The first half of the digits plus the second half, last digit first; the sum has one digit
-    more.
+    """The prompts a + b and the sums, last digit first.
+
+    a and b are the two halves of the digits; the sum has one digit more than they.
     """
     n = digits.shape[1] // 2
     a, b = digits[:, :n], digits[:, n:]  # each (N, n)
@@ -68,7 +69,7 @@ TASKS = {
 
 
 class TaskData:
-    """Endless examples of a task, of one length."""
+    """An unlimited number of examples of a task, all of one length."""
 
     tokenizer = CharTokenizer(SYMBOLS)
 
@@ -82,7 +83,7 @@ class TaskData:
         self.sequence_length = prompt.shape[1] + answer.shape[1]
 
     def expect_block(self, block_size: int) -> None:
-        """A whole example fits. Else ValueError."""
+        """Raises ValueError if an example is longer than a block."""
         if block_size < self.sequence_length - 1:
             raise ValueError(
                 f"data {self.name}: an example has {self.sequence_length} tokens, but block_size = "
@@ -102,28 +103,30 @@ class TaskData:
     def batch(
         self, split: str, rng: np.random.Generator, batch_size: int, block_size: int
     ) -> Batch:
-        """Examples as ids (B, T) and targets (B, T), T = an example's length - 1; targets in the
-        prompt are -1 (not counted).
+        """Examples as ids and targets, each (B, T).
+
+        T is the length of an example - 1. Targets in the prompt are -1 (not counted).
         """
         expect.one_of("batch", "split", split, ("train", "val"))
         self.expect_block(block_size)
         prompt, answer = self.examples(split, rng, batch_size)
         sequence = np.concatenate([prompt, answer], axis=1)  # (B, T + 1)
         targets = sequence[:, 1:].copy()  # (B, T)
-        # a prompt is random: there is nothing to learn in guessing it
+        # a prompt is random, so it cannot be predicted
         targets[:, : self.prompt_length - 1] = -1
         return sequence[:, :-1], targets
 
     def whole(self, split: str, batch_size: int, block_size: int) -> Iterator[Batch]:
-        """1000 examples, always the same ones: the task has no end."""
+        """Batches of 1000 examples, the same ones in every call."""
         rng = np.random.default_rng(0)
         for first in range(0, 1000, batch_size):
             yield self.batch(split, rng, min(batch_size, 1000 - first), block_size)
 
 
 def is_held_out(digits: np.ndarray) -> np.ndarray:
-    """(N, length) digits -> (N,) bool: a tenth of all prompts, chosen by a checksum, is kept for
-    validation.
+    """Which rows of digits (N, length) are for validation, (N,) bool.
+
+    A tenth of all prompts, chosen by a checksum.
     """
     weights = np.array([pow(31, place, 1009) for place in range(digits.shape[1])])  # (length,)
     return (digits @ weights) % 1009 % 10 == 0

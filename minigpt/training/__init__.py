@@ -1,1 +1,1 @@
-"""Training: the loop, evaluation, the log, settings, checkpoints, and stopping on a signal."""
+"""Training: the loop, evaluation, log, settings, checkpoints, signals."""

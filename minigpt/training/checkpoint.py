@@ -1,15 +1,15 @@
-"""Checkpoints of a training run: a directory for each, made under another name and renamed when it
-is whole.
+"""Checkpoints of a training run, one directory each.
 
-    runs/demo/step-000400/    config.json  model.safetensors      the model, in Hugging Face's layout (pretrained.py)
-                              optimizer.safetensors               AdamW's m and v
-                              training.json                       step, settings, data, ops, versions
-                              char_tokenizer.json, or vocab.json and merges.txt
-                              sha256.json                           a digest of each of these, written last
+    runs/demo/step-000400/
+        config.json, model.safetensors     the model, in Hugging Face's layout (pretrained.py)
+        optimizer.safetensors              AdamW's m and v
+        training.json                      step, settings, data, ops, versions
+        char_tokenizer.json                or vocab.json and merges.txt
+        sha256.json                        a digest of each of these, written last
 
-A rename either happens or not, so a kill at any moment leaves the newest whole checkpoint or the
-one before. The random numbers and the place in the data need no file: they are functions of the
-seed and the step (randomness.py).
+A directory is written under another name and renamed when it is complete. So a kill at any moment
+leaves the new checkpoint or the one before. Random numbers and the position in the data are not
+saved: they are functions of the seed and the step (randomness.py).
 """
 
 import re
@@ -44,41 +44,39 @@ UNFINISHED = ".unfinished-"  # of directories that are being written or deleted
 
 
 class Checkpoint(NamedTuple):
-    """All that a run needs to go on."""
+    """Everything that a run needs to continue."""
 
     config: GPTConfig
     params: dict[str, np.ndarray]
     optimizer: AdamWState
     step: int
     settings: TrainSettings
-    data: str  # what --data said
+    data: str  # the argument of --data
     fingerprint: str  # of the data, to notice when it has changed
     tokenizer: Tokenizer
-    ops: str  # whose functions ran, as --ops said
+    ops: str  # the argument of --ops
 
 
 def save_checkpoint(out: Path, checkpoint: Checkpoint) -> Path:
-    """Write a checkpoint whole or not at all; the older ones stay, until drop_older.
+    """Write a complete checkpoint or none; return its directory.
 
-    Returns its directory.
-
-    A checkpoint of the same step is left as it is: the same run at the same step is the same, bit
-    for bit.
+    Older checkpoints stay until drop_older. A checkpoint of the same step is not written again: the
+    same run at the same step is bit-identical.
     """
     final = out / f"step-{checkpoint.step:06d}"
     out.mkdir(parents=True, exist_ok=True)
     _discard(out)
     if not final.exists():
-        part = out / f"{UNFINISHED}{final.name}"
-        _write(part, checkpoint)
-        part.rename(final)
+        unfinished = out / f"{UNFINISHED}{final.name}"
+        _write(unfinished, checkpoint)
+        unfinished.rename(final)
         for directory in (final, out, out.parent):  # they hold the new names
             sync_directory(directory)
     return final
 
 
 def drop_older(out: Path, step: int) -> None:
-    """Delete the checkpoints of earlier steps, where there is one of this step."""
+    """Delete the checkpoints of earlier steps if this step has one."""
     if (out / f"step-{step:06d}").exists():
         for older in checkpoints(out):
             if step_of(older) < step:
@@ -86,7 +84,10 @@ def drop_older(out: Path, step: int) -> None:
 
 
 def drop(directory: Path) -> None:
-    """Delete a checkpoint: first out of sight, for half a deletion must not look like a checkpoint."""
+    """Delete a checkpoint.
+
+    It is renamed first, so that a directory that is half deleted does not look like a checkpoint.
+    """
     hidden = directory.rename(directory.parent / f"{UNFINISHED}{directory.name}")
     shutil.rmtree(hidden)
 
@@ -115,21 +116,21 @@ def _write(directory: Path, checkpoint: Checkpoint) -> None:
 def load_checkpoint(out: str | Path) -> Checkpoint:
     """Return the newest checkpoint of a run.
 
-    Raises FileNotFoundError, ValueError with the file and what is wrong with it.
+    Raises FileNotFoundError, ValueError with the file and the problem.
     """
     directory = newest(out)
     config, params = read_model(directory)
     step, settings, data, fingerprint, ops = _read_training(directory)
     state = _read_moments(directory / OPTIMIZER, params)
     tokenizer = load_tokenizer(directory)
-    check_digests(directory)  # last: a file that is cut off has a better error of its own
+    check_digests(directory)  # last: the errors above say more about a damaged file
     return Checkpoint(config, params, state, step, settings, data, fingerprint, tokenizer, ops)
 
 
 def _read_training(directory: Path) -> tuple[int, TrainSettings, str, str, str]:
     """Return step, settings, data, fingerprint and ops from training.json.
 
-    Raises ValueError with the first that is missing or wrong.
+    Raises ValueError with the first field that is missing or wrong.
     """
     path = directory / TRAINING
     content = read_json(path)
@@ -146,7 +147,10 @@ def _read_training(directory: Path) -> tuple[int, TrainSettings, str, str, str]:
 
 
 def _settings(content: object, path: Path) -> TrainSettings:
-    """Return the settings in training.json: every field, each of its type. Else ValueError."""
+    """Return the settings in training.json.
+
+    Raises ValueError if a field is missing, unknown or of a wrong type.
+    """
     if not isinstance(content, dict):
         raise ValueError(f"{path}: settings is {content!r}, but must be a JSON object")
     _expect_names(content, {field.name for field in fields(TrainSettings)}, path, "settings.")
@@ -163,7 +167,7 @@ def _settings(content: object, path: Path) -> TrainSettings:
 
 
 def _expect_names(content: dict, names: set[str], path: Path, prefix: str = "") -> None:
-    """An object of training.json has these keys and no others. Else ValueError."""
+    """Raises ValueError if an object of training.json has not exactly these keys."""
     for name in sorted(names - content.keys()):
         raise ValueError(f"{path}: has no {prefix}{name}; not what this version of minigpt writes")
     for name in sorted(content.keys() - names):
@@ -172,7 +176,10 @@ def _expect_names(content: dict, names: set[str], path: Path, prefix: str = "") 
 
 
 def _read_moments(path: Path, params: dict[str, np.ndarray]) -> AdamWState:
-    """Return AdamW's m and v: float32, finite, v not negative. Else ValueError with the tensor."""
+    """Return AdamW's m and v.
+
+    Raises ValueError with the tensor if one is not float32 or not finite, or if v is negative.
+    """
     shapes = {f"{kind}.{name}": array.shape for kind in "mv" for name, array in params.items()}
     moments = read_tensors(path)
     expect_tensors(moments, shapes, path)
@@ -187,7 +194,7 @@ def _read_moments(path: Path, params: dict[str, np.ndarray]) -> AdamWState:
 
 
 def checkpoints(out: str | Path) -> list[Path]:
-    """The whole checkpoints of a run, oldest first."""
+    """The complete checkpoints of a run, oldest first."""
     out = Path(out)
     found = (
         [path for path in out.iterdir() if re.fullmatch(r"step-\d+", path.name)]
@@ -203,7 +210,7 @@ def step_of(directory: Path) -> int:
 
 
 def newest(out: str | Path) -> Path:
-    """A run's newest checkpoint; a directory that is a checkpoint itself is its own.
+    """The newest checkpoint of a run; a checkpoint's directory itself.
 
     Raises FileNotFoundError.
     """
@@ -219,20 +226,18 @@ def newest(out: str | Path) -> Path:
 
 
 def find_model(run: str | Path | None) -> Path:
-    """The directory of a trained model: a run, a checkpoint, or, for "prose" and None, the model
-    that ships here.
+    """The directory of a trained model.
 
+    run: a run or a checkpoint; None or "prose" for the model that comes with minigpt.
     Raises FileNotFoundError.
     """
-    return (
-        shipped_model()
-        if run is None or (str(run) == "prose" and not Path(run).exists())
-        else newest(run)
-    )
+    if run is None or (str(run) == "prose" and not Path(run).exists()):
+        return shipped_model()
+    return newest(run)
 
 
 def open_model(run: str | Path | None, ops: object = "numpy") -> tuple[Path, GPT, Tokenizer]:
-    """A trained model with its tokenizer, and the directory they are in.
+    """The directory of a trained model, the model and its tokenizer.
 
     Raises FileNotFoundError, ValueError.
     """
@@ -248,6 +253,6 @@ def open_model(run: str | Path | None, ops: object = "numpy") -> tuple[Path, GPT
 
 
 def _discard(out: Path) -> None:
-    """Delete what a kill left behind, or what is on its way out."""
+    """Delete directories whose writing or deletion was interrupted."""
     for path in out.glob(f"{UNFINISHED}*"):
         shutil.rmtree(path, ignore_errors=True)

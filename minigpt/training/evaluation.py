@@ -1,4 +1,4 @@
-"""Losses on the training and the validation split, and a sample of what the model writes."""
+"""Losses on both splits, and samples of what the model writes."""
 
 import math
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ from minigpt.training.run import Run, diverged
 
 
 def evaluation(run: Run) -> dict:
-    """Train and val loss, each on its own fixed batches, and a sample.
+    """Both losses and a sample, as a line of the log.
 
-    Returns the log's line. Raises FloatingPointError.
+    Raises FloatingPointError if a loss is not finite.
     """
     s = run.settings
     line = {
@@ -32,7 +32,7 @@ def evaluation(run: Run) -> dict:
 
 
 def estimate_loss(run: Run, split: str) -> float:
-    """The mean loss in nats on eval_batches batches, the same ones at every step."""
+    """The mean loss in nats on eval_batches batches, always the same ones."""
     s = run.settings
     rngs = (generator(s.seed, "evaluation", i) for i in range(s.eval_batches))
     batches = (
@@ -42,15 +42,17 @@ def estimate_loss(run: Run, split: str) -> float:
 
 
 def whole_loss(model: GPT, data: TextData | TaskData, split: str, batch_size: int = 64) -> float:
-    """The mean loss in nats over a whole split, every counted target once, in contexts of
-    block_size that do not overlap.
+    """The mean loss in nats over all targets of a split.
+
+    The contexts have block_size tokens and do not overlap.
     """
     return mean_loss(model, data.whole(split, batch_size, model.config.block_size))
 
 
 def mean_loss(model: GPT, batches: Iterator[tuple[np.ndarray, np.ndarray]]) -> float:
-    """The mean over all counted targets of some batches (not the mean of the batches' means: the
-    last may be shorter).
+    """The mean loss over all counted targets of some batches.
+
+    It is not the mean of the batches' means, because the last batch may be shorter.
     """
     total, counted = 0.0, 0
     for ids, targets in batches:
@@ -61,18 +63,25 @@ def mean_loss(model: GPT, batches: Iterator[tuple[np.ndarray, np.ndarray]]) -> f
 
 
 def perplexity(loss: float) -> float:
-    """Among how many equally likely tokens the model wavers: e^loss, the loss being in nats."""
+    """e^loss, for a loss in nats.
+
+    A uniform guess among n tokens has perplexity n.
+    """
     return math.exp(loss) if loss < 700 else math.inf
 
 
 def byte_loss(loss: float, data: TextData | TaskData, split: str) -> float:
-    """A loss in nats per token as nats per byte, which does not depend on how long the tokens are."""
+    """A loss in nats per token, converted to nats per byte.
+
+    Nats per byte can be compared between tokenizers.
+    """
     return loss / data.bytes_per_token(split)
 
 
 def training_sample(run: Run) -> str:
-    """What the model writes at this point, begun as the validation text begins, or a task's
-    example.
+    """A sample of what the model writes at this step.
+
+    It continues the first token of the validation text, or answers an example of the task.
     """
     rng = generator(run.settings.seed, "sample", run.step)
     seed = int(rng.integers(2**31))

@@ -1,9 +1,8 @@
-"""One process in a directory at a time.
+"""A lock: only one process at a time in a run's directory.
 
-The lock is the system's: it goes with the process, however that ends.
-
-The file .lock says who has it, so that a second process can say so too. The file stays, and means
-nothing without the lock.
+The operating system releases the lock when the process ends, for whatever reason. The file .lock
+says which process has it, for the error message of a second process. The file stays; without the
+lock it means nothing.
 """
 
 import json
@@ -20,7 +19,10 @@ FILE = ".lock"
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Hold a directory, which is made if needed. Raises BlockingIOError with who has it."""
+    """Lock a directory, which is made if necessary.
+
+    Raises BlockingIOError with the process that has the lock.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / FILE
     with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "rb+", buffering=0) as stream:
@@ -34,7 +36,7 @@ def locked(directory: Path) -> Iterator[None]:
 
 
 def _sign(stream: FileIO, path: Path) -> None:
-    """Write down who has the directory."""
+    """Write which process has the lock."""
     now = datetime.now().isoformat(" ", "seconds")
     try:
         stream.truncate()
@@ -46,7 +48,7 @@ def _sign(stream: FileIO, path: Path) -> None:
 
 
 def _take(stream: FileIO) -> bool:
-    """Whether nobody else has the file. Ours until the stream is closed."""
+    """Lock the file until the stream is closed; return whether it worked."""
     try:
         import fcntl
     except ImportError:  # Windows
@@ -62,7 +64,7 @@ def _take_on_windows(stream: FileIO) -> bool:
     import msvcrt
 
     try:
-        stream.seek(1 << 20)  # a place far beyond the words, which then can still be read
+        stream.seek(1 << 20)  # far behind the text, which can then still be read
         msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
     except OSError:
         return False

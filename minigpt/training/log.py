@@ -9,22 +9,21 @@ LOG = "log.jsonl"
 
 
 class Log:
-    """JSON lines.
+    """A file of JSON lines.
 
-    What an earlier process wrote at or after the step where this one begins is dropped: it will
-    come again.
+    Lines of an earlier process from `step` on are dropped, because these steps are made again.
     """
 
     def __init__(self, path: Path, step: int):
         kept = [line for line in read_log(path) if line["step"] < step]
         write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
-        # nothing is held back, to fail once more at the end
+        # unbuffered: an error comes from the write, not again from the close
         self.path, self.stream = path, path.open("ab", buffering=0)
 
     def write(self, line: dict) -> None:
         try:
             rest = json.dumps(line).encode() + b"\n"
-            while rest:  # a disk that is nearly full takes a part
+            while rest:  # a disk that is nearly full may take only some bytes
                 rest = rest[self.stream.write(rest) :]
         except OSError as error:  # a full disk: say where
             raise OSError(error.errno, error.strerror, str(self.path)) from error
@@ -37,13 +36,13 @@ class Log:
 
 
 def read_log(path: Path) -> list[dict]:
-    """The lines of a log; a last line that a kill cut off is left out.
+    """The lines of a log, without an incomplete last line.
 
     Raises ValueError with the file and line.
     """
     lines = []
     content = path.read_bytes() if path.exists() else b""
-    whole = content.split(b"\n")[:-1]  # what follows the last line end is empty, or cut off
+    whole = content.split(b"\n")[:-1]  # after the last line end: nothing, or an incomplete line
     for number, line in enumerate(whole, start=1):
         try:
             lines.append(parse_json(line.decode("utf-8")))

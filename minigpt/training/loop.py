@@ -1,8 +1,10 @@
-"""Training: batches in, gradients, a clipped step of AdamW, again; with evaluations, samples,
-checkpoints and a log on the way.
+"""The training loop: batches, gradients, steps of the optimizer.
 
-    out/log.jsonl        one line per step: loss (nats), learning rate, gradient norm; one per evaluation: both losses, a sample
-    out/loss.png         both curves, with the line ln V of a model that knows nothing
+It also evaluates, samples, writes checkpoints and a log:
+
+    out/log.jsonl        one line per step: loss (nats), learning rate, gradient norm;
+                         one line per evaluation: both losses and a sample
+    out/loss.png         both curves, with the loss ln V of a uniform guess
     out/step-000400/     the newest checkpoint (checkpoint.py)
 
 Left out: several machines, mixed precision, early stopping.
@@ -28,16 +30,15 @@ from minigpt.training.stopping import Stop, Stopped, stops
 
 
 def train(run: Run, max_seconds: float | None = None, show: bool = True) -> bool:
-    """Train to the end, to max_seconds, or to Ctrl-C or SIGTERM; save in each case.
+    """Train, save, and return whether the last step was reached.
 
-    Returns whether the end was reached.
-
-    Raises FloatingPointError if the loss is no longer finite; the last checkpoint of before stays.
-    Raises ValueError if `out` holds a checkpoint of a later step, which is another run's;
-    BlockingIOError if another process trains there.
+    Training ends at max_iters, after max_seconds, or at Ctrl-C or SIGTERM.
+    Raises FloatingPointError if the loss is not finite; the last good checkpoint stays.
+    Raises ValueError if `out` has a checkpoint of a later step.
+    Raises BlockingIOError if another process trains in `out`.
     """
     begun = time.monotonic()
-    # a loss that is not finite is an error of its own
+    # a loss that is not finite raises FloatingPointError instead of a warning
     quiet = np.errstate(over="ignore", invalid="ignore")
     with locked(run.out), quiet, stops() as stop:
         if any(step_of(path) > run.step for path in checkpoints(run.out)):
@@ -59,9 +60,9 @@ def train(run: Run, max_seconds: float | None = None, show: bool = True) -> bool
 
 
 def _evaluated(run: Run, stop: Stop, log: Log) -> bool:
-    """Evaluate and log it, if it is time to.
+    """Evaluate and log the result, if this step has an evaluation.
 
-    Returns False if a stop came first: who resumes begins with this evaluation.
+    Returns False if a stop interrupted it. A resumed run begins with this evaluation.
     """
     if run.step < run.settings.max_iters and run.step % run.settings.eval_interval:
         return True
@@ -76,7 +77,7 @@ def _evaluated(run: Run, stop: Stop, log: Log) -> bool:
 
 
 def _stepped(run: Run, stop: Stop, log: Log, advance: Advance) -> None:
-    """One step, logged. If a stop comes before the weights have changed, there was no step."""
+    """Make and log one step, unless a stop comes first."""
     before = time.monotonic()
     try:
         with stop.interruptible():
@@ -84,7 +85,7 @@ def _stepped(run: Run, stop: Stop, log: Log, advance: Advance) -> None:
     except Stopped:
         return
     line = apply(run, loss, grads)
-    # only now: the weights of that checkpoint are known to give a finite loss
+    # only now is it known that the newest checkpoint has a finite loss
     drop_older(run.out, run.step - 1)
     log.write(line)
     tokens = run.settings.batch_size * run.settings.grad_accumulation * run.model.config.block_size
@@ -93,17 +94,17 @@ def _stepped(run: Run, stop: Stop, log: Log, advance: Advance) -> None:
 
 
 def train_step(run: Run) -> dict:
-    """One step of the optimizer.
+    """Make one step of the optimizer; return the line of the log.
 
-    Returns the log's line. Raises FloatingPointError if the loss is not finite.
+    Raises FloatingPointError if the loss is not finite.
     """
     return apply(run, *gradients(run))
 
 
 def gradients(run: Run) -> tuple[float, dict[str, np.ndarray]]:
-    """The loss and the gradients of a step, means over grad_accumulation batches.
+    """The loss and the gradients of a step, means over its batches.
 
-    Nothing of the run changes.
+    The run does not change.
     """
     s = run.settings
     losses, total = [], None
@@ -121,9 +122,9 @@ def gradients(run: Run) -> tuple[float, dict[str, np.ndarray]]:
 
 
 def apply(run: Run, loss: float, grads: dict[str, np.ndarray]) -> dict:
-    """Make the step that these gradients ask for.
+    """Make a step with these gradients; return the line of the log.
 
-    Returns the log's line. Raises FloatingPointError if they are not finite.
+    Raises FloatingPointError if the loss or the gradients are not finite.
     """
     s = run.settings
     norm = optimizer(run.model.ops).grad_norm(grads)
@@ -136,7 +137,7 @@ def apply(run: Run, loss: float, grads: dict[str, np.ndarray]) -> dict:
 
 
 def update(run: Run, grads: dict[str, np.ndarray], lr: float, scale: float) -> None:
-    """The optimizer's step. scale: of the gradients, where they are clipped."""
+    """Make the optimizer's step. scale: the factor of clipped gradients."""
     s, ops = run.settings, run.model.ops
     usual = {
         "beta1": s.beta1,
@@ -155,5 +156,5 @@ def update(run: Run, grads: dict[str, np.ndarray], lr: float, scale: float) -> N
 
 
 def _bar(run: Run, show: bool) -> AbstractContextManager[Advance]:
-    """A bar of the steps."""
+    """A progress bar of the steps."""
     return progress("training", run.settings.max_iters, run.step, show=show)

@@ -1,6 +1,6 @@
-"""What a person sees while something takes long: a bar on stderr, and one line per evaluation.
+"""The display of long work: a progress bar and evaluation lines.
 
-The bar is there in a terminal alone, and needs rich; the lines go to stdout everywhere.
+The bar appears on stderr, only in a terminal, and needs rich. The lines go to stdout.
 """
 
 import shutil
@@ -10,17 +10,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 HEADER = " step   train     val  sample (losses in nats per token)"
-Advance = Callable[[str], None]  # one more is done; the text stands beside the bar
+Advance = Callable[[str], None]  # one more piece is done; the text is shown beside the bar
 
 
 @contextmanager
 def progress(
     about: str, total: int, done: int = 0, after: float = 0.0, show: bool = True
 ) -> Iterator[Advance]:
-    """A bar while it lasts. Call what it yields after each of the `total` pieces of work.
+    """A progress bar. Call the yielded function after each piece of work.
 
-    after: seconds before the bar appears, so that what is quick shows none. Without a terminal, or
-    with show=False, there is no bar.
+    total: the number of pieces; done: how many are done already.
+    after: seconds until the bar appears; quicker work shows none.
+    show: without it, or without a terminal, there is no bar.
     """
     if not (show and sys.stderr.isatty()):
         yield lambda text: None
@@ -61,18 +62,18 @@ def _bar():
 
 
 def width() -> int:
-    """Columns of the terminal; 80 where the output is none."""
+    """Columns of the terminal; 80 if the output is not a terminal."""
     return shutil.get_terminal_size((80, 24)).columns
 
 
 def evaluation_line(line: dict, columns: int) -> str:
-    """An evaluation of the log as a row below HEADER, at most so many columns long."""
+    """An evaluation as a row below HEADER, at most `columns` long."""
     row = f"{line['step']:5d}  {line['train_loss']:6.4f}  {line['val_loss']:6.4f}"
     sample = one_line(line.get("sample", ""), columns - len(row) - 2)
     return f"{row}  {sample}".rstrip()
 
 
 def one_line(text: str, columns: int) -> str:
-    """A text as one line: any white space is one space, what cannot be printed is left out."""
+    """A text as one line of at most `columns` printable characters."""
     text = "".join(c for c in " ".join(text.split()) if c.isprintable())
     return text if len(text) <= columns else text[: max(columns - 3, 0)] + "..."

@@ -1,9 +1,8 @@
-"""Random numbers as a function of (seed, what for, step): no generator has to be kept, saved or
-restored.
+"""Random numbers as a function of seed, purpose and step.
 
-The generator for step 250's batch is made from the seed and the number 250, whether the run came
-there in one go or was killed and resumed; and a sample drawn on the way cannot disturb it. This is
-how a resumed run equals an uninterrupted one.
+No generator has to be saved. The generator for the batch of step 250 is made from the seed and the
+number 250. It does not depend on whether the run was resumed, or on samples drawn before. So a
+resumed run equals an uninterrupted one.
 """
 
 import numpy as np
@@ -13,6 +12,5 @@ PURPOSES = ("batch", "dropout", "evaluation", "sample")
 
 def generator(seed: int, purpose: str, step: int = 0) -> np.random.Generator:
     """The generator of one purpose at one step."""
-    # counted from 1: NumPy takes [seed, 0, 0] for [seed], which is the generator of the initial
-    # weights
+    # from 1: for NumPy, [seed, 0, 0] is the same as [seed], the generator of the initial weights
     return np.random.default_rng([seed, PURPOSES.index(purpose) + 1, step + 1])

@@ -1,4 +1,4 @@
-"""A training run: begun, saved, and resumed from its newest checkpoint."""
+"""A training run: begin, save, resume from the newest checkpoint."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +22,9 @@ from minigpt.training.settings import TrainSettings
 
 @dataclass
 class Run:
-    """A training run: everything that changes while it trains is in model.params, optimizer and
-    step.
+    """A training run.
+
+    Training changes only model.params, optimizer and step.
     """
 
     out: Path
@@ -32,7 +33,7 @@ class Run:
     settings: TrainSettings
     optimizer: AdamWState
     step: int = 0  # how many steps have been made
-    ops_name: str = "numpy"  # whose functions run: what --ops said
+    ops_name: str = "numpy"  # the argument of --ops
 
 
 def new_run(
@@ -44,7 +45,7 @@ def new_run(
 ) -> Run:
     """A run from step 0.
 
-    model: the fields of GPTConfig but vocab_size, which the data's tokenizer gives.
+    model: the fields of GPTConfig without vocab_size, which comes from the data's tokenizer.
     """
     config = GPTConfig(vocab_size=data.tokenizer.vocab_size, **model)
     data.expect_block(config.block_size)
@@ -53,8 +54,9 @@ def new_run(
 
 
 def _ops_name(ops: object) -> str:
-    """What --ops would have to say: a learner's file by its whole path; a module that was handed
-    over by its name.
+    """The argument of --ops for these functions.
+
+    A file's absolute path, or a module's name.
     """
     if isinstance(ops, str | Path):
         return str(Path(ops).resolve()) if Path(ops).exists() else str(ops)
@@ -63,10 +65,11 @@ def _ops_name(ops: object) -> str:
 
 
 def resume_run(out: str | Path, ops: object = None) -> Run:
-    """A run from its newest checkpoint. ops: None for those that it ran with, where they are ours.
+    """A run from its newest checkpoint.
 
-    Raises ValueError if the data has changed, or if the run's functions are a file's: a file runs
-    only when a person names it, not because a checkpoint does.
+    ops: None for the run's functions, if they are minigpt's. A learner's file must be named again:
+    a file is not run only because a checkpoint names it.
+    Raises ValueError if the file is not named or if the data has changed; FileNotFoundError.
     """
     saved = load_checkpoint(out)
     if ops is None and saved.ops not in NAMES:
@@ -91,7 +94,7 @@ def resume_run(out: str | Path, ops: object = None) -> Run:
 
 
 def save(run: Run) -> Path:
-    """Write a checkpoint."""
+    """Write a checkpoint; return its directory."""
     data, model = run.data, run.model
     checkpoint = Checkpoint(
         model.config,
@@ -108,9 +111,9 @@ def save(run: Run) -> Path:
 
 
 def diverged(run: Run, what: str) -> FloatingPointError:
-    """The error of a run that cannot go on.
+    """The error of a run that cannot continue.
 
-    Delete the diverged checkpoint if an earlier one exists.
+    Deletes the diverged checkpoint if an earlier one exists.
     """
     saved = checkpoints(run.out)
     if len(saved) > 1 and step_of(saved[-1]) == run.step:

@@ -1,8 +1,7 @@
-"""TrainSettings: everything that fixes a training run besides the model's shape; and the presets,
-which fix both.
+"""TrainSettings: how to train; presets: named choices of model and training.
 
-A run is a function of these and the data: the same settings give the same weights, bit for bit, on
-one machine.
+A run is a function of the model's shape, these settings and the data. On one machine, the same
+settings give bit-identical weights.
 """
 
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ OPTIMIZERS = ("adamw", "muon")
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """How to train."""
+    """How to train: batches, optimizer, schedule, evaluations, checkpoints."""
 
     batch_size: int = setting("sequences in a batch", 12, whole=1)
     grad_accumulation: int = setting(
@@ -73,7 +72,7 @@ class Preset(NamedTuple):
     data: str
     model: dict  # fields of GPTConfig, without vocab_size
     train: dict  # fields of TrainSettings
-    # of the byte-level BPE that is trained on the data first; None: a token is a character
+    # of the byte-level BPE that is trained on the data first; None for characters as tokens
     vocab_size: int | None = None
 
 

@@ -1,12 +1,11 @@
-"""Ctrl-C and SIGTERM in a training run: obeyed at once where nothing is lost by it, and at the next
-such place otherwise.
+"""Ctrl-C and SIGTERM in a training run: stop without losing work.
 
     with stops() as stop:
-        with stop.interruptible():      an evaluation, a forward and backward pass: whatever has changed nothing yet
-            ...                         here a signal raises Stopped
+        with stop.interruptible():      an evaluation, a forward and backward pass
+            ...                         here a signal raises Stopped at once
         update the weights, save        here it only sets stop.asked
 
-The second signal does not wait: it raises KeyboardInterrupt wherever the program is.
+The second signal raises KeyboardInterrupt everywhere.
 """
 
 import signal
@@ -17,14 +16,14 @@ from types import FrameType
 
 
 class Stopped(BaseException):
-    """A stop was asked for in a place that can be left.
+    """Raised by a signal in code that may be interrupted.
 
-    Not an Exception: a learner's `except Exception` does not catch it.
+    It is not an Exception, so that a learner's `except Exception` does not catch it.
     """
 
 
 class Stop:
-    """Whether a stop has been asked for."""
+    """Whether a stop has been requested."""
 
     def __init__(self):
         self.asked = False
@@ -32,9 +31,9 @@ class Stop:
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """A part that may be left at any line.
+        """A context in which a signal may interrupt any line.
 
-        Raises Stopped if a stop is asked for in it, or was before.
+        Raises Stopped if a stop is requested in it, or was before.
         """
         self._interruptible = True
         try:
@@ -45,7 +44,7 @@ class Stop:
             self._interruptible = False
 
     def ask(self, number: int = 0, frame: FrameType | None = None) -> None:
-        """Ask for a stop. This is what a signal calls."""
+        """Request a stop. This is the signal handler."""
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
@@ -55,7 +54,7 @@ class Stop:
 
 @contextmanager
 def stops() -> Iterator[Stop]:
-    """Ctrl-C and SIGTERM ask for a stop while it lasts."""
+    """A context in which Ctrl-C and SIGTERM request a stop."""
     stop = Stop()
     # signals belong to the main thread
     if threading.current_thread() is not threading.main_thread():

@@ -1,10 +1,13 @@
 """Tokenizers: text to ids and back.
 
-    chars.py    one token a character          split.py      the pieces that a text is cut into first
-    bpe.py      byte-level BPE, GPT-2's        bpe_train.py  how its merges are found        stream.py  ids that come one at a time
+    chars.py        one token per character
+    bpe.py          byte-level BPE, as in GPT-2
+    bpe_train.py    how its merges are found
+    split.py        how it splits a text into pieces first
+    stream.py       decodes ids that arrive one at a time
 
-Both offer the same: vocab_size, encode, encode_prompt, decode, decode_bytes, symbol, knows,
-describe, save, load, kind.
+Both tokenizers have vocab_size, encode, encode_prompt, decode, decode_bytes, symbol, knows,
+describe, save, load and kind.
 """
 
 from pathlib import Path
@@ -26,7 +29,7 @@ Tokenizer = CharTokenizer | BPETokenizer
 
 
 def load_tokenizer(directory: str | Path) -> Tokenizer:
-    """The tokenizer that was saved in a checkpoint's directory, of whichever kind.
+    """The tokenizer in a checkpoint's directory, of either kind.
 
     Raises FileNotFoundError, ValueError.
     """

@@ -1,11 +1,15 @@
-"""Byte-level BPE as GPT-2 has it: 256 bytes, and tokens that are made by joining two earlier ones.
+"""Byte-level BPE, as in GPT-2.
 
-    encode: cut the text into pieces (split.py); in each, join the neighbours whose merge has the lowest rank, until none is left
-    decode: the bytes of all tokens, one after the other, read as UTF-8
+A token is one of 256 bytes, or two earlier tokens joined (a merge).
 
-Sources: Sennrich et al. 2016, section 3.2; Radford et al. 2019, section 2.2; encoder.py of
-openai/gpt-2. No text is unknown to it: what has no token of its own is written as its bytes. A lone
-surrogate, which is no text, becomes three bytes, and they come back as three U+FFFD.
+    encode: split the text into pieces (split.py); in each piece, join the two neighbours whose
+            merge has the lowest rank; repeat until no merge is left
+    decode: join the bytes of all tokens and decode them as UTF-8
+
+Every text can be encoded, because every byte is a token. A lone surrogate, which is not valid text,
+becomes three bytes; they are decoded as three U+FFFD.
+Source: Sennrich et al. 2016, section 3.2; Radford et al. 2019, section 2.2; encoder.py of
+openai/gpt-2.
 
 >>> tokenizer = train_bpe("low low lower lowest", 260)
 >>> [tokenizer.symbol(i) for i in tokenizer.encode("a slow law")]
@@ -44,11 +48,10 @@ CACHED = 100_000  # pieces whose tokens are remembered
 
 @cache
 def bytes_to_unicode() -> dict[int, str]:
-    """How GPT-2's files write a byte: the 188 that are printable in Latin-1 as themselves, the
-    other 68 as U+0100 and on.
+    """Byte -> the character that stands for it in GPT-2's files.
 
-    So a space is U+0120 and a line end U+010A. The order is that of GPT-2's ids: the printable ones
-    first.
+    The 188 bytes that are printable in Latin-1 stand for themselves. The other 68 are U+0100 and
+    following: a space is U+0120, a line end U+010A. The order is that of GPT-2's ids.
     """
     printable = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAC + 1), *range(0xAE, 0xFF + 1)]
     others = [byte for byte in range(256) if byte not in printable]
@@ -58,8 +61,9 @@ def bytes_to_unicode() -> dict[int, str]:
 
 
 class Step(NamedTuple):
-    """A step of encoding a piece: a merge's rank, the two parts that it joins, and all parts after
-    it.
+    """One merge in the encoding of a piece.
+
+    rank: of the merge; pair: the two tokens that it joins; parts: all tokens after it.
     """
 
     rank: int
@@ -70,7 +74,8 @@ class Step(NamedTuple):
 class BPETokenizer:
     """Text to ids and back.
 
-    merges: pairs of tokens in the order of their ranks; special_tokens: what no text turns into.
+    merges: pairs of tokens in the order of their ranks.
+    special_tokens: tokens that encode does not produce (unless allowed).
     """
 
     kind, unit = "bpe", "tokens"
@@ -81,28 +86,26 @@ class BPETokenizer:
         special_tokens: Sequence[str] = (END_OF_TEXT,),
         vocab: dict[str, int] | None = None,
     ):
-        """vocab: the id of each token as GPT-2's files write it; without, in their order: bytes,
-        merges, special tokens.
+        """Number the tokens.
 
-        Raises ValueError if the three do not fit together.
+        vocab: token -> id, with tokens as in GPT-2's files. Default: bytes, merges, special tokens.
+        Raises ValueError if the arguments do not fit together.
         """
         self.merges = [(bytes(a), bytes(b)) for a, b in merges]
         self.special_tokens = tuple(special_tokens)
         self._ranks = {pair: rank for rank, pair in enumerate(self.merges)}
         tokens = [bytes([byte]) for byte in bytes_to_unicode()] + [a + b for a, b in self.merges]
         _expect_merges(self.merges, set(tokens[:256]))
-        written = {printable(token): token for token in tokens} | {
-            name: name.encode() for name in self.special_tokens
-        }
-        _expect_special(self.special_tokens, len(written) - len(set(tokens)))
+        ordinary = {printable(token): token for token in tokens}  # symbol in the files -> bytes
+        _expect_special(self.special_tokens, ordinary)
+        token_of = ordinary | {name: name.encode() for name in self.special_tokens}
         self.vocab = (
-            {symbol: i for i, symbol in enumerate(written)} if vocab is None else dict(vocab)
+            {symbol: i for i, symbol in enumerate(token_of)} if vocab is None else dict(vocab)
         )
-        _expect_vocab(self.vocab, written)
-        _expect_no_joins(self.special_tokens, set(written) - set(self.special_tokens))
-        self._tokens = [
-            written[symbol] for symbol in sorted(self.vocab, key=self.vocab.get)
-        ]  # id -> bytes
+        _expect_vocab(self.vocab, token_of)
+        _expect_no_joins(self.special_tokens, ordinary)
+        symbols = sorted(self.vocab, key=self.vocab.get)
+        self._tokens = [token_of[symbol] for symbol in symbols]  # id -> bytes
         self._ids = {token: self.vocab[printable(token)] for token in tokens}  # bytes -> id
         self._cache: dict[str, list[int]] = {}
 
@@ -119,24 +122,26 @@ class BPETokenizer:
         return len(self._tokens)
 
     def describe(self) -> str:
-        """In a few words, for a person."""
+        """A short description of the tokens."""
         return f"{self.vocab_size:,} tokens of byte-level BPE"
 
     def details(self) -> str:
-        """What the vocabulary holds, in a line of ASCII."""
+        """The vocabulary in one line of ASCII."""
         first = ", ".join(self.symbol(self._ids[a + b]) for a, b in self.merges[:12])
         return f"{self.vocab_size:,} different ones; the first merges: {first or 'none'}"
 
     def knows(self, text: str) -> bool:
-        """Whether encode takes a text: any."""
+        """Whether encode accepts a text: always."""
         return True
 
     def encode(self, text: str, allowed_special: Iterable[str] = ()) -> np.ndarray:
-        """(n,) int64 ids.
+        """The ids of a text, (n,) int64.
 
-        A special token's spelling in the text is ordinary text, unless it is in allowed_special.
+        allowed_special: special tokens that become one id. Other special tokens in the text are
+        encoded as ordinary text.
+        Raises ValueError for an unknown special token.
         """
-        # the longest first, where one is the beginning of another
+        # the longest first, if one begins with another
         allowed = sorted(allowed_special, key=len, reverse=True)
         for name in allowed:
             if name not in self.special_tokens:
@@ -144,20 +149,21 @@ class BPETokenizer:
                     f"allowed_special has {name!r}, but the special tokens are "
                     f"{', '.join(self.special_tokens)}"
                 )
+        # the parentheses keep the special tokens in the result
+        pattern = f"({'|'.join(map(re.escape, allowed))})"
         ids: list[int] = []
-        for n, part in enumerate(
-            re.split(f"({'|'.join(map(re.escape, allowed))})", text) if allowed else [text]
-        ):
-            if n % 2:  # what the parentheses took out
-                ids.append(self.vocab[part])
+        for passage in re.split(pattern, text) if allowed else [text]:
+            if passage in allowed:
+                ids.append(self.vocab[passage])
             else:
-                for piece in split(part):
+                for piece in split(passage):
                     ids.extend(self._encode_piece(piece))
         return np.array(ids, dtype=np.int64)
 
     def encode_prompt(self, text: str) -> np.ndarray:
-        """encode, without a single space at the end: tokens begin with their space, so the model
-        itself writes that one.
+        """The ids of a prompt, without a single space at its end.
+
+        Words begin with their space, so the model writes this space with the next word.
         """
         return self.encode(re.sub(r"(?<=\S) \Z", "", text))
 
@@ -165,15 +171,14 @@ class BPETokenizer:
         if piece not in self._cache:
             if len(self._cache) >= CACHED:
                 self._cache.clear()
-            parts = merge_all(
-                [bytes([byte]) for byte in piece.encode("utf-8", "surrogatepass")], self._ranks
-            )
-            self._cache[piece] = [self._ids[part] for part in parts]
+            single = [bytes([byte]) for byte in piece.encode("utf-8", "surrogatepass")]
+            self._cache[piece] = [self._ids[token] for token in merge_all(single, self._ranks)]
         return self._cache[piece]
 
     def steps(self, piece: str) -> Iterator[Step]:
-        """The merges that make the tokens of a piece, one after the other: the algorithm of the
-        module's docstring.
+        """Yield the merges of a piece, one after the other.
+
+        This is the algorithm of the module's docstring; merge_all is faster.
         """
         parts = [bytes([byte]) for byte in piece.encode("utf-8", "surrogatepass")]
         while True:
@@ -190,20 +195,22 @@ class BPETokenizer:
             yield Step(rank, pair, parts)
 
     def decode(self, ids: np.ndarray | Sequence[int]) -> str:
-        """The text of ids; bytes that are no UTF-8 become U+FFFD. Raises IndexError for an id
-        outside the vocabulary.
+        """The text of ids; invalid UTF-8 becomes U+FFFD.
+
+        Raises IndexError for an id outside the vocabulary.
         """
         return self.decode_bytes(ids).decode("utf-8", "replace")
 
     def decode_bytes(self, ids: np.ndarray | Sequence[int]) -> bytes:
-        """The bytes of all ids, joined: a character may be spread over several tokens.
+        """The bytes of all ids, joined.
 
+        A character may be spread over several tokens.
         Raises IndexError.
         """
         return b"".join(self.token_bytes(i) for i in ids)
 
     def token_bytes(self, i: int) -> bytes:
-        """What an id stands for. Raises IndexError."""
+        """The bytes of one token. Raises IndexError."""
         if not 0 <= i < self.vocab_size:
             raise IndexError(
                 f"id {i} is not in 0 .. {self.vocab_size - 1}, the {self.vocab_size} tokens of "
@@ -212,10 +219,9 @@ class BPETokenizer:
         return self._tokens[i]
 
     def symbol(self, i: int) -> str:
-        """A token for a person, in ASCII: ' the', or b'\\xe4' where its bytes are no text by
-        themselves.
+        """A token in ASCII, for display: ' the', or b'\\xe4'.
 
-        Long ones are cut.
+        The second form is for bytes that are not valid UTF-8. Long tokens are shortened.
         """
         token = self.token_bytes(i)
         if len(token) > 20:
@@ -226,9 +232,9 @@ class BPETokenizer:
             return ascii(token)
 
     def save(self, directory: str | Path) -> None:
-        """Write vocab.json and merges.txt, as Hugging Face's GPT-2 tokenizer reads them.
+        """Write vocab.json and merges.txt, as Hugging Face's GPT-2 reads them.
 
-        Each is there whole or not at all.
+        Each is a complete file or none.
         """
         directory = Path(directory)
         lines = ["#version: 0.2", *(f"{printable(a)} {printable(b)}" for a, b in self.merges)]
@@ -242,8 +248,8 @@ class BPETokenizer:
     def load(cls, directory: str | Path) -> "BPETokenizer":
         """Read vocab.json and merges.txt, or OpenAI's encoder.json and vocab.bpe.
 
-        A token of the first that is neither a byte nor a merge is a special one. Raises
-        FileNotFoundError, ValueError.
+        A token in the vocabulary that is neither a byte nor a merge is a special token.
+        Raises FileNotFoundError, ValueError.
         """
         found = [pair for pair in FILES if all((Path(directory) / name).is_file() for name in pair)]
         if not found:
@@ -269,12 +275,12 @@ def train_bpe(
     special_tokens: Sequence[str] = (END_OF_TEXT,),
     on_merge: Callable[[int, Pair, int], None] | None = None,
 ) -> BPETokenizer:
-    """A tokenizer of vocab_size tokens: 256 bytes, the special ones, and for the rest the merges of
-    a text (bpe_train.py).
+    """A tokenizer with the merges of a text (bpe_train.py).
 
-    on_merge(rank, pair, count) is called at each. A special token's spelling in the text is
-    ordinary text. Raises ValueError if vocab_size is too small, or larger than the text has pairs
-    for.
+    vocab_size: the number of tokens: 256 bytes, the special tokens and the merges.
+    special_tokens: in the text, they are ordinary text.
+    on_merge: on_merge(rank, pair, count) is called for each merge.
+    Raises ValueError if vocab_size is too small, or if the text has too few pairs for it.
     """
     least = 256 + len(special_tokens)
     if vocab_size < least:
@@ -296,11 +302,10 @@ def train_bpe(
 
 
 def merge_all(parts: list[bytes], ranks: dict[Pair, int]) -> list[bytes]:
-    """The parts after all merges, the lowest rank first, as BPETokenizer.steps finds them; n log n
-    steps for n parts.
+    """The tokens after all merges, as in BPETokenizer.steps, in O(n log n).
 
-    A joined part stays in the left one's place, and the right one's becomes empty; before and after
-    lead to the neighbours.
+    The joined token takes the place of the left one; the place of the right one becomes empty.
+    before and after hold the places of the neighbours.
     """
     parts, n = list(parts), len(parts)
     before, after = list(range(-1, n - 1)), list(range(1, n + 1))
@@ -310,7 +315,7 @@ def merge_all(parts: list[bytes], ranks: dict[Pair, int]) -> list[bytes]:
         _, i, pair = heapq.heappop(heap)
         j = after[i]
         if j == n or (parts[i], parts[j]) != pair:
-            continue  # one of the two was joined with another in the meantime
+            continue  # one of the two has been joined with another token since
         parts[i], parts[j] = parts[i] + parts[j], b""
         after[i] = after[j]
         if after[i] < n:
@@ -332,8 +337,9 @@ def printable(token: bytes) -> str:
 
 
 def _expect_merges(merges: list[Pair], known: set[bytes]) -> None:
-    """Each merge joins tokens that are there by then, and is new: otherwise "lowest rank first" is
-    ambiguous.
+    """Raises ValueError if a merge joins unknown tokens, or is repeated.
+
+    Otherwise "lowest rank first" is ambiguous.
     """
     for rank, pair in enumerate(merges):
         for part in pair:
@@ -350,22 +356,20 @@ def _expect_merges(merges: list[Pair], known: set[bytes]) -> None:
         known.add(pair[0] + pair[1])
 
 
-def _expect_special(names: tuple[str, ...], new: int) -> None:
-    """new: how many symbols they add; fewer than there are names where two are equal, or one is
-    another token's.
-    """
-    if "" in names or new < len(names):
+def _expect_special(names: tuple[str, ...], ordinary: dict[str, bytes]) -> None:
+    """Raises ValueError if a special token is empty, repeated or ordinary."""
+    if "" in names or len(set(names)) < len(names) or not ordinary.keys().isdisjoint(names):
         raise ValueError(
             f"the special tokens are {names}, but must be different, not empty, and not spelled as "
             "another token"
         )
 
 
-def _expect_no_joins(names: tuple[str, ...], ordinary: set[str]) -> None:
-    """No special token is spelled as two tokens joined. Else ValueError.
+def _expect_no_joins(names: tuple[str, ...], ordinary: dict[str, bytes]) -> None:
+    """Raises ValueError if a special token is two ordinary tokens joined.
 
-    A file of merges that has lost lines would otherwise load: of the tokens whose merges are lost,
-    each would be taken for a special one. The first of them joins two tokens that are still known.
+    This detects a file of merges that has lost lines. The tokens whose merges are lost would be
+    taken for special ones, and the first of them joins two tokens that are still known.
     """
     for name in names:
         for i in range(1, len(name)):
@@ -376,15 +380,15 @@ def _expect_no_joins(names: tuple[str, ...], ordinary: set[str]) -> None:
                 )
 
 
-def _expect_vocab(vocab: dict[str, int], written: dict[str, bytes]) -> None:
-    """The vocabulary numbers all tokens, and no others, from 0."""
-    for symbol in written:
+def _expect_vocab(vocab: dict[str, int], token_of: dict[str, bytes]) -> None:
+    """Raises ValueError if the vocabulary does not number exactly the tokens."""
+    for symbol in token_of:
         if symbol not in vocab:
             raise ValueError(
                 f"the vocabulary has no token {symbol!a}, which the bytes and the merges make"
             )
-    if sorted(vocab.values()) != list(range(len(written))):
-        raise ValueError(f"the vocabulary's ids must be 0 .. {len(written) - 1}, each once")
+    if sorted(vocab.values()) != list(range(len(token_of))):
+        raise ValueError(f"the vocabulary's ids must be 0 .. {len(token_of) - 1}, each once")
 
 
 def _read_vocab(path: Path) -> dict[str, int]:
@@ -395,7 +399,11 @@ def _read_vocab(path: Path) -> dict[str, int]:
 
 
 def _read_merges(path: Path) -> list[Pair]:
-    """A merge a line: two tokens and a space between. The first line may name a version."""
+    """The merges in a file, one per line.
+
+    A line has two tokens with a space between. The first line may name a version.
+    Raises ValueError with the line.
+    """
     values = {character: byte for byte, character in bytes_to_unicode().items()}
     merges = []
     lines = read_text(path).split("\n")

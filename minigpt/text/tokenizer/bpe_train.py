@@ -1,16 +1,16 @@
-"""How byte-level BPE finds its merges: again and again, the pair of neighbours that is seen most
-often becomes one token.
+"""How byte-level BPE finds its merges.
 
-Sennrich et al. 2016, algorithm 1; on bytes, and within the pieces of split.py: Radford et al. 2019,
-section 2.2. Ties are fixed: of pairs seen equally often, the one that comes first in the order of
-bytes. Overlapping pairs count: "aaa" has two.
+In each round, the most frequent pair of neighbouring tokens becomes one token. Of equally frequent
+pairs, the first in the order of bytes is taken. Overlapping pairs count: "aaa" has two.
+Source: Sennrich et al. 2016, algorithm 1; on bytes, and within the pieces of split.py: Radford et
+al. 2019, section 2.2.
 
 >>> [(merge.pair, merge.count) for merge in merges_of_text("low low lower lowest", 3)]
 [((b'l', b'o'), 4), ((b'lo', b'w'), 4), ((b' ', b'low'), 3)]
 
-textbook_merges is the algorithm; merges_of_text finds the same, and looks again only at the pieces
-that a merge has changed.
-Left out: a least count; training on a text larger than memory.
+textbook_merges is the algorithm. merges_of_text gives the same merges faster: it counts again only
+the pieces that a merge has changed.
+Left out: a minimum count; training on a text larger than memory.
 """
 
 import heapq
@@ -25,9 +25,10 @@ Pair = tuple[bytes, bytes]
 
 
 class Merge(NamedTuple):
-    """A merge as it is found.
+    """A merge of a pair of tokens.
 
-    rank: its number, from 0; count: how often the text has the pair at this point.
+    rank: its number, from 0.
+    count: how often the text has the pair when it is merged.
     """
 
     rank: int
@@ -36,7 +37,7 @@ class Merge(NamedTuple):
 
 
 def textbook_merges(text: str, n_merges: int) -> Iterator[Merge]:
-    """At most n_merges merges, everything counted again for each."""
+    """At most n_merges merges; each round counts all pairs again."""
     words = pieces_of(text)
     for rank in range(n_merges):
         counts = Counter()
@@ -51,7 +52,7 @@ def textbook_merges(text: str, n_merges: int) -> Iterator[Merge]:
 
 
 def pieces_of(text: str) -> dict[tuple[bytes, ...], int]:
-    """The distinct pieces of a text, each as single bytes, and how often the text has them."""
+    """The distinct pieces of a text as bytes -> occurrences."""
     pieces = Counter(split(text))
     return {
         tuple(bytes([byte]) for byte in piece.encode("utf-8", "surrogatepass")): n
@@ -60,7 +61,7 @@ def pieces_of(text: str) -> dict[tuple[bytes, ...], int]:
 
 
 def join(parts: tuple[bytes, ...], pair: Pair) -> tuple[bytes, ...]:
-    """The parts with every occurrence of a pair made one, from the left."""
+    """Join every occurrence of a pair in a sequence, from the left."""
     joined, i = [], 0
     while i < len(parts):
         is_pair = parts[i : i + 2] == pair
@@ -70,7 +71,7 @@ def join(parts: tuple[bytes, ...], pair: Pair) -> tuple[bytes, ...]:
 
 
 def merges_of_text(text: str, n_merges: int) -> Iterator[Merge]:
-    """textbook_merges, fast: the same merges in the same order."""
+    """The merges of textbook_merges in the same order, computed faster."""
     pieces = pieces_of(text)
     words, times = list(pieces), list(pieces.values())
     counts: Counter[Pair] = Counter()
@@ -79,12 +80,12 @@ def merges_of_text(text: str, n_merges: int) -> Iterator[Merge]:
         for pair in pairwise(parts):
             counts[pair] += times[i]
             where[pair].add(i)
-    # the smallest is the best: the highest count, then the order of bytes
+    # the smallest entry is the best pair: the highest count, then the order of bytes
     heap = [(-n, pair) for pair, n in counts.items()]
     heapq.heapify(heap)
     for rank in range(n_merges):
         while heap and -heap[0][0] != counts[heap[0][1]]:
-            heapq.heappop(heap)  # an old count of a pair; each change has put the new one there
+            heapq.heappop(heap)  # an outdated count; the new one is in the heap too
         if not heap or heap[0][0] == 0:
             return
         count, best = -heap[0][0], heap[0][1]

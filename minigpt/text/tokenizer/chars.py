@@ -1,12 +1,13 @@
-"""One token a character: a text's distinct characters in the order of their code points, numbered
-from 0.
+"""One token per character.
+
+The ids are the distinct characters of a text, in the order of their code points, from 0.
 
 >>> tokenizer = CharTokenizer("banana")
 >>> tokenizer.encode("nab").tolist(), tokenizer.decode([1, 0, 2])
 ([2, 0, 1], 'ban')
 
-Left out: characters that were not in the text. They are an error, because the model has no row for
-them.
+Left out: characters that are not in the text. They raise an error, because the model has no
+embedding for them.
 """
 
 import json
@@ -22,13 +23,13 @@ FILE = "char_tokenizer.json"
 class CharTokenizer:
     """Characters to ids and back.
 
-    symbols is the alphabet, in order; a character's id is its place in it.
+    symbols is the sorted alphabet; the id of a character is its index.
     """
 
     kind, unit = "char", "characters"
 
     def __init__(self, text: str):
-        """The alphabet of a text."""
+        """Take the alphabet of a text. Raises ValueError if it is empty."""
         if not text:
             raise ValueError(
                 "CharTokenizer: the text is empty, but must hold at least one character"
@@ -46,21 +47,21 @@ class CharTokenizer:
     __hash__ = None
 
     def describe(self) -> str:
-        """In a few words, for a person."""
+        """A short description of the tokens."""
         return f"{self.vocab_size} different characters"
 
     def details(self) -> str:
-        """What the vocabulary holds, in a line of ASCII."""
+        """The vocabulary in one line of ASCII."""
         return f"{self.vocab_size} different ones: {self.symbols!a}"
 
     def knows(self, text: str) -> bool:
-        """Whether encode takes a text."""
+        """Whether encode accepts a text."""
         return set(text) <= set(self.symbols)
 
     def encode(self, text: str) -> np.ndarray:
-        """(n,) int64 ids.
+        """The ids of a text, (n,) int64.
 
-        Raises ValueError for a character outside the alphabet, with its place.
+        Raises ValueError with the position of a character outside the alphabet.
         """
         codes = code_points(text)
         ids = np.minimum(np.searchsorted(self._codes, codes), self.vocab_size - 1)
@@ -75,11 +76,14 @@ class CharTokenizer:
         return ids.astype(np.int64)
 
     def encode_prompt(self, text: str) -> np.ndarray:
-        """encode; a tokenizer whose tokens are longer has more to do here."""
+        """The ids of a prompt, as encode. (BPETokenizer does more.)"""
         return self.encode(text)
 
     def decode(self, ids: np.ndarray | list[int]) -> str:
-        """The text of ids. Raises IndexError for an id outside the alphabet."""
+        """The text of ids.
+
+        Raises IndexError for an id outside the alphabet.
+        """
         for i in ids:
             if not 0 <= i < self.vocab_size:
                 raise IndexError(
@@ -93,11 +97,11 @@ class CharTokenizer:
         return self.decode(ids).encode("utf-8", "surrogatepass")
 
     def symbol(self, i: int) -> str:
-        """A token for a person, in ASCII: 'a', or '\\n'. Raises IndexError."""
+        """A token in ASCII, for display: 'a' or '\\n'. Raises IndexError."""
         return ascii(self.decode([i]))
 
     def save(self, directory: str | Path) -> None:
-        """Write the alphabet as JSON, whole or not at all."""
+        """Write the alphabet as JSON, a complete file or none."""
         directory = Path(directory)
         content = json.dumps({"type": "char", "symbols": self.symbols}, indent=1)
         write_text(directory / FILE, content + "\n")
@@ -106,7 +110,10 @@ class CharTokenizer:
 
     @classmethod
     def load(cls, directory: str | Path) -> "CharTokenizer":
-        """Read what save wrote. Raises FileNotFoundError, ValueError with the file's name."""
+        """Read what save wrote.
+
+        Raises FileNotFoundError, ValueError with the file's name.
+        """
         path = Path(directory) / FILE
         try:
             content = read_json(path)
@@ -124,7 +131,7 @@ class CharTokenizer:
 
 
 def code_points(text: str) -> np.ndarray:
-    """(n,) uint32, one number a character.
+    """The code points of a text, (n,) uint32.
 
     surrogatepass: a lone surrogate is an unknown character, not a crash.
     """

@@ -1,28 +1,35 @@
 """Write unicode_ranges.py: python -m minigpt.text.tokenizer.make_unicode_ranges
 
-Needs the tables of Unicode 16.0.0: Python 3.14 has them; another Python has them after `pip install unicodedata2==16.0.0`.
+It needs the tables of Unicode 16.0.0. Python 3.14 has them; for another Python, install them with
+`pip install unicodedata2==16.0.0`.
 """
 
 import textwrap
 from pathlib import Path
 
 VERSION = "16.0.0"
-HEAD = f'''"""Unicode {VERSION}'s general categories L (letters) and N (numbers), as ranges of code points in hexadecimal.
+HEAD = f'''"""The letters and numbers of Unicode {VERSION}, as ranges of code points.
 
-Pinned: Python's own tables differ from version to version, and a model's tokens must not. Made by make_unicode_ranges.py.
+LETTERS is the general category L, NUMBERS the category N, in hexadecimal. They are written out
+because Python's tables differ between versions, and a model's tokens must not. The file is made by
+make_unicode_ranges.py.
 """
 '''
 
 
 def ranges(category: str) -> str:
-    """The code points whose category begins with a letter: "41-5a 61-7a aa ...". Raises ValueError for another Unicode."""
+    """The code points of a general category: "41-5a 61-7a aa ...".
+
+    Raises ValueError if the installed tables are of another version.
+    """
     try:
         import unicodedata2 as unicodedata
     except ImportError:
         import unicodedata
     if unicodedata.unidata_version != VERSION:
         raise ValueError(
-            f"this is Unicode {unicodedata.unidata_version}, but must be {VERSION}: pip install unicodedata2=={VERSION}"
+            f"this is Unicode {unicodedata.unidata_version}, but must be {VERSION}: "
+            f"pip install unicodedata2=={VERSION}"
         )
     found: list[list[int]] = []
     for code in (
@@ -42,7 +49,7 @@ def main() -> None:
     for name, category in (("LETTERS", "L"), ("NUMBERS", "N")):
         lines += [
             f'{name} = """',
-            *textwrap.wrap(ranges(category), 130, break_on_hyphens=False),
+            *textwrap.wrap(ranges(category), 100, break_on_hyphens=False),
             '"""',
         ]
     Path(__file__).with_name("unicode_ranges.py").write_text(

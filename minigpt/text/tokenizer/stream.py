@@ -1,7 +1,6 @@
-"""Tokens that arrive one at a time, as text: a character that is spread over several tokens is held
-back until it is whole.
+"""Decode tokens that arrive one at a time.
 
-Left out: nothing; what is fed and finished is what decode gives for all ids at once.
+A character may be spread over several tokens. It appears when it is complete.
 """
 
 import codecs
@@ -14,19 +13,22 @@ from minigpt.text.tokenizer.chars import CharTokenizer
 
 
 class StreamDecoder:
-    """The text of ids that come bit by bit: "".join of every feed and of finish is decode of all."""
+    """Decodes ids piece by piece.
+
+    The texts of all feeds and of finish, joined, are decode of all ids.
+    """
 
     def __init__(self, tokenizer: CharTokenizer | BPETokenizer):
         self.tokenizer = tokenizer
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def feed(self, ids: np.ndarray | Sequence[int]) -> str:
-        """The text that is certain by now; "" where a character is still incomplete.
+        """The complete characters so far that were not returned before.
 
         Raises IndexError.
         """
         return self._decoder.decode(self.tokenizer.decode_bytes(ids))
 
     def finish(self) -> str:
-        """What was held back: U+FFFD for a character that never became whole, else nothing."""
+        """U+FFFD if the last character is incomplete, else ""."""
         return self._decoder.decode(b"", final=True)
