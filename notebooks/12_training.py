@@ -32,11 +32,11 @@ from minigpt.text.data import TextData
 from minigpt.text.sources import read_source
 from minigpt.text.synthetic import load_task
 from minigpt.tracing.tiny import tiny_batch, tiny_model, tiny_tokenizer
-from minigpt.training import loop
+from minigpt.training import evaluation, loop
 from minigpt.training.evaluation import estimate_loss, whole_loss
 from minigpt.training.loop import train_step
 from minigpt.training.randomness import generator
-from minigpt.training.run import new_run, resume_run, save
+from minigpt.training.run import Run, new_run, resume_run, save
 from minigpt.training.settings import TrainSettings
 
 np.set_printoptions(precision=3, suppress=True)
@@ -317,7 +317,7 @@ print(f"their mean {np.mean(some):.2f}, the whole split {whole_loss(model, docs,
 # most of the noise is common to both, and drops out of the difference.
 
 # %%
-source(loop.mean_loss, loop.estimate_loss, loop.whole_loss, loop.perplexity, loop.byte_loss)
+source(evaluation.mean_loss, evaluation.estimate_loss, evaluation.whole_loss, evaluation.perplexity, evaluation.byte_loss)
 
 # %% [markdown]
 # Why does `mean_loss` count targets, and not average the batches' means? The last batch is shorter,
@@ -343,8 +343,8 @@ formula("loss.bits_per_byte")
 
 # %% tags=["volatile"]
 loss = whole_loss(model, docs, "val")
-print(f"{loss:.2f} nats per character: wavers among {loop.perplexity(loss):.0f} of {V} characters,")
-print(f"{loop.byte_loss(loss, docs, 'val') / math.log(2):.2f} bits per byte; the text itself has 8")
+print(f"{loss:.2f} nats per character: wavers among {evaluation.perplexity(loss):.0f} of {V} characters,")
+print(f"{evaluation.byte_loss(loss, docs, 'val') / math.log(2):.2f} bits per byte; the text itself has 8")
 
 # %% [markdown]
 # ## Stop, and go on with bit-identical results
@@ -355,7 +355,7 @@ print(f"{loop.byte_loss(loss, docs, 'val') / math.log(2):.2f} bits per byte; the
 # and ten more.
 
 # %%
-source(loop.Run, generator)
+source(Run, generator)
 
 # %%
 whole = new_run(folder.name, reverse, task_shape, task_settings)
