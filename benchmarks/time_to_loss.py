@@ -16,6 +16,7 @@ import os
 import time
 from multiprocessing.connection import Connection
 
+from minigpt.bench.environment import removed
 from minigpt.optim import learning_rate
 from minigpt.text.data import load_data
 from minigpt.training.evaluation import whole_loss
@@ -36,6 +37,8 @@ def main() -> None:
     parser.add_argument("--numpy", action="store_true", help="the reference too (minutes)")
     parser.add_argument("--seed", type=int, default=1337)
     args = parser.parse_args()
+    for name in removed():  # before the processes start: they inherit what is left
+        del os.environ[name]
     runners = [
         ("PyTorch", "torch", "char-cpu"),
         ("kernels", "numba", "char-cpu"),

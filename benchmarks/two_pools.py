@@ -10,11 +10,12 @@ is linear_forward of 768 x 128 x 384. A step is one of the char GPT (4 layers, 1
 """
 
 import json
-import os
 import statistics
 import subprocess
 import sys
 from itertools import product
+
+from minigpt.bench.environment import peer_environment
 
 SETTINGS = ["", "OPENBLAS_THREAD_TIMEOUT=4", "OMP_WAIT_POLICY=passive"]
 ROUNDS = 3
@@ -55,12 +56,7 @@ print(json.dumps([1e3 * float(np.median(times[10:]))]))
 
 def measured(setting: str, script: str, *arguments: str) -> list[float]:
     """Return what a script prints, in milliseconds, run under a setting."""
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in ("OPENBLAS_CORETYPE", "OMP_WAIT_POLICY")
-    }
-    environment |= dict([setting.split("=")]) if setting else {}
+    environment = peer_environment(**dict([setting.split("=")]) if setting else {})
     done = subprocess.run(
         [sys.executable, "-c", script, *arguments],
         env=environment,

@@ -238,11 +238,19 @@ def test_pytest_runs_on_a_learners_folder(work):
 def test_watch_tests_at_every_save(work):
     """It tests once at the start and once after the file has changed, and ends on Ctrl-C."""
     command = [sys.executable, "-u", "-m", "minigpt", "learn", "watch"]
-    with subprocess.Popen(command, cwd=work.parent, stdout=subprocess.PIPE, text=True) as process:
-        for line in process.stdout:
+    attended = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    watching = subprocess.Popen(
+        command, cwd=work.parent, stdout=subprocess.PIPE, text=True, **attended
+    )
+    try:
+        for line in watching.stdout:
             if "not written yet" in line:
                 write(work, "relu_forward", RELU)
             if "next: relu.backward" in line:
-                process.send_signal(signal.SIGINT)
+                watching.send_signal(signal.SIGINT)
                 break
-        assert process.wait(30) == 130
+        assert watching.wait(30) == 130
+    finally:
+        watching.kill()
+        watching.wait()
+        watching.stdout.close()
