@@ -128,8 +128,8 @@ def everything(
         for name in (*contract.FUNCTIONS, "in_double")
         if hasattr(ops, name)
     }
-    # some implementations bring their own optimizer functions
-    names |= getattr(ops, "optimizer", {})
+    if hasattr(ops, "adamw_step"):  # else the library's, which may be one of `replaced`
+        names |= {name: getattr(ops, name) for name in ("adamw_step", "grad_norm")}
     return SimpleNamespace(
         **names, **functions, GPT=lambda *args, **options: GPT(*args, ops=ops, **options)
     )

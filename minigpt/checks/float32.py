@@ -34,12 +34,9 @@ def in_float32(ops: object) -> SimpleNamespace:
     They run in float32.
     """
     functions = {name: _single(getattr(ops, name)) for name in FUNCTIONS}
-    optimizer = (
-        {"adamw_step": _single_step(ops.adamw_step), "grad_norm": ops.grad_norm}
-        if hasattr(ops, "adamw_step")
-        else {}
-    )
-    return SimpleNamespace(**functions, own=FUNCTIONS, in_double=layers, optimizer=optimizer)
+    if hasattr(ops, "adamw_step"):  # the kernels bring their own optimizer
+        functions |= {"adamw_step": _single_step(ops.adamw_step), "grad_norm": ops.grad_norm}
+    return SimpleNamespace(**functions, own=FUNCTIONS, in_double=layers)
 
 
 def _single(function: Callable) -> Callable:

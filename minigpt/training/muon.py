@@ -26,7 +26,8 @@ from collections.abc import Callable
 import numpy as np
 
 from minigpt import layers
-from minigpt.optim import AdamWState, Arrays, adamw_step, expect_adamw
+from minigpt.ops import optimizer
+from minigpt.optim import AdamWState, Arrays, expect_adamw
 
 A, B, C = 3.4445, -4.7750, 2.0315
 ROUNDS = 5
@@ -89,13 +90,14 @@ def muon_step(
     """
     expect_adamw(params, grads, state, t)
     rest = {name: theta for name, theta in params.items() if not is_hidden(name, theta)}
-    step = getattr(ops, "adamw_step", adamw_step)
+    ops = ops or layers
     adam = {"beta2": 0.99, "weight_decay": weight_decay, "grad_scale": grad_scale} | adam
-    step(rest, {name: grads[name] for name in rest}, state, t, lr, **adam)
+    of_rest = {name: grads[name] for name in rest}
+    optimizer(ops).adamw_step(rest, of_rest, state, t, lr, **adam)
     for name in params.keys() - rest.keys():
         theta, m, g = params[name], state.m[name], grads[name] * float(grad_scale)
         m *= momentum
         m += g
-        o = orthogonalize(g + momentum * m, getattr(ops, "linear_forward", layers.linear_forward))
+        o = orthogonalize(g + momentum * m, ops.linear_forward)
         theta *= 1.0 - muon_lr * weight_decay
         theta -= (muon_lr * math.sqrt(max(1.0, theta.shape[1] / theta.shape[0]))) * o
