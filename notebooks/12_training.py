@@ -317,7 +317,13 @@ print(f"their mean {np.mean(some):.2f}, the whole split {whole_loss(model, docs,
 # most of the noise is common to both, and drops out of the difference.
 
 # %%
-source(evaluation.mean_loss, evaluation.estimate_loss, evaluation.whole_loss, evaluation.perplexity, evaluation.byte_loss)
+source(
+    evaluation.mean_loss,
+    evaluation.estimate_loss,
+    evaluation.whole_loss,
+    evaluation.perplexity,
+    evaluation.byte_loss,
+)
 
 # %% [markdown]
 # Why does `mean_loss` count targets, and not average the batches' means? The last batch is shorter,
@@ -343,8 +349,12 @@ formula("loss.bits_per_byte")
 
 # %% tags=["volatile"]
 loss = whole_loss(model, docs, "val")
-print(f"{loss:.2f} nats per character: wavers among {evaluation.perplexity(loss):.0f} of {V} characters,")
-print(f"{evaluation.byte_loss(loss, docs, 'val') / math.log(2):.2f} bits per byte; the text itself has 8")
+print(
+    f"{loss:.2f} nats per character: wavers among {evaluation.perplexity(loss):.0f} of {V} characters,"
+)
+print(
+    f"{evaluation.byte_loss(loss, docs, 'val') / math.log(2):.2f} bits per byte; the text itself has 8"
+)
 
 # %% [markdown]
 # ## Stop, and go on with bit-identical results
