@@ -44,7 +44,7 @@ def adamw_ways():
     }
     kernels = implementation("kernels")
     if kernels is not None:
-        ways["kernel"] = ("kernels.adamw_step", lambda: run_adamw(kernels.optimizer["adamw_step"]))
+        ways["kernel"] = ("kernels.adamw_step", lambda: run_adamw(kernels.adamw_step))
     return ways
 
 
@@ -56,7 +56,7 @@ def norm_ways():
     }
     kernels = implementation("kernels")
     if kernels is not None:
-        ways["kernel"] = ("kernels.grad_norm", lambda: kernels.optimizer["grad_norm"](small))
+        ways["kernel"] = ("kernels.grad_norm", lambda: kernels.grad_norm(small))
     return ways
 
 
