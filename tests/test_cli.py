@@ -54,6 +54,7 @@ def test_help_teaches(capsys, command):
         main([command, "--help"])
     printed = capsys.readouterr().out
     assert exit_.value.code == 0 and len(printed) > 300 and printed.isascii()
+    assert max(map(len, printed.splitlines())) <= 80
 
 
 def test_every_flag_of_train_has_its_help():
@@ -295,6 +296,7 @@ def test_contract_shows_no_solution(capsys):
     for name in FUNCTIONS:
         printed = said(capsys, "contract", name)
         assert f"{name}(" in printed and "an example" in printed and " = " in printed
+        assert max(map(len, printed.splitlines())) <= 80
         assert "return" not in printed and "np.exp(" not in printed and "import" not in printed
 
 

@@ -1,11 +1,11 @@
 """Test minigpt, or a file of yours: one line per function.
 
-  minigpt check                          everything
-  minigpt check layer_norm               all checks of one function
+  minigpt check                      everything
+  minigpt check layer_norm           all checks of one function
   minigpt check gelu.gradient --verbose  one check, one line per array
-  minigpt check --ops numba              the kernels: the same checks, in float32
-  minigpt check --ops my_layers.py       your functions; the rest is the reference's
-  minigpt check --list                   the names of the checks
+  minigpt check --ops numba          the kernels: the same checks, in float32
+  minigpt check --ops my_layers.py   your functions; the rest is the reference's
+  minigpt check --list               the names of the checks
   minigpt check --variant softmax/no_max  a known mistake
 
 Your file defines functions of the contract by their names, for example

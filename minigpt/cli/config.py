@@ -2,9 +2,9 @@
 
 The cost is parameters, bytes of activations and FLOPs.
 
-minigpt config                           all published sizes, with their parameters counted
-minigpt config gpt2 --batch-size 4       the ledger of GPT-2 for 4 sequences of its whole block
-minigpt config runs/demo                 the ledger of a model of yours
+minigpt config                    all published sizes and their parameters
+minigpt config gpt2 --batch-size 4  the ledger of GPT-2, 4 sequences
+minigpt config runs/demo          the ledger of a model of yours
 """
 
 import argparse

@@ -69,7 +69,7 @@ def show(functions: tuple[str, ...]) -> None:
         print(console.wrapped(_without_examples(inspect.getdoc(getattr(layers, name))), "    "))
         print()
     for formula in (one for name in functions for one in formulas_of(name)):
-        print(f"{formula.id}: {formula.name}")
+        print(console.wrapped(f"{formula.id}: {formula.name}"))
         print(console.wrapped(formula.text, "    "))
         print(console.wrapped(f"source: {formula.source}", "    "))
     print(f"\nan example, worked by the reference\n\n{example(stem(functions[0]))}\n")

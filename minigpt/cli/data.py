@@ -3,7 +3,7 @@
 minigpt data list                 what there is, and what is already here
 minigpt data get shakespeare      download, with a checksum, into the cache
 minigpt data show python-docs     how it begins, its size, its characters
-minigpt data show python-docs --tokenizer bpe     how byte-level BPE cuts it, and the first merges
+minigpt data show python-docs --tokenizer bpe   how byte-level BPE cuts it
 """
 
 import argparse

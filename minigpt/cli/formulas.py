@@ -1,9 +1,9 @@
 """Every formula, its source, and the largest error of its implementations.
 
-  minigpt formulas                     all formulas, in short
-  minigpt formulas softmax             ids that begin with softmax, with examples
-  minigpt formulas --refuted           wrong formulas that circulate, refuted
-  minigpt formulas --ops my.py gelu    your functions beside the others
+  minigpt formulas                 all formulas, in short
+  minigpt formulas softmax         ids that begin with softmax, with examples
+  minigpt formulas --refuted       wrong formulas that circulate, refuted
+  minigpt formulas --ops my.py gelu  your functions beside the others
 
 The status is 0 if every formula holds and every refutation is right.
 """

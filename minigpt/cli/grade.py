@@ -1,6 +1,6 @@
 """Grade a class: one submission after the other, each in processes of its own.
 
-  minigpt grade SUBMISSIONS --out GRADES            NAME/gpt.py or NAME.py for each student
+  minigpt grade SUBMISSIONS --out GRADES            NAME/gpt.py for each student
   minigpt grade SUBMISSIONS --out GRADES --seed 7   inputs that nobody has seen
   minigpt grade --zip autograder.zip                for Gradescope
 

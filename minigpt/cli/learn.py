@@ -4,10 +4,10 @@
   minigpt learn                where I am, and what is next
   minigpt learn check          test the next task
   minigpt learn check softmax.backward
-  minigpt learn hint           a hint: the idea, then the shapes, then almost the code
+  minigpt learn hint           the idea; then the shapes; then almost the code
   minigpt learn watch          test the next task at every save
   minigpt learn status         the map of the course
-  minigpt learn reveal TASK    the reference's code, after an attempt; it is noted
+  minigpt learn reveal TASK    the solution, after an attempt; it is noted
   minigpt learn reset TASK     the stub again; your file is kept beside it
 
 The folder is this one, or work/, or --dir. Its functions run in a process of
